@@ -1,0 +1,169 @@
+//! Decisions: what was asked of the policy, and what it answered, in a form that the log keeps.
+//!
+//! A decision is a function of a bundle and of [`Facts`], so it can be made again years later.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Hosts, RoleName, Span, SubjectId, Text, UnixTime};
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Ask for a role.
+    Request,
+    /// Have a request approved by a rule, without a person.
+    SkipApproval,
+    /// Approve or deny somebody's request.
+    Approve,
+    /// Take a certificate under a grant.
+    Issue,
+    /// Read the log's entries and payloads.
+    ReadLog,
+    /// Run the CA: enrol people's second factors.
+    Administer,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Request => "request",
+            Self::SkipApproval => "skip-approval",
+            Self::Approve => "approve",
+            Self::Issue => "issue",
+            Self::ReadLog => "read-log",
+            Self::Administer => "administer",
+        })
+    }
+}
+
+/// Everything that a decision rests on, beside the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// What is to be done.
+    pub action: Action,
+    /// Who wants to do it.
+    pub subject: SubjectId,
+    /// When.
+    pub now: UnixTime,
+    /// The address that the call came from.
+    pub address: IpAddr,
+    /// When the subject last gave a second factor; `None` if the login has none.
+    pub mfa_at: Option<UnixTime>,
+    /// The role asked for; `None` for actions that concern no role.
+    pub role: Option<RoleName>,
+    /// Who asked for the role; the subject itself unless it approves.
+    pub requester: Option<SubjectId>,
+    /// The hosts asked for.
+    pub hosts: Option<Hosts>,
+    /// How long.
+    pub duration: Option<Span>,
+    /// Why.
+    pub reason: Option<Text>,
+    /// The ticket that it is about.
+    pub ticket: Option<Text>,
+}
+
+/// Whether the policy agrees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A rule permits it, no rule forbids it, and the role's requirements are met.
+    Allow,
+    /// Anything else.
+    Deny,
+}
+
+/// What the policy answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Whether the policy agrees.
+    pub outcome: Outcome,
+    /// The rules that made it so: the permits of an allow, the forbids of a deny. Sorted.
+    pub rules: Vec<String>,
+    /// Why not, for a person; empty where the outcome is an allow.
+    pub reasons: Vec<Reason>,
+}
+
+/// One reason for a denial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// The kind of reason, stable for programs.
+    pub code: RefusalCode,
+    /// The same for a person, in one sentence without a full stop.
+    pub text: String,
+}
+
+/// Why something that was understood is not done. Stable: programs and the log name these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalCode {
+    /// No rule permits it.
+    NotPermitted,
+    /// A rule forbids it.
+    Forbidden,
+    /// A rule could not be evaluated; then nothing is permitted.
+    RuleError,
+    /// The login has no second factor.
+    MfaRequired,
+    /// The second factor is older than the role accepts.
+    MfaTooOld,
+    /// The duration is longer than the role's longest.
+    TooLong,
+    /// There is no such role.
+    UnknownRole,
+    /// The role gives no such host.
+    UnknownHost,
+    /// The role wants a ticket.
+    TicketRequired,
+    /// Nobody approves their own request.
+    SelfApproval,
+    /// The subject is in none of the groups that the role names for approval.
+    NotAnApprover,
+    /// The approval gives more than was asked for, or nothing.
+    Widening,
+    /// The approver's signature does not cover this request.
+    WrongStatement,
+    /// The request is no longer pending.
+    NotPending,
+    /// The person has approved this request before.
+    AlreadyApproved,
+    /// Only the requester may do that.
+    NotYours,
+    /// The grant's window is over.
+    GrantEnded,
+    /// The grant's window has not begun.
+    GrantWaiting,
+    /// The grant gives no such row.
+    UnknownRow,
+    /// Today's role no longer gives what was granted.
+    RoleChanged,
+    /// The key is of a kind that is not certified, or belongs to somebody else.
+    KeyRefused,
+    /// The key's owner did not sign for this certificate.
+    NoPossession,
+    /// The login was refused; it is not said why.
+    LoginRefused,
+    /// Too many attempts failed.
+    TooManyAttempts,
+}
+
+impl fmt::Display for RefusalCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The name on the wire is the one name.
+        self.serialize(f)
+    }
+}
+
+impl Decision {
+    /// Whether the outcome is an allow.
+    pub fn allows(&self) -> bool {
+        self.outcome == Outcome::Allow
+    }
+}

@@ -1,0 +1,411 @@
+//! What happened: one struct for each type of entry, which is that entry's payload in the log.
+//!
+//! Entries once released are for ever: a released struct changes by a new version beside it only,
+//! and an unknown field of a known one is an error.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::workflow::{Approver, Start};
+use crate::{
+    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, Hosts, IssuanceId, Origin,
+    PersonName, RefusalCode, RequestId, RoleName, Row, RowName, Span, SubjectId, Text, UnixTime,
+    Window,
+};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:literal $type:ident { $($(#[$field_doc:meta])* $field:ident: $field_type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $type {
+                $($(#[$field_doc])* pub $field: $field_type,)*
+            }
+
+            impl From<$type> for Event {
+                fn from(event: $type) -> Self {
+                    Self::$type(Box::new(event))
+                }
+            }
+        )*
+
+        /// Anything that happened. It serialises as its payload; the entry's type says which it is.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        pub enum Event {
+            $($(#[$doc])* $type(Box<$type>),)*
+        }
+
+        impl Event {
+            /// The entry's type.
+            pub const fn entry_type(&self) -> &'static str {
+                match self {
+                    $(Self::$type(_) => $name,)*
+                }
+            }
+
+            /// Reads the payload of an entry of `entry_type`; `None` if no such type is known.
+            ///
+            /// # Errors
+            /// If the payload is not one of that type.
+            pub fn read<'de, D: Deserializer<'de>>(entry_type: &str, payload: D) -> Result<Option<Self>, D::Error> {
+                match entry_type {
+                    $($name => $type::deserialize(payload).map(|event| Some(event.into())),)*
+                    _ => Ok(None),
+                }
+            }
+        }
+    };
+}
+
+events! {
+    /// The log begins.
+    "log.init" LogInit {
+        /// The log's name for ever.
+        origin: Origin,
+        /// The public keys of all purposes.
+        keys: Vec<PublicKey>,
+    }
+
+    /// A bundle is in force from here on.
+    "bundle" BundleActivated {
+        /// SHA-256 over its files.
+        hash: Digest,
+        /// The files, whole.
+        files: Vec<File>,
+    }
+
+    /// The daemon starts.
+    "daemon.start" DaemonStarted {
+        /// The daemon's version.
+        version: String,
+        /// Where it listens.
+        address: String,
+    }
+
+    /// The daemon stops in order.
+    "daemon.stop" DaemonStopped {
+        /// What ended it.
+        cause: String,
+    }
+
+    /// A subject is known under a pseudonym from here on.
+    "subject" SubjectKnown {
+        /// Who.
+        subject: SubjectId,
+        /// What it is called.
+        name: PersonName,
+        /// The pseudonym in the leaves.
+        actor: ActorRef,
+    }
+
+    /// An administrator made a one-use code for a first second factor.
+    "mfa.code" MfaCodeMade {
+        /// For whom.
+        subject: SubjectId,
+        /// SHA-256 of the code.
+        code: Digest,
+        /// Until when it can be used.
+        expires: UnixTime,
+    }
+
+    /// A subject has proven a new second factor; it replaces one before.
+    "mfa.enrolled" MfaEnrolled {
+        /// Who.
+        subject: SubjectId,
+        /// The login that enrolled it.
+        login: Bytes,
+        /// The RFC 6238 step of the code that proved it, used up by this.
+        step: u64,
+    }
+
+    /// A subject logged in.
+    "login" LoggedIn {
+        /// Who.
+        subject: SubjectId,
+        /// What it is called.
+        name: PersonName,
+        /// The SSH key that signed the statement, in its wire form.
+        key: Bytes,
+        /// What the CA had sent to be answered, used up by this.
+        challenge: String,
+        /// SHA-256 of the login key's SubjectPublicKeyInfo.
+        login_key: Digest,
+        /// The signature over the statement, as an SSHSIG blob.
+        signature: Bytes,
+        /// The second factor given.
+        factor: Factor,
+        /// The address that it came from.
+        address: IpAddr,
+        /// The login certificate's serial.
+        serial: Bytes,
+        /// The login certificate's window.
+        window: Window,
+    }
+
+    /// A subject ended its login.
+    "logout" LoggedOut {
+        /// Who.
+        subject: SubjectId,
+        /// The login certificate's serial.
+        login: Bytes,
+    }
+
+    /// Something that a known subject asked for was refused.
+    "refusal" Refused {
+        /// Who.
+        subject: SubjectId,
+        /// What it wanted to do: a policy action, or none for a login.
+        action: Option<Action>,
+        /// Why not, for programs.
+        code: RefusalCode,
+        /// Why not, for people.
+        detail: String,
+        /// The address that it came from.
+        address: IpAddr,
+        /// What the policy was asked and said, if it was.
+        decision: Option<Decided>,
+    }
+
+    /// Logins of strangers that were refused, counted, so that nobody can fill the log.
+    "refusal.strangers" StrangersRefused {
+        /// How many.
+        count: u64,
+        /// Since when.
+        since: UnixTime,
+    }
+
+    /// A subject asks for a role.
+    "request" RequestMade {
+        /// The request.
+        request: RequestId,
+        /// Who asks.
+        subject: SubjectId,
+        /// What it is called.
+        name: PersonName,
+        /// For which role.
+        role: RoleName,
+        /// The role's rows, frozen.
+        rows: Vec<Row>,
+        /// On which hosts.
+        hosts: Hosts,
+        /// For how long.
+        duration: Span,
+        /// From when.
+        start: Start,
+        /// Why.
+        reason: Text,
+        /// The ticket that it is about.
+        ticket: Option<Text>,
+        /// The bundle in force.
+        bundle: Digest,
+        /// The hash of the request's statement.
+        hash: Digest,
+        /// When it was made.
+        made: UnixTime,
+        /// When it lapses if it is still pending.
+        lapses: UnixTime,
+        /// How many people have to approve it.
+        approvals: u8,
+        /// What the policy was asked and said.
+        decision: Decided,
+    }
+
+    /// A person or a rule approved a request.
+    "approval" ApprovalGiven {
+        /// The request.
+        request: RequestId,
+        /// Its hash, as the approver had it.
+        hash: Digest,
+        /// Who approved.
+        by: Approver,
+        /// For how long.
+        duration: Span,
+        /// The rows kept.
+        rows: Vec<Row>,
+        /// What the approver has to say.
+        comment: Option<Text>,
+        /// The signature over the approval statement; a rule has none.
+        signature: Option<Signature>,
+        /// What the policy was asked and said.
+        decision: Decided,
+    }
+
+    /// A person denied a request.
+    "denial" RequestDenied {
+        /// The request.
+        request: RequestId,
+        /// Who denied it.
+        by: SubjectId,
+        /// What that person is called.
+        name: PersonName,
+        /// Why.
+        reason: Option<Text>,
+        /// What the policy was asked and said.
+        decision: Decided,
+    }
+
+    /// The requester took a request back.
+    "cancel" RequestCancelled {
+        /// The request.
+        request: RequestId,
+    }
+
+    /// A request waited for longer than its role lets it.
+    "lapse" RequestLapsed {
+        /// The request.
+        request: RequestId,
+        /// When its time was over.
+        lapsed: UnixTime,
+    }
+
+    /// An approved request became a grant.
+    "grant" GrantMade {
+        /// The grant.
+        grant: GrantId,
+        /// The request that it comes from.
+        request: RequestId,
+        /// Who holds it.
+        subject: SubjectId,
+        /// The role.
+        role: RoleName,
+        /// The rows that it gives.
+        rows: Vec<Row>,
+        /// On which hosts.
+        hosts: Hosts,
+        /// For which time.
+        window: Window,
+    }
+
+    /// A grant's window is over.
+    "grant.end" GrantEnded {
+        /// The grant.
+        grant: GrantId,
+        /// The request that it came from.
+        request: RequestId,
+        /// When it ended.
+        ended: UnixTime,
+    }
+
+    /// A certificate is about to be signed; the leaf holds the SHA-256 of `tbs`.
+    "issue.intent" CertificateIntended {
+        /// The issuance.
+        issuance: IssuanceId,
+        /// Which of the CA's keys will sign.
+        purpose: String,
+        /// The certificate's serial, big endian.
+        serial: Bytes,
+        /// The bytes to be signed.
+        tbs: Bytes,
+        /// From when to when it is valid, as the certificate says it.
+        validity: Validity,
+        /// The grant that it is issued under, with what only such certificates have.
+        under: Option<IssuedUnder>,
+    }
+
+    /// A certificate was signed and checked.
+    "issue.done" CertificateIssued {
+        /// The issuance.
+        issuance: IssuanceId,
+        /// The grant, if it was issued under one.
+        grant: Option<GrantId>,
+        /// The signature, as the certificate holds it.
+        signature: Bytes,
+    }
+
+    /// A certificate was not signed, or the signed one was not what was intended.
+    "issue.failed" IssuanceFailed {
+        /// The issuance.
+        issuance: IssuanceId,
+        /// The grant, if it was to be issued under one.
+        grant: Option<GrantId>,
+        /// What went wrong.
+        error: String,
+    }
+}
+
+/// One of the CA's public keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicKey {
+    /// What it signs.
+    pub purpose: String,
+    /// The key: a SubjectPublicKeyInfo in DER.
+    pub spki: Bytes,
+}
+
+/// One file of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Its path below the configuration's folder.
+    pub path: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// What was given beside the SSH key at a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Factor {
+    /// A code of RFC 6238, by its time step, which is used up by this.
+    Totp {
+        /// The time step.
+        step: u64,
+    },
+    /// A one-use enrolment code, used up by this; the login can do nothing but enrol.
+    EnrolmentCode {
+        /// SHA-256 of the code.
+        code: Digest,
+    },
+}
+
+/// What the policy was asked, and what it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    /// The question.
+    pub facts: Facts,
+    /// The answer.
+    pub decision: Decision,
+}
+
+/// A signature over a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// The key that made it, in its SSH wire form.
+    pub key: Bytes,
+    /// The SSHSIG blob.
+    pub sshsig: Bytes,
+}
+
+/// When a certificate is valid: `[from, until)`, in whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// The first second.
+    pub from: UnixTime,
+    /// The first second after.
+    pub until: UnixTime,
+}
+
+/// What a certificate under a grant rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuedUnder {
+    /// The grant.
+    pub grant: GrantId,
+    /// The row of it.
+    pub row: RowName,
+    /// The serial of the login certificate of the call.
+    pub login: Bytes,
+    /// The call's idempotency key.
+    pub idempotency_key: String,
+    /// The proof of possession: an SSHSIG for an SSH key, a PKCS#10 request for X.509.
+    pub possession: Bytes,
+    /// What the policy was asked and said.
+    pub decision: Decided,
+}

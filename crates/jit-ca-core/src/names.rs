@@ -1,0 +1,205 @@
+//! The names of people, roles, hosts and accounts. Each is ASCII, so that no two names look alike.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::ValueError;
+use crate::value::{serde_by_text, text_value};
+
+fn matches(text: &str, longest: usize, first: fn(u8) -> bool, rest: fn(u8) -> bool) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= longest && bytes.next().is_some_and(first) && bytes.all(rest)
+}
+
+fn lower(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte == b'_'
+}
+
+fn lower_or_digit(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+text_value!(
+    /// A principal of an SSH certificate: `^[a-z_][a-z0-9_.-]{0,127}$`.
+    ///
+    /// INVARIANT (principals never empty): no comma, space or wildcard can be written, so that the
+    /// list in a certificate is the list that was granted (CVE-2026-35414 split one at a comma).
+    Principal, "principal", "use a-z, 0-9, '_', '.', '-', starting with a letter or '_', at most 128",
+    |text| matches(text, 128, lower, |b| lower_or_digit(b) || matches!(b, b'_' | b'.' | b'-'))
+);
+
+text_value!(
+    /// The part of a principal that a role gives: `<tag>` or `<tag>.<host>`. It has no dot, so that
+    /// the two forms can't be mistaken for each other.
+    Tag, "tag", "use a-z, 0-9, '_', '-', starting with a letter or '_', at most 63",
+    |text| matches(text, 63, lower, |b| lower_or_digit(b) || matches!(b, b'_' | b'-'))
+);
+
+text_value!(
+    /// A role: `web-shell`.
+    RoleName, "role", "use a-z, 0-9, '-', starting with a letter, at most 63",
+    |text| matches(text, 63, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || b == b'-')
+);
+
+text_value!(
+    /// A group of subjects: `sre`.
+    GroupName, "group", "use a-z, 0-9, '-', starting with a letter, at most 63",
+    |text| matches(text, 63, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || b == b'-')
+);
+
+text_value!(
+    /// What a person is called in commands, certificates and lists: `alice`. Shown, never compared.
+    PersonName, "name", "use a-z, 0-9, '.', '_', '-', starting with a letter, at most 63",
+    |text| matches(text, 63, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || matches!(b, b'.' | b'_' | b'-'))
+);
+
+text_value!(
+    /// A Unix account on a host: `deploy`.
+    Login, "login", "use a-z, 0-9, '_', '-', starting with a letter or '_', at most 32",
+    |text| matches(text, 32, lower, |b| lower_or_digit(b) || matches!(b, b'_' | b'-'))
+);
+
+text_value!(
+    /// A host as the role files and `jit-ca ssh user@host` call it: `web1`, `db2.eu`.
+    HostName, "host", "use a-z, 0-9, '-' and dots between labels, at most 63",
+    |text| {
+        text.len() <= 63
+            && text.split('.').all(|label| {
+                !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+                    && label.bytes().all(|b| lower_or_digit(b) || b == b'-')
+            })
+    }
+);
+
+text_value!(
+    /// One line that a person wrote: a reason, a ticket, a comment, a command.
+    ///
+    /// No control characters, so that it cannot forge a line of a statement or of a log; no
+    /// bidirectional controls, so that what is shown is what is signed (Unicode TR 36).
+    Text, "line of text", "write one line of 1 to 500 characters without control characters",
+    |text| {
+        let bidi = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let shown = |c: char| !c.is_control() && !bidi(c) && !matches!(c, '\u{2028}' | '\u{2029}');
+        !text.trim().is_empty() && text.trim() == text && text.chars().count() <= 500 && text.chars().all(shown)
+    }
+);
+
+text_value!(
+    /// The log's name for ever, in its checkpoints and in every statement: `ca.example.org/jit-ca`.
+    ///
+    /// C2SP signed-note keys are written `<name>+<hash>+<key>`, so that it has no `+` and no space.
+    Origin, "log origin", "use a host name and a path in a-z, 0-9, '.', '-', '_', '/', at most 128",
+    |text| matches(text, 128, lower_or_digit, |b| lower_or_digit(b) || matches!(b, b'.' | b'-' | b'_' | b'/'))
+);
+
+/// Who somebody is: an issuer of identities and that issuer's own, never reused id. `local/u-1001`.
+///
+/// Names and mail addresses change hands; this pair does not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubjectId {
+    issuer: String,
+    sub: String,
+}
+
+impl SubjectId {
+    /// The issuer of those whom the user file names.
+    pub const LOCAL: &'static str = "local";
+
+    /// The issuer's alias in this CA's configuration.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The issuer's id for the subject.
+    pub fn sub(&self) -> &str {
+        &self.sub
+    }
+}
+
+impl FromStr for SubjectId {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fault = || {
+            ValueError::new(
+                "subject",
+                text,
+                "write <issuer>/<id> in printable ASCII without spaces, such as local/u-1001",
+            )
+        };
+        let (issuer, sub) = text.split_once('/').ok_or_else(fault)?;
+        let issuer_ok = matches(
+            issuer,
+            32,
+            |b| b.is_ascii_lowercase(),
+            |b| lower_or_digit(b) || b == b'-',
+        );
+        // OpenID Connect Core 2: `sub` is at most 255 ASCII characters, compared byte by byte.
+        if issuer_ok && matches(sub, 255, |b| b.is_ascii_graphic(), |b| b.is_ascii_graphic()) {
+            Ok(Self {
+                issuer: issuer.to_owned(),
+                sub: sub.to_owned(),
+            })
+        } else {
+            Err(fault())
+        }
+    }
+}
+
+impl fmt::Display for SubjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.issuer, self.sub)
+    }
+}
+
+serde_by_text!(SubjectId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn principals_refuse_what_sshd_could_read_otherwise() {
+        for wrong in [
+            "",
+            "root,deploy",
+            "web shell",
+            "web*",
+            "Web",
+            "1web",
+            "wéb",
+            "web\n",
+            &"a".repeat(129),
+        ] {
+            assert!(wrong.parse::<Principal>().is_err(), "{wrong:?}");
+        }
+        assert!("web-shell.web1".parse::<Principal>().is_ok());
+    }
+
+    #[test]
+    fn text_is_one_honest_line() {
+        for wrong in [
+            "",
+            " ",
+            " x",
+            "a\nb",
+            "a\u{7}b",
+            "pay \u{202e}gnihtemos",
+            &"a".repeat(501),
+        ] {
+            assert!(wrong.parse::<Text>().is_err(), "{wrong:?}");
+        }
+        assert!("INC-42: größere Störung".parse::<Text>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn subjects_differ_where_their_texts_differ(a in "[ -~]{1,20}", b in "[ -~]{1,20}") {
+            if let (Ok(x), Ok(y)) = (a.parse::<SubjectId>(), b.parse::<SubjectId>()) {
+                prop_assert_eq!(x == y, a == b);
+                prop_assert_eq!(x.to_string(), a);
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Statements: what a person's or a subject's key signs, byte for byte.
+//!
+//! A statement is UTF-8 lines `name: value` in fixed order, each ended by LF, the first of them
+//! `jit-ca <kind> v1`. No value can hold a line end, since the values' types can't. It is signed as
+//! an SSHSIG (PROTOCOL.sshsig) in the namespace `<kind>.v1@jit-ca`, so that `ssh-keygen -Y sign`
+//! makes the signature and `ssh-keygen -Y verify` checks it.
+//!
+//! Nobody parses a statement: who checks a signature makes the text anew from the values that it
+//! acts on, so that what was signed and what is done can't differ.
+
+use std::fmt::Display;
+
+use crate::workflow::Start;
+use crate::{
+    Digest, GrantId, Hosts, Origin, PersonName, RequestId, RoleName, Row, Span, SubjectId, Text,
+};
+
+/// The kinds of statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A person logs in.
+    Login,
+    /// A key's owner asks for a certificate of it.
+    Possession,
+    /// A person approves a request.
+    Approval,
+    /// What is asked for. Its SHA-256 is the request's hash; it is not signed by itself.
+    Request,
+}
+
+impl Kind {
+    /// The word in the first line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Possession => "possession",
+            Self::Approval => "approval",
+            Self::Request => "request",
+        }
+    }
+
+    /// The SSHSIG namespace. A signature for one kind is none for another.
+    pub fn namespace(self) -> String {
+        format!("{}.v1@jit-ca", self.name())
+    }
+}
+
+/// A person logs in: signed by one of the SSH keys that the CA knows the person by.
+#[derive(Clone, Debug)]
+pub struct Login<'a> {
+    /// The log of the CA that is logged in to.
+    pub origin: &'a Origin,
+    /// That CA's pin, so that the signature is worth nothing at another.
+    pub pin: &'a Digest,
+    /// The name that the person goes by.
+    pub subject: &'a PersonName,
+    /// What the CA sent to be answered, once.
+    pub challenge: &'a str,
+    /// SHA-256 of the login key's SubjectPublicKeyInfo.
+    pub login_key: &'a Digest,
+}
+
+impl Login<'_> {
+    /// The text to sign.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::Login)
+            .line("origin", self.origin)
+            .line("pin", self.pin)
+            .line("subject", self.subject)
+            .line("challenge", self.challenge)
+            .line("login-key", self.login_key)
+            .0
+    }
+}
+
+/// A key's owner asks for a certificate of it: signed by that key.
+#[derive(Clone, Debug)]
+pub struct Possession<'a> {
+    /// The log of the CA that is to certify.
+    pub origin: &'a Origin,
+    /// The grant that the certificate is for.
+    pub grant: &'a GrantId,
+    /// The serial of the login certificate of the call, as lower-case hexadecimal.
+    pub login: &'a str,
+    /// SHA-256 of the key in its SSH wire form: what `ssh-keygen -l` prints.
+    pub key: &'a Digest,
+    /// The call's idempotency key.
+    pub idempotency_key: &'a str,
+}
+
+impl Possession<'_> {
+    /// The text to sign.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::Possession)
+            .line("origin", self.origin)
+            .line("grant", self.grant)
+            .line("login", self.login)
+            .line("key", self.key)
+            .line("idempotency-key", self.idempotency_key)
+            .0
+    }
+}
+
+/// A person approves exactly one request: signed by one of the person's SSH keys.
+#[derive(Clone, Debug)]
+pub struct Approval<'a> {
+    /// The log of the CA that was asked.
+    pub origin: &'a Origin,
+    /// The request's hash.
+    pub request: &'a Digest,
+    /// For how long; at most what was asked for.
+    pub duration: Span,
+    /// The rows kept; at least one of those asked for.
+    pub rows: &'a [Row],
+}
+
+impl Approval<'_> {
+    /// The text to sign.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::Approval)
+            .line("origin", self.origin)
+            .line("request", self.request)
+            .line("duration", self.duration)
+            .lines("row", self.rows)
+            .0
+    }
+}
+
+/// What a subject asks for.
+///
+/// The id is in it, so that an approval of one request is none of the same request made again.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The log of the CA that is asked.
+    pub origin: &'a Origin,
+    /// The request's id.
+    pub id: &'a RequestId,
+    /// Who asks.
+    pub subject: &'a SubjectId,
+    /// For which role.
+    pub role: &'a RoleName,
+    /// The role's rows, as they were when it was asked for.
+    pub rows: &'a [Row],
+    /// On which hosts.
+    pub hosts: &'a Hosts,
+    /// For how long.
+    pub duration: Span,
+    /// From when.
+    pub start: &'a Start,
+    /// Why.
+    pub reason: &'a Text,
+    /// The ticket that it is about.
+    pub ticket: Option<&'a Text>,
+    /// The bundle in force.
+    pub bundle: &'a Digest,
+}
+
+impl Request<'_> {
+    /// The text to hash.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::Request)
+            .line("origin", self.origin)
+            .line("request", self.id)
+            .line("subject", self.subject)
+            .line("role", self.role)
+            .lines("row", self.rows)
+            .line("hosts", self.hosts)
+            .line("duration", self.duration)
+            .line("start", self.start)
+            .line("reason", self.reason)
+            .lines("ticket", self.ticket)
+            .line("bundle", self.bundle)
+            .0
+    }
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn new(kind: Kind) -> Self {
+        Self(format!("jit-ca {} v1\n", kind.name()))
+    }
+
+    fn line(mut self, name: &str, value: impl Display) -> Self {
+        self.0.push_str(&format!("{name}: {value}\n"));
+        self
+    }
+
+    fn lines(self, name: &str, values: impl IntoIterator<Item = impl Display>) -> Self {
+        values
+            .into_iter()
+            .fold(self, |lines, value| lines.line(name, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_statement_is_for_ever() {
+        let rows = [
+            "ssh web-shell login=deploy hosts=web1,web2 extensions=permit-pty",
+            "x509 orders-api",
+        ];
+        let rows = rows.map(|row| row.parse().unwrap());
+        let text = Request {
+            origin: &"ca.example.org/jit-ca".parse().unwrap(),
+            id: &RequestId::from_bytes([0; 16]),
+            subject: &"local/u-1001".parse().unwrap(),
+            role: &"web-shell".parse().unwrap(),
+            rows: &rows,
+            hosts: &"web1".parse().unwrap(),
+            duration: Span::from_secs(3600),
+            start: &Start::AtApproval,
+            reason: &"INC-42".parse().unwrap(),
+            ticket: None,
+            bundle: &Digest::from_bytes([0; 32]),
+        }
+        .text();
+        assert_eq!(
+            text,
+            "jit-ca request v1\n\
+             origin: ca.example.org/jit-ca\n\
+             request: r-00000000000000000000000000\n\
+             subject: local/u-1001\n\
+             role: web-shell\n\
+             row: ssh web-shell login=deploy hosts=web1,web2 extensions=permit-pty\n\
+             row: x509 orders-api\n\
+             hosts: web1\n\
+             duration: 1h\n\
+             start: at-approval\n\
+             reason: INC-42\n\
+             bundle: SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+        );
+    }
+}
