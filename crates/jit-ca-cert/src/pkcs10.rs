@@ -1,0 +1,48 @@
+//! Certificate requests (PKCS#10, RFC 2986), of which the public key is read and nothing else.
+//!
+//! INVARIANT (nothing from the caller): the names, usages and constraints that a request asks for
+//! are never looked at, so none can find its way into a certificate.
+
+use x509_parser::prelude::{FromDer as _, X509CertificationRequest};
+
+use crate::{Algorithm, Error, SubjectKey};
+
+/// The public key of a request in DER, once its signature has proven that the caller has the private one.
+///
+/// # Errors
+/// If it is no request, holds a key of another type than P-256 or ed25519, is signed with SHA-1 or
+/// anything else unusual, or not by that key.
+pub fn public_key(der: &[u8]) -> Result<SubjectKey, Error> {
+    if der.len() > LONGEST {
+        return Err(Error::Request("it is longer than 16 KiB"));
+    }
+    let (rest, request) = X509CertificationRequest::from_der(der)
+        .map_err(|_| Error::Request("it is not DER of a PKCS#10 request"))?;
+    if !rest.is_empty() {
+        return Err(Error::Request("bytes follow it"));
+    }
+    let key = SubjectKey::from_spki(request.certification_request_info.subject_pki.raw)?;
+    // The parser verifies SHA-1 as well, so the list is ours.
+    let accepted: &[&str] = match key.public_key().algorithm() {
+        Algorithm::Ed25519 => &["1.3.101.112"],
+        Algorithm::P256 | Algorithm::P384 => &[ECDSA_WITH_SHA256, ECDSA_WITH_SHA384],
+    };
+    if !accepted.contains(
+        &request
+            .signature_algorithm
+            .algorithm
+            .to_id_string()
+            .as_str(),
+    ) {
+        return Err(Error::Request(
+            "sign it with ed25519, or with ECDSA and SHA-256",
+        ));
+    }
+    request.verify_signature().map_err(|_| Error::Possession)?;
+    Ok(key)
+}
+
+/// Room for many names, all to be ignored.
+const LONGEST: usize = 16 * 1024;
+const ECDSA_WITH_SHA256: &str = "1.2.840.10045.4.3.2";
+const ECDSA_WITH_SHA384: &str = "1.2.840.10045.4.3.3";
