@@ -1,0 +1,230 @@
+//! The decision: what the role requires, and then what the rules say. Both must hold.
+
+use std::collections::BTreeSet;
+
+use jit_ca_core::{Action, Decision, Facts, Hosts, Outcome, Reason, RefusalCode};
+
+use crate::engine::{Answer, Question, concerns_a_role};
+use crate::{Bundle, Person, Role};
+
+/// Whether the facts' subject may do what the facts say.
+///
+/// Denies unless the role's requirements are met, a rule permits it, no rule forbids it, and every
+/// rule that was looked at could be evaluated. Of a denial's reasons the requirements come first:
+/// they say what would help.
+///
+/// A second factor is required whatever is to be done. Where the facts name no duration or no
+/// hosts, the role's default and all of its hosts are meant.
+pub fn decide(bundle: &Bundle, facts: &Facts) -> Decision {
+    let question = match question(bundle, facts) {
+        Ok(question) => question,
+        Err(reason) => return deny(BTreeSet::new(), vec![reason]),
+    };
+    let mut reasons = Vec::new();
+    if let Some(role) = question.role {
+        role_requires(&question, role, &mut reasons);
+    }
+    mfa_required(&question, &mut reasons);
+
+    let answer = match bundle.engine().ask(&question) {
+        Ok(answer) => answer,
+        Err(error) => {
+            let text = format!("the rules could not be asked: {error}");
+            reasons.push(reason(RefusalCode::RuleError, text));
+            return deny(BTreeSet::new(), reasons);
+        }
+    };
+    rules_allow(bundle, &question, &answer, &mut reasons);
+    if reasons.is_empty() {
+        Decision {
+            outcome: Outcome::Allow,
+            rules: answer.permits.into_iter().collect(),
+            reasons,
+        }
+    } else {
+        let mut rules = answer.forbids;
+        rules.extend(answer.errors.into_keys());
+        deny(rules, reasons)
+    }
+}
+
+/// The facts with their names looked up; a reason if one of them is unknown or out of place.
+fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Question<'a>, Reason> {
+    let person = |id| {
+        bundle.person(id).ok_or_else(|| {
+            let text = format!("{id} is not in users.toml");
+            reason(RefusalCode::NotPermitted, text)
+        })
+    };
+    let subject = person(&facts.subject)?;
+    let requester = match (&facts.requester, facts.action) {
+        (Some(requester), _) => person(requester)?,
+        (None, Action::Approve) => {
+            let text = "an approval needs a requester";
+            return Err(reason(RefusalCode::NotPermitted, text));
+        }
+        (None, _) => subject,
+    };
+    if requester.id != subject.id && facts.action != Action::Approve {
+        let text = format!("only {} may do that", requester.name);
+        return Err(reason(RefusalCode::NotYours, text));
+    }
+    Ok(Question {
+        facts,
+        subject,
+        role: role(bundle, facts)?,
+        requester,
+        zone: bundle.zone(),
+    })
+}
+
+fn role<'a>(bundle: &'a Bundle, facts: &Facts) -> Result<Option<&'a Role>, Reason> {
+    if !concerns_a_role(facts.action) {
+        return Ok(None);
+    }
+    let unknown = |text| reason(RefusalCode::UnknownRole, text);
+    let Some(name) = &facts.role else {
+        return Err(unknown(format!("`{}` needs a role", facts.action)));
+    };
+    let role = bundle.role(name);
+    role.map(Some)
+        .ok_or_else(|| unknown(format!("there is no role {name}")))
+}
+
+fn role_requires(question: &Question<'_>, role: &Role, reasons: &mut Vec<Reason>) {
+    let Question {
+        facts,
+        subject,
+        requester,
+        ..
+    } = question;
+    let mut refuse = |code, text: String| reasons.push(reason(code, text));
+    if facts.action == Action::Approve {
+        // INVARIANT (no self approval): core enforces it as well; no rule can permit it.
+        if requester.id == subject.id {
+            refuse(
+                RefusalCode::SelfApproval,
+                "nobody approves their own request".to_owned(),
+            );
+        }
+        if subject.groups.is_disjoint(&role.approvers) {
+            let text = format!(
+                "{} is approved by {}, and {} is in none of them",
+                role.name,
+                list(&role.approvers, "or"),
+                subject.name
+            );
+            refuse(RefusalCode::NotAnApprover, text);
+        }
+    }
+    if let Some(duration) = facts.duration
+        && duration > role.longest
+    {
+        let text = format!("the longest duration of {} is {}", role.name, role.longest);
+        refuse(RefusalCode::TooLong, text);
+    }
+    if let Some(Hosts::Named(hosts)) = &facts.hosts {
+        let known = role.hosts();
+        let unknown: BTreeSet<_> = hosts.iter().filter(|host| !known.contains(host)).collect();
+        if !unknown.is_empty() {
+            let text = format!(
+                "{} does not give {}; its hosts are {}",
+                role.name,
+                list(&unknown, "or"),
+                if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    list(&known, "and")
+                }
+            );
+            refuse(RefusalCode::UnknownHost, text);
+        }
+    }
+    if role.ticket_required && facts.action == Action::Request && facts.ticket.is_none() {
+        let text = format!("{} wants a ticket", role.name);
+        refuse(RefusalCode::TicketRequired, text);
+    }
+}
+
+fn mfa_required(question: &Question<'_>, reasons: &mut Vec<Reason>) {
+    let Question { facts, role, .. } = question;
+    let Some(at) = facts.mfa_at else {
+        let text = "the login has no second factor";
+        reasons.push(reason(RefusalCode::MfaRequired, text));
+        return;
+    };
+    let age = facts.now.since(at);
+    if let Some(role) = role
+        && let Some(longest) = role.mfa_max_age
+        && age > longest
+    {
+        let text = format!(
+            "the second factor was given {age} ago, and {} accepts {longest}",
+            role.name
+        );
+        reasons.push(reason(RefusalCode::MfaTooOld, text));
+    }
+}
+
+/// An error in any rule denies: Cedar would skip a forbid that fails, and allow.
+fn rules_allow(
+    bundle: &Bundle,
+    question: &Question<'_>,
+    answer: &Answer,
+    reasons: &mut Vec<Reason>,
+) {
+    for (rule, error) in &answer.errors {
+        let text = format!("the rule {rule} could not be evaluated: {error}");
+        reasons.push(reason(RefusalCode::RuleError, text));
+    }
+    for rule in &answer.forbids {
+        let text = match bundle.engine().description(rule) {
+            Some(description) => format!("the rule {rule} forbids it: {description}"),
+            None => format!("the rule {rule} forbids it"),
+        };
+        reasons.push(reason(RefusalCode::Forbidden, text));
+    }
+    // A rule that fails may be the permit that is missing; then its error is the reason.
+    if answer.permits.is_empty() && answer.forbids.is_empty() && answer.errors.is_empty() {
+        let text = format!("no rule lets {} {}", question.subject.name, deed(question));
+        reasons.push(reason(RefusalCode::NotPermitted, text));
+    }
+}
+
+/// What is to be done, after "no rule lets alice".
+fn deed(question: &Question<'_>) -> String {
+    let role = question.role.map_or("", |role| role.name.as_str());
+    let Person { name, .. } = question.requester;
+    match question.facts.action {
+        Action::Request => format!("request {role}"),
+        Action::SkipApproval => format!("have {role} without a person's approval"),
+        Action::Approve => format!("approve {role} for {name}"),
+        Action::Issue => format!("take certificates for {role}"),
+        Action::ReadLog => "read the log".to_owned(),
+        Action::Administer => "run the CA".to_owned(),
+    }
+}
+
+fn deny(rules: BTreeSet<String>, reasons: Vec<Reason>) -> Decision {
+    Decision {
+        outcome: Outcome::Deny,
+        rules: rules.into_iter().collect(),
+        reasons,
+    }
+}
+
+fn reason(code: RefusalCode, text: impl Into<String>) -> Reason {
+    Reason {
+        code,
+        text: text.into(),
+    }
+}
+
+/// `a, b or c`.
+fn list<T: ToString>(items: &BTreeSet<T>, word: &str) -> String {
+    let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+    match texts.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} {word} {last}", rest.join(", ")),
+        _ => texts.concat(),
+    }
+}

@@ -1,0 +1,37 @@
+//! Who may: a bundle of files, and decisions made from it.
+//!
+//! Role files say what is *required* and what is *given*; Cedar rules say who *may*; both must hold.
+//! The crate performs no I/O and reads no clock: files come in as text, and [`Facts`](jit_ca_core::Facts) hold the time,
+//! so that a decision can be made again from the log years later.
+//!
+//! ```text
+//! files ──Bundle::parse──> Bundle | Faults           all faults at once, each with file, line and hint
+//! Bundle + Facts ──decide──> Decision                what the role requires, then what the rules say
+//! Bundle ──run_tests──> [TestResult]                 the bundle's own policy-tests/*.toml
+//! ```
+//!
+//! A bundle has four kinds of file: `users.toml` (people), `roles/<role>.toml`, `policies/*.cedar`
+//! and `policy-tests/*.toml`. The words that rules are written in stand in [`SCHEMA`].
+
+mod bundle;
+mod case;
+mod check;
+mod decide;
+mod engine;
+mod fault;
+mod person;
+mod role;
+mod rule;
+mod section;
+mod ssh_key;
+mod who;
+
+pub use bundle::Bundle;
+pub use case::{TestResult, run_tests};
+pub use decide::decide;
+pub use engine::SCHEMA;
+pub use fault::{Fault, Faults, SourceFile};
+pub use person::Person;
+pub use role::Role;
+pub use ssh_key::SshKey;
+pub use who::{may_request, who_can_approve};

@@ -1,0 +1,14 @@
+//! What the crate promises, on bundles in `tests/samples` and on the configuration that is shipped.
+//!
+//! `cfg(test)` holds anyway; it tells clippy that helpers may unwrap here as tests may.
+
+#[cfg(test)]
+mod ca_config;
+#[cfg(test)]
+mod decisions;
+#[cfg(test)]
+mod engine;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod sample;
