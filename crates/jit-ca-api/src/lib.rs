@@ -1,0 +1,54 @@
+//! The API on the wire: JSON over mutual TLS under `/v1`.
+//!
+//! ```text
+//! GET  /healthz  /readyz                     anybody    the process lives; the log can be written
+//! GET  /v1/trust                             anybody    Trust
+//! POST /v1/challenges                        anybody    -> Challenge
+//! POST /v1/logins            LoginCall       anybody    -> LoginReply
+//! POST /v1/logout                            a login
+//! GET  /v1/me                                a login    Me
+//! POST /v1/mfa                               a login    -> MfaSecret
+//! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
+//! GET  /v1/roles                             with MFA   [Role]
+//! POST /v1/requests          RequestCall     with MFA   -> Request
+//! GET  /v1/requests?state=   StateFilter     with MFA   [Request]   own, and those to approve
+//! GET  /v1/requests/ID?wait= WaitQuery       with MFA   Request     waits while it is pending
+//! POST /v1/requests/ID/approve  ApproveCall  with MFA   -> Request
+//! POST /v1/requests/ID/deny     DenyCall     with MFA   -> Request
+//! POST /v1/requests/ID/cancel                with MFA   -> Request
+//! POST /v1/grants/ID/ssh     SshCall         with MFA   -> SshCertificate
+//! POST /v1/grants/ID/x509    X509Call        with MFA   -> X509Certificate
+//! GET  /v1/log/checkpoint                    anybody    the signed note, as text
+//! GET  /v1/log/entries?…     LogQuery        read-log   [Entry]
+//! GET  /v1/log/entries/N                     read-log   Entry
+//! ```
+//!
+//! Every POST that writes bears an `Idempotency-Key` (1 to 128 visible ASCII characters): the same
+//! key with the same body gives the same answer again, with another body it is refused. Refusals are
+//! [`Problem`]s (RFC 9457). Times are RFC 3339 in UTC, durations as people write them (`1h30m`).
+
+#[cfg(feature = "client")]
+pub mod client;
+mod grants;
+mod log;
+mod login;
+mod problem;
+mod requests;
+
+pub use grants::{SshCall, SshCertificate, X509Call, X509Certificate};
+pub use log::{Entry, LogQuery};
+pub use login::{
+    Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Trust,
+    X509Authority,
+};
+pub use problem::{PROBLEM_JSON, Problem, problem_type};
+pub use requests::{
+    ApprovalView, ApproveCall, DenyCall, GrantView, Request, RequestCall, RequestStatus, Role,
+    StateFilter, WaitQuery,
+};
+
+/// The header that makes a POST repeatable.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The longest that one call waits for a request to be decided, in seconds.
+pub const LONGEST_WAIT: u64 = 30;
