@@ -1,0 +1,175 @@
+//! The daemon's parts, put together.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jit_ca_core::event::{BundleActivated, Event, StrangersRefused, SubjectKnown};
+use jit_ca_core::{ActorRef, Digest, SubjectId, UnixTime};
+use jit_ca_log::LogKey;
+use jit_ca_policy::Bundle;
+
+use crate::authority::Authorities;
+use crate::clock;
+use crate::config::{Config, bundle_files};
+use crate::failure::Failure;
+use crate::identity::{Challenges, Limiter};
+use crate::issuer::Issuer;
+use crate::keys::{self, Keys};
+use crate::last_uses::LastUses;
+use crate::sequencer::{Proposal, Sequencer};
+use crate::store::Store;
+
+/// Everything that a call needs.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration, with the policy bundle.
+    pub config: Config,
+    /// The CA's keys.
+    pub keys: Keys,
+    /// The CA's certificates.
+    pub authorities: Authorities,
+    /// The log's public key.
+    pub log_key: LogKey,
+    /// For reading.
+    pub store: Arc<Store>,
+    /// For writing.
+    pub sequencer: Sequencer,
+    /// For certificates.
+    pub issuer: Issuer,
+    /// The challenges of logins.
+    pub challenges: Challenges,
+    /// When logins were last used.
+    pub last_uses: LastUses,
+    /// Failed logins by address.
+    pub failed_addresses: Limiter<IpAddr>,
+    /// Wrong codes by subject, counted only where the SSH key was right, so that no stranger locks a person out.
+    pub failed_codes: Limiter<SubjectId>,
+    strangers: AtomicU64,
+}
+
+impl App {
+    /// Opens what the configuration names and checks that it belongs together: keys, certificates, the log's head.
+    /// Brings the log up to the bundle in force.
+    ///
+    /// # Errors
+    /// If anything does not hold.
+    pub async fn open(path: &Path) -> Result<Arc<Self>, Failure> {
+        let config = Config::read(path)?;
+        let passphrase = config.passphrase.read()?;
+        let (keys, log) = Keys::open(&config.keys, &passphrase)?;
+        let authorities = Authorities::read(&config.keys, &keys)?;
+
+        let store = Arc::new(Store::open(&config.store)?);
+        store.read()?.verify_head()?;
+        must_be_this_cas(&store, &config, &keys::logged(&keys.public(&log)))?;
+        let log_key = log.log_key(config.origin.clone());
+        let sequencer = Sequencer::start(Arc::clone(&store), log, &config.origin)?;
+
+        let app = Arc::new(Self {
+            issuer: Issuer::new(sequencer.clone(), log_key.clone()),
+            challenges: Challenges::new()?,
+            last_uses: LastUses::default(),
+            failed_addresses: Limiter::default(),
+            failed_codes: Limiter::default(),
+            strangers: AtomicU64::new(0),
+            config,
+            keys,
+            authorities,
+            log_key,
+            store,
+            sequencer,
+        });
+        app.activate_bundle().await?;
+        Ok(app)
+    }
+
+    /// The policy in force.
+    pub fn bundle(&self) -> &Bundle {
+        &self.config.bundle
+    }
+
+    /// The CA's pin.
+    pub fn pin(&self) -> Digest {
+        self.authorities.pin()
+    }
+
+    /// Counts a refused login by nobody that is known.
+    pub fn count_stranger(&self) {
+        self.strangers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The entry for the strangers since the last one, if there were any.
+    pub fn take_strangers(&self, since: UnixTime) -> Option<Event> {
+        match self.strangers.swap(0, Ordering::Relaxed) {
+            0 => None,
+            count => Some(StrangersRefused { count, since }.into()),
+        }
+    }
+
+    /// Makes the log say which bundle is in force, and know everybody in it.
+    async fn activate_bundle(&self) -> Result<(), Failure> {
+        let snapshot = self.store.read()?;
+        let mut entries = Vec::new();
+        if snapshot.bundle()? != Some(self.config.bundle_hash) {
+            let activated = BundleActivated {
+                hash: self.config.bundle_hash,
+                files: bundle_files(self.bundle()),
+            };
+            entries.push((ActorRef::DAEMON, activated.into()));
+        }
+        for person in self.bundle().people() {
+            if snapshot.subject(&person.id)?.is_none() {
+                let actor = ActorRef::from_bytes(clock::random()?);
+                let known = SubjectKnown {
+                    subject: person.id.clone(),
+                    name: person.name.clone(),
+                    actor,
+                };
+                entries.push((actor, known.into()));
+            }
+        }
+        if !entries.is_empty() {
+            self.sequencer
+                .commit(Proposal::new(clock::now(), entries))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The log must have been begun by this CA: with this origin and these keys.
+fn must_be_this_cas(
+    store: &Store,
+    config: &Config,
+    keys: &[jit_ca_core::event::PublicKey],
+) -> Result<(), Failure> {
+    let snapshot = store.read()?;
+    let first = snapshot
+        .leaf(0)?
+        .map(|leaf| jit_ca_log::Leaf::decode(&leaf))
+        .transpose();
+    let first = first.map_err(crate::store::StoreError::from)?;
+    let event = first
+        .map(|leaf| snapshot.event(&leaf))
+        .transpose()?
+        .flatten();
+    match event {
+        Some(Event::LogInit(init)) if init.origin == config.origin && init.keys == keys => Ok(()),
+        Some(Event::LogInit(init)) if init.origin != config.origin => {
+            let message = format!(
+                "the log is of {} and the configuration names {}",
+                init.origin, config.origin
+            );
+            Err(Failure::usage(
+                message,
+                "the origin is for ever; put it back",
+            ))
+        }
+        _ => Err(
+            Failure::failed("the keys are not those that the log began with")
+                .with_hint("put the keys of this log back"),
+        ),
+    }
+}

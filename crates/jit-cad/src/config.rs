@@ -1,0 +1,175 @@
+//! The configuration: `jit-cad.toml` and the policy bundle beside it, checked whole before anything is done with it.
+
+mod embedded;
+mod file;
+
+use std::fmt;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use jit_ca_cert::{CaName, ServerName, TrustDomain};
+use jit_ca_core::{Digest, Origin, Span, event};
+use jit_ca_log::hash::sha256;
+use jit_ca_policy::{Bundle, SourceFile};
+
+pub use embedded::EMBEDDED;
+pub use file::{NoPassphrase, Passphrase};
+
+/// A configuration in which no fault was found.
+#[derive(Debug)]
+pub struct Config {
+    /// The name in the CA's own certificates.
+    pub ca_name: CaName,
+    /// The log's name.
+    pub origin: Origin,
+    /// The trust domain of SPIFFE ids.
+    pub trust_domain: TrustDomain,
+    /// Where the API is served.
+    pub address: SocketAddr,
+    /// The names and addresses that it is reached by.
+    pub names: Vec<ServerName>,
+    /// The folder of the sealed keys.
+    pub keys: PathBuf,
+    /// Where the passphrase of the sealed keys comes from.
+    pub passphrase: Passphrase,
+    /// The store's file.
+    pub store: PathBuf,
+    /// The administrators' socket.
+    pub admin_socket: PathBuf,
+    /// How long a login lasts at most.
+    pub login_longest: Span,
+    /// How long a login lasts without use.
+    pub login_idle: Span,
+    /// The policy.
+    pub bundle: Bundle,
+    /// The policy's hash.
+    pub bundle_hash: Digest,
+}
+
+/// Everything that is wrong with a configuration, a fault a line with its hint below.
+#[derive(Debug, thiserror::Error)]
+pub struct Faults(pub Vec<String>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.join("\n"))
+    }
+}
+
+impl Config {
+    /// Reads the configuration at `path`, and the bundle from the folders beside it.
+    ///
+    /// # Errors
+    /// All faults at once, each with file, line and hint. Tests of the policy that fail are faults.
+    pub fn read(path: &Path) -> Result<Self, Faults> {
+        let base = path.parent().unwrap_or(Path::new("."));
+        let mut faults = Vec::new();
+        let file = fs::read_to_string(path)
+            .map_err(|error| {
+                vec![format!(
+                    "{}: {error}\n  hint: name the jit-cad.toml that `jit-cad init` put there",
+                    path.display()
+                )]
+            })
+            .and_then(|text| file::parse(path, &text));
+        let file = file.map_err(|found| faults.extend(found)).ok();
+        let bundle = read_bundle(base).map_err(|found| faults.extend(found)).ok();
+        match (file, bundle) {
+            (Some(file), Some(bundle)) if faults.is_empty() => Ok(Self {
+                ca_name: file.ca_name,
+                origin: file.origin,
+                trust_domain: file.trust_domain,
+                address: file.address,
+                names: file.names,
+                keys: base.join(file.keys),
+                passphrase: file.passphrase.relative_to(base),
+                store: base.join(file.store),
+                admin_socket: base.join(file.admin_socket),
+                login_longest: file.login_longest,
+                login_idle: file.login_idle,
+                bundle_hash: bundle_hash(&bundle),
+                bundle,
+            }),
+            _ => Err(Faults(faults)),
+        }
+    }
+}
+
+/// The files of a bundle, as the log keeps them.
+pub fn bundle_files(bundle: &Bundle) -> Vec<event::File> {
+    let files = bundle.files().iter();
+    files
+        .map(|file| event::File {
+            path: file.path.clone(),
+            text: file.text.clone(),
+        })
+        .collect()
+}
+
+/// SHA-256 over the bundle's files in the order of their paths: for each the length of its path in
+/// bytes and of its text, as decimal lines, then both.
+fn bundle_hash(bundle: &Bundle) -> Digest {
+    let mut bytes = Vec::new();
+    for file in bundle.files() {
+        bytes.extend(format!("{}\n{}\n", file.path.len(), file.text.len()).bytes());
+        bytes.extend(file.path.bytes());
+        bytes.extend(file.text.bytes());
+    }
+    sha256(&bytes)
+}
+
+fn read_bundle(base: &Path) -> Result<Bundle, Vec<String>> {
+    let mut files = Vec::new();
+    let mut faults = Vec::new();
+    for path in bundle_paths(base) {
+        match fs::read_to_string(base.join(&path)) {
+            Ok(text) => files.push(SourceFile { path, text }),
+            Err(error) => faults.push(format!("{path}: {error}")),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let bundle = Bundle::parse(files)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let failed = jit_ca_policy::run_tests(&bundle)
+        .into_iter()
+        .filter(|result| !result.passed);
+    let failed: Vec<String> = failed
+        .map(|result| format!("{result}\n  hint: change the policy or the test; `jit-ca policy test DIR` runs them all"))
+        .collect();
+    if failed.is_empty() {
+        Ok(bundle)
+    } else {
+        Err(failed)
+    }
+}
+
+/// The bundle's files below `base`, relative to it. Other files are left alone.
+fn bundle_paths(base: &Path) -> Vec<String> {
+    let mut paths = Vec::new();
+    if base.join("users.toml").exists() {
+        paths.push("users.toml".to_owned());
+    }
+    for (folder, ending) in [
+        ("policies", "cedar"),
+        ("policy-tests", "toml"),
+        ("roles", "toml"),
+    ] {
+        let entries = fs::read_dir(base.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
+        for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
+            if Path::new(&name)
+                .extension()
+                .is_some_and(|found| found == ending)
+            {
+                paths.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    paths.sort();
+    paths
+}

@@ -1,0 +1,89 @@
+//! Logins and second factors.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jit_ca_api::{Challenge, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret};
+
+use super::call::{Body, Call, LoggedIn, Nothing, Peer};
+use crate::app::App;
+use crate::clock;
+use crate::service::{Caller, Fault, login, second_factor};
+
+/// `POST /v1/challenges`. It writes nothing, so it needs no idempotency key.
+pub(super) async fn challenge(State(app): State<Arc<App>>) -> Result<Json<Challenge>, Fault> {
+    let (challenge, expires) = app.challenges.make(clock::now())?;
+    Ok(Json(Challenge { challenge, expires }))
+}
+
+/// `POST /v1/logins`. What makes it unrepeatable is the challenge, which is answered once.
+pub(super) async fn log_in(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    Body(call): Body<LoginCall>,
+) -> Result<Json<LoginReply>, Fault> {
+    let address = peer.address.ip().to_canonical();
+    let login = login::log_in(&app, &call, address).await?;
+    let caller = Caller::identify(&app, &login.serial, address, clock::now())?;
+    let certificate = login.certificate + &app.authorities.logins.pem();
+    Ok(Json(LoginReply {
+        certificate,
+        me: view(&caller),
+    }))
+}
+
+/// `POST /v1/logout`.
+pub(super) async fn log_out(
+    State(app): State<Arc<App>>,
+    LoggedIn(caller): LoggedIn,
+    call: Call<Nothing>,
+) -> Result<StatusCode, Fault> {
+    login::log_out(&app, &caller, &call.key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/me`.
+pub(super) async fn me(LoggedIn(caller): LoggedIn) -> Json<Me> {
+    Json(view(&caller))
+}
+
+/// `POST /v1/mfa`.
+pub(super) async fn begin_mfa(
+    State(app): State<Arc<App>>,
+    LoggedIn(caller): LoggedIn,
+    _: Call<Nothing>,
+) -> Result<Json<MfaSecret>, Fault> {
+    let secret = second_factor::begin(&app, &caller).await?;
+    let uri = secret.uri(&app.config.origin, &caller.person.name);
+    Ok(Json(MfaSecret {
+        secret: secret.base32(),
+        uri,
+    }))
+}
+
+/// `POST /v1/mfa/confirm`.
+pub(super) async fn confirm_mfa(
+    State(app): State<Arc<App>>,
+    LoggedIn(caller): LoggedIn,
+    call: Call<MfaConfirm>,
+) -> Result<Json<Me>, Fault> {
+    second_factor::confirm(&app, &caller, &call.body.code).await?;
+    let caller = Caller::identify(&app, &caller.serial, caller.address, clock::now())?;
+    Ok(Json(view(&caller)))
+}
+
+fn view(caller: &Caller) -> Me {
+    Me {
+        subject: caller.person.id.clone(),
+        name: caller.person.name.clone(),
+        groups: caller.person.groups.iter().cloned().collect(),
+        login: LoginView {
+            serial: caller.serial_hex(),
+            expires: caller.login.window.end(),
+            idle_ends: caller.idle_ends,
+            mfa_at: caller.login.mfa_at,
+        },
+    }
+}

@@ -1,0 +1,245 @@
+//! From faults to problem details (RFC 9457): the one place that knows status codes.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jit_ca_api::{PROBLEM_JSON, Problem, problem_type};
+use jit_ca_core::RefusalCode;
+
+use crate::failure::with_causes;
+use crate::sequencer::CommitError;
+use crate::service::Fault;
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let told = match self {
+            Self::Refused(refusal) => {
+                let (status, hint) = refused(refusal.code);
+                Told {
+                    status,
+                    code: refusal.code.to_string(),
+                    detail: refusal.text,
+                    hint,
+                    retry_after: None,
+                }
+            }
+            Self::SlowDown { wait } => Told {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                code: RefusalCode::TooManyAttempts.to_string(),
+                detail: format!("too many attempts have failed; the next is possible in {wait}"),
+                hint: "wait, then try again with care",
+                retry_after: Some(wait.secs()),
+            },
+            Self::Unauthenticated { detail, hint } => {
+                Told::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail, hint)
+            }
+            Self::Bad { detail, hint } => {
+                Told::new(StatusCode::BAD_REQUEST, "bad-request", detail, hint)
+            }
+            Self::NotFound(what) => {
+                let hint = "it may be somebody else's, or never have been; list what there is";
+                Told::new(
+                    StatusCode::NOT_FOUND,
+                    "not-found",
+                    format!("there is no such {what}"),
+                    hint,
+                )
+            }
+            Self::KeyReused => {
+                let hint = "use a new Idempotency-Key for each new call";
+                Told::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "idempotency-key-reused",
+                    "the idempotency key was used for another call before",
+                    hint,
+                )
+            }
+            Self::Commit(error) => not_written(&error),
+            Self::Internal(error) => {
+                // Logged once, here; the caller learns nothing of the inside.
+                tracing::error!(error = with_causes(error.as_ref()), "a call failed");
+                Told::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "the daemon failed",
+                    "its log says why; tell an administrator",
+                )
+            }
+        };
+        told.into_response()
+    }
+}
+
+/// A call to somewhere else.
+pub(super) async fn no_such_call() -> Response {
+    Told::new(
+        StatusCode::NOT_FOUND,
+        "no-such-call",
+        "there is no such call",
+        "the API stands under /v1",
+    )
+    .into_response()
+}
+
+/// A call by another method.
+pub(super) async fn no_such_method() -> Response {
+    Told::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "no-such-method",
+        "the call does not go by this method",
+        "reads are GET, all else is POST",
+    )
+    .into_response()
+}
+
+/// A body that is too large.
+pub(super) fn too_large() -> Response {
+    Told::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too-large",
+        "the body is larger than 64 KiB",
+        "nothing that can be asked for needs as much",
+    )
+    .into_response()
+}
+
+fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
+    use RefusalCode as Code;
+    match code {
+        Code::NotPermitted | Code::Forbidden => (
+            StatusCode::FORBIDDEN,
+            "`jit-ca roles` lists what you may ask for",
+        ),
+        Code::RuleError => (
+            StatusCode::FORBIDDEN,
+            "a rule of the policy failed; tell an administrator its name",
+        ),
+        Code::MfaRequired => (
+            StatusCode::FORBIDDEN,
+            "enrol one with `jit-ca mfa enroll`, or log in again with a code: `jit-ca login --again`",
+        ),
+        Code::MfaTooOld => (
+            StatusCode::FORBIDDEN,
+            "give a new code: jit-ca login --again",
+        ),
+        Code::TooLong => (StatusCode::FORBIDDEN, "ask for less: --for"),
+        Code::UnknownRole | Code::UnknownHost => (
+            StatusCode::FORBIDDEN,
+            "`jit-ca roles` lists roles and their hosts",
+        ),
+        Code::TicketRequired => (StatusCode::FORBIDDEN, "name one: --ticket"),
+        Code::SelfApproval => (
+            StatusCode::FORBIDDEN,
+            "ask a colleague; `jit-ca requests` shows who can approve",
+        ),
+        Code::NotAnApprover => (StatusCode::FORBIDDEN, "the role says which groups approve"),
+        Code::Widening => (
+            StatusCode::FORBIDDEN,
+            "an approval may shorten and drop rows; for more, a new request is needed",
+        ),
+        Code::WrongStatement => (
+            StatusCode::FORBIDDEN,
+            "sign what `jit-ca approve` shows, with a key that is in the user file",
+        ),
+        Code::NotYours => (StatusCode::FORBIDDEN, "`jit-ca status` lists what is yours"),
+        Code::NotPending | Code::AlreadyApproved => (
+            StatusCode::CONFLICT,
+            "`jit-ca requests` shows how it stands",
+        ),
+        Code::GrantEnded => (StatusCode::CONFLICT, "ask again: jit-ca request"),
+        Code::GrantWaiting => (StatusCode::CONFLICT, "wait for its start"),
+        Code::UnknownRow => (
+            StatusCode::FORBIDDEN,
+            "`jit-ca status` lists the rows of your grants",
+        ),
+        Code::RoleChanged => (StatusCode::CONFLICT, "ask again: jit-ca request"),
+        Code::KeyRefused => (
+            StatusCode::FORBIDDEN,
+            "use a fresh ed25519 or P-256 key; `jit-ca cert` makes one",
+        ),
+        Code::NoPossession => (
+            StatusCode::FORBIDDEN,
+            "the key to be certified has to sign; `jit-ca cert` does it",
+        ),
+        Code::LoginRefused => (
+            StatusCode::UNAUTHORIZED,
+            "check the name, the SSH key, the CA's pin and the code; a code works once",
+        ),
+        Code::TooManyAttempts => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "wait, then try again with care",
+        ),
+    }
+}
+
+fn not_written(error: &CommitError) -> Told {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    match error {
+        CommitError::Clash(_) => Told::new(
+            StatusCode::CONFLICT,
+            "changed",
+            error.to_string(),
+            "look again, then try again",
+        ),
+        CommitError::Busy => Told {
+            retry_after: Some(1),
+            ..Told::new(status, "busy", error.to_string(), "try again in a second")
+        },
+        CommitError::ClockBehind(_) => {
+            tracing::error!(%error, "nothing is issued");
+            Told::new(
+                status,
+                "clock-behind",
+                error.to_string(),
+                "an administrator has to set the daemon's clock",
+            )
+        }
+        CommitError::Stopped => Told {
+            retry_after: Some(5),
+            ..Told::new(status, "stopping", error.to_string(), "try again soon")
+        },
+    }
+}
+
+struct Told {
+    status: StatusCode,
+    code: String,
+    detail: String,
+    hint: &'static str,
+    retry_after: Option<u64>,
+}
+
+impl Told {
+    fn new(status: StatusCode, code: &str, detail: impl Into<String>, hint: &'static str) -> Self {
+        Self {
+            status,
+            code: code.to_owned(),
+            detail: detail.into(),
+            hint,
+            retry_after: None,
+        }
+    }
+}
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Response {
+        let problem = Problem {
+            problem_type: problem_type(&self.code),
+            title: self.code.replace('-', " "),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code,
+            hint: Some(self.hint.to_owned()),
+        };
+        let mut response = (self.status, Json(problem)).into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}

@@ -1,0 +1,217 @@
+//! Requests, and what is said to them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use jit_ca_api::{
+    ApprovalView, ApproveCall, DenyCall, GrantView, LONGEST_WAIT, Request, RequestCall,
+    RequestStatus, StateFilter, WaitQuery,
+};
+use jit_ca_core::workflow::{Access, Approval, Approver, RequestState};
+use jit_ca_core::{Action, Facts, RequestId, UnixTime};
+use jit_ca_policy::who_can_approve;
+
+use super::call::{Call, Filter, Id, Nothing, WithMfa};
+use crate::app::App;
+use crate::clock;
+use crate::service::{Caller, Fault, access};
+
+/// How many of the newest requests a list looks at, and how many it holds at most.
+const LOOKED_AT: usize = 10_000;
+const LONGEST_LIST: usize = 500;
+
+/// `POST /v1/requests`.
+pub(super) async fn make(
+    State(app): State<Arc<App>>,
+    WithMfa(caller): WithMfa,
+    call: Call<RequestCall>,
+) -> Result<Json<Request>, Fault> {
+    let id = access::request(&app, &caller, &call.body, &call.key).await?;
+    answer(&app, &caller, id)
+}
+
+/// `GET /v1/requests`.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    WithMfa(caller): WithMfa,
+    Filter(filter): Filter<StateFilter>,
+) -> Result<Json<Vec<Request>>, Fault> {
+    let now = clock::now();
+    let records = app
+        .store
+        .read()?
+        .newest(LOOKED_AT, LONGEST_LIST, |record| {
+            let is_own = record.access.request.subject == caller.person.id;
+            let seen = if filter.mine {
+                is_own
+            } else {
+                access::may_see(&app, &caller, record)
+            };
+            seen && filter
+                .status
+                .is_none_or(|status| status == status_of(&record.access, now))
+        })?;
+    Ok(Json(
+        records
+            .iter()
+            .map(|record| view(&app, &caller, &record.access, now))
+            .collect(),
+    ))
+}
+
+/// `GET /v1/requests/ID`. With `wait`, the answer comes when the request has changed, or when the time is over.
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    WithMfa(caller): WithMfa,
+    Id(id): Id<RequestId>,
+    Filter(query): Filter<WaitQuery>,
+) -> Result<Json<Request>, Fault> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(LONGEST_WAIT));
+    let mut commits = app.sequencer.checkpoints();
+    loop {
+        // What is committed from here on wakes the wait below.
+        commits.borrow_and_update();
+        let Json(request) = answer(&app, &caller, id)?;
+        let unchanged =
+            request.status == RequestStatus::Pending && request.approvals.len() <= query.approvals;
+        if !unchanged
+            || tokio::time::timeout_at(deadline, commits.changed())
+                .await
+                .is_err()
+        {
+            return Ok(Json(request));
+        }
+    }
+}
+
+/// `POST /v1/requests/ID/approve`.
+pub(super) async fn approve(
+    State(app): State<Arc<App>>,
+    WithMfa(caller): WithMfa,
+    Id(id): Id<RequestId>,
+    call: Call<ApproveCall>,
+) -> Result<Json<Request>, Fault> {
+    access::approve(&app, &caller, id, &call.body, &call.key).await?;
+    answer(&app, &caller, id)
+}
+
+/// `POST /v1/requests/ID/deny`.
+pub(super) async fn deny(
+    State(app): State<Arc<App>>,
+    WithMfa(caller): WithMfa,
+    Id(id): Id<RequestId>,
+    call: Call<DenyCall>,
+) -> Result<Json<Request>, Fault> {
+    access::deny(&app, &caller, id, &call.body, &call.key).await?;
+    answer(&app, &caller, id)
+}
+
+/// `POST /v1/requests/ID/cancel`.
+pub(super) async fn cancel(
+    State(app): State<Arc<App>>,
+    WithMfa(caller): WithMfa,
+    Id(id): Id<RequestId>,
+    call: Call<Nothing>,
+) -> Result<Json<Request>, Fault> {
+    access::cancel(&app, &caller, id, &call.key).await?;
+    answer(&app, &caller, id)
+}
+
+fn answer(app: &App, caller: &Caller, id: RequestId) -> Result<Json<Request>, Fault> {
+    let record = access::visible(app, caller, id)?;
+    Ok(Json(view(app, caller, &record.access, clock::now())))
+}
+
+fn view(app: &App, caller: &Caller, access: &Access, now: UnixTime) -> Request {
+    let request = &access.request;
+    let denied = match &access.state {
+        RequestState::Denied { by, reason } => Some(ApprovalView {
+            by: Approver::Person {
+                subject: request.subject.clone(),
+                name: by.clone(),
+            },
+            duration: None,
+            rows: Vec::new(),
+            comment: reason.clone(),
+        }),
+        _ => None,
+    };
+    let approval = |approval: &Approval| ApprovalView {
+        by: approval.by.clone(),
+        duration: Some(approval.duration),
+        rows: approval.rows.clone(),
+        comment: approval.comment.clone(),
+    };
+    let status = status_of(access, now);
+    Request {
+        id: request.id,
+        subject: request.subject.clone(),
+        name: request.name.clone(),
+        role: request.role.clone(),
+        rows: request.rows.clone(),
+        hosts: request.hosts.clone(),
+        duration: request.duration,
+        start: request.start,
+        reason: request.reason.clone(),
+        ticket: request.ticket.clone(),
+        bundle: request.bundle,
+        hash: request.hash,
+        made: request.made,
+        lapses: request.lapses,
+        status,
+        approvals_needed: request.approvals_needed,
+        approvals: access.approvals.iter().map(approval).collect(),
+        approvers: match status {
+            RequestStatus::Pending => approvers(app, caller, access, now),
+            _ => Vec::new(),
+        },
+        denied,
+        grant: access.grant().map(|grant| GrantView {
+            id: grant.id,
+            rows: grant.rows.clone(),
+            window: grant.window,
+            state: grant.state(now),
+        }),
+    }
+}
+
+/// A request is over at its time, also where the entry that says so is still to come.
+fn status_of(access: &Access, now: UnixTime) -> RequestStatus {
+    match access.state {
+        RequestState::Pending if now < access.request.lapses => RequestStatus::Pending,
+        RequestState::Pending | RequestState::Lapsed => RequestStatus::Lapsed,
+        RequestState::Approved(_) => RequestStatus::Approved,
+        RequestState::Denied { .. } => RequestStatus::Denied,
+        RequestState::Cancelled => RequestStatus::Cancelled,
+    }
+}
+
+/// Who can still approve it, by name.
+fn approvers(
+    app: &App,
+    caller: &Caller,
+    access: &Access,
+    now: UnixTime,
+) -> Vec<jit_ca_core::PersonName> {
+    let asked = Facts {
+        action: Action::Request,
+        subject: access.request.subject.clone(),
+        now,
+        address: caller.address,
+        mfa_at: Some(now),
+        role: None,
+        requester: None,
+        hosts: None,
+        duration: None,
+        reason: None,
+        ticket: None,
+    };
+    let gave = access.approvers();
+    let people = who_can_approve(app.bundle(), &access::facts_about(access, asked)).into_iter();
+    people
+        .filter(|person| !gave.contains(&person.id))
+        .map(|person| person.name.clone())
+        .collect()
+}

@@ -1,0 +1,48 @@
+//! What the caller may ask for.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use jit_ca_api::Role;
+use jit_ca_core::{Action, Facts};
+use jit_ca_policy::{decide, may_request};
+
+use super::call::WithMfa;
+use crate::app::App;
+use crate::clock;
+
+/// `GET /v1/roles`.
+pub(super) async fn list(State(app): State<Arc<App>>, WithMfa(caller): WithMfa) -> Json<Vec<Role>> {
+    let now = clock::now();
+    let subject = &caller.person.id;
+    let roles = may_request(app.bundle(), subject, now, caller.address).into_iter();
+    let view = |role: &jit_ca_policy::Role| {
+        let facts = Facts {
+            action: Action::SkipApproval,
+            subject: subject.clone(),
+            now,
+            address: caller.address,
+            mfa_at: caller.login.mfa_at,
+            role: Some(role.name.clone()),
+            requester: Some(subject.clone()),
+            hosts: None,
+            duration: None,
+            reason: None,
+            ticket: None,
+        };
+        Role {
+            name: role.name.clone(),
+            description: role.description.to_string(),
+            rows: role.rows.clone(),
+            default: role.default,
+            longest: role.longest,
+            approvals: role.approvals,
+            approvers: role.approvers.iter().cloned().collect(),
+            approved_by_rule: decide(app.bundle(), &facts).allows(),
+            mfa_max_age: role.mfa_max_age,
+            ticket_required: role.ticket_required,
+        }
+    };
+    Json(roles.map(view).collect())
+}

@@ -1,0 +1,101 @@
+//! TLS: the daemon's own certificate, and whose client certificates are logins.
+
+use std::sync::Arc;
+
+use jit_ca_cert::x509::ServerCertificate;
+use jit_ca_cert::{Intent, SubjectKey};
+use jit_ca_core::{ActorRef, IssuanceId, Span, UnixTime, Window};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
+use rustls::RootCertStore;
+use rustls::ServerConfig;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::app::App;
+use crate::clock;
+use crate::failure::Failure;
+use crate::issuer::{Issuance, intended, x509_serial};
+use crate::sequencer::Proposal;
+
+/// How long the daemon's certificate is valid. It is made anew at every start, and at half of this.
+pub(super) const CERTIFICATE_LIFE: Span = Span::LONGEST_GRANT;
+
+/// A TLS configuration with a fresh key and a fresh certificate for it, which the log holds like any other.
+///
+/// # Errors
+/// If the certificate can't be issued.
+pub(super) async fn config(app: &App) -> Result<Arc<ServerConfig>, Failure> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    let certificate = issue(app, SubjectKey::from_spki(&key.subject_public_key_info())?).await?;
+    // The root goes along, so that a client that knows nothing but the pin finds it.
+    let chain = [
+        certificate,
+        app.authorities.servers.der().to_vec(),
+        app.authorities.root.der().to_vec(),
+    ];
+    let chain = chain.into_iter().map(CertificateDer::from).collect();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(Failure::failed)?;
+
+    // INVARIANT (one key, one purpose): the logins' CA is the only anchor, so that a certificate for a service is
+    // no login.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut logins = RootCertStore::empty();
+    logins.add(CertificateDer::from(app.authorities.logins.der().to_vec()))?;
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(logins), Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| Failure::failed(error.to_string()))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // A resumed session would outlive the certificate that it began with.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+async fn issue(app: &App, key: SubjectKey) -> Result<Vec<u8>, Failure> {
+    let now = clock::now_millis();
+    let window = Window::new(now.time(), until(app, now.time()))
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    let issuance = Issuance {
+        id: IssuanceId::new(now.0, clock::random()?),
+        grant: None,
+        actor: ActorRef::DAEMON,
+    };
+    let content = ServerCertificate {
+        key,
+        issuance: issuance.id,
+        names: app.config.names.iter().cloned().collect(),
+        window,
+    };
+    let issuer = (&app.keys.servers, &app.authorities.servers);
+    let intent = Intent::new(content, issuer.1)?;
+    let validity = (window.start().minus(jit_ca_cert::BACKDATE), window.end());
+    let event = intended(
+        issuance.id,
+        &intent,
+        x509_serial(issuance.id),
+        validity,
+        None,
+    );
+    let (signed, _) = app
+        .issuer
+        .issue(
+            issuance,
+            intent,
+            issuer,
+            Proposal::new(now.time(), vec![(ActorRef::DAEMON, event)]),
+        )
+        .await?;
+    Ok(signed.as_bytes().to_vec())
+}
+
+fn until(app: &App, now: UnixTime) -> UnixTime {
+    now.plus(CERTIFICATE_LIFE)
+        .min(app.authorities.servers.end())
+}

@@ -1,0 +1,12 @@
+//! Who is calling: challenges, SSH signatures, second factors, and what slows guessing down.
+//!
+//! The embedded default: people of `users.toml`, known by their SSH public keys, with a code of RFC 6238.
+
+mod challenge;
+mod limiter;
+mod login;
+pub mod totp;
+
+pub use challenge::{CHALLENGE_LIFE, Challenges};
+pub use limiter::Limiter;
+pub use login::{UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, verify};

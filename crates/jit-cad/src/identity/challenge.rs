@@ -1,0 +1,95 @@
+//! Challenges: a MAC over 32 random bytes and an expiry, so that none has to be kept before it is answered.
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use jit_ca_core::{Span, UnixTime};
+use ring::hmac;
+
+use crate::clock::{self, NoRandomness};
+
+/// How long a challenge can be answered.
+pub const CHALLENGE_LIFE: Span = Span::from_secs(120);
+
+/// Makes and knows challenges, from one start of the daemon to its end.
+///
+/// ```text
+/// base64url(32 random bytes | expiry, 8 bytes of seconds, big endian | HMAC-SHA-256 over both)
+/// ```
+///
+/// That one is answered once is the log's to see to: the login's entry spends it.
+#[derive(Debug)]
+pub struct Challenges {
+    key: hmac::Key,
+}
+
+impl Challenges {
+    /// With a fresh key: challenges of an earlier start are unknown.
+    ///
+    /// # Errors
+    /// If the system has no random bytes.
+    pub fn new() -> Result<Self, NoRandomness> {
+        Ok(Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &clock::random::<32>()?),
+        })
+    }
+
+    /// A challenge, and until when it can be answered.
+    ///
+    /// # Errors
+    /// If the system has no random bytes.
+    pub fn make(&self, now: UnixTime) -> Result<(String, UnixTime), NoRandomness> {
+        let expires = now.plus(CHALLENGE_LIFE);
+        let signed = [
+            clock::random::<32>()?.as_slice(),
+            &expires.secs().to_be_bytes(),
+        ]
+        .concat();
+        let tag = hmac::sign(&self.key, &signed);
+        Ok((
+            Base64UrlUnpadded::encode_string(&[&signed, tag.as_ref()].concat()),
+            expires,
+        ))
+    }
+
+    /// Whether this is one of ours that can still be answered.
+    pub fn knows(&self, challenge: &str, now: UnixTime) -> bool {
+        let mut buffer = [0; 72];
+        let Ok(bytes) = Base64UrlUnpadded::decode(challenge, &mut buffer) else {
+            return false;
+        };
+        let Some((signed, tag)) = bytes.split_first_chunk::<40>() else {
+            return false;
+        };
+        let Some((_, expires)) = signed.split_last_chunk::<8>() else {
+            return false;
+        };
+        let made_here = hmac::verify(&self.key, signed, tag).is_ok();
+        made_here && now < UnixTime::from_secs(u64::from_be_bytes(*expires))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_and_only_in_time() {
+        let now = UnixTime::from_secs(1_795_338_000);
+        let challenges = Challenges::new().unwrap();
+        let (challenge, expires) = challenges.make(now).unwrap();
+        assert!(challenges.knows(&challenge, now));
+        assert!(challenges.knows(&challenge, expires.minus(Span::from_secs(1))));
+        assert!(!challenges.knows(&challenge, expires));
+        assert!(!Challenges::new().unwrap().knows(&challenge, now));
+        for place in 0..challenge.len() {
+            let mut other = challenge.clone().into_bytes();
+            other[place] = if other[place] == b'A' { b'B' } else { b'A' };
+            assert!(
+                !challenges.knows(&String::from_utf8(other).unwrap(), now),
+                "changed at {place}"
+            );
+        }
+        for wrong in ["", "x", &challenge.repeat(2), &format!("{challenge}A")] {
+            assert!(!challenges.knows(wrong, now), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Whether somebody is who they say, from an SSH signature and a second factor.
+
+use jit_ca_api::{Factor, LoginCall};
+use jit_ca_cert::{KeyEncryptionKey, SubjectKey};
+use jit_ca_core::event;
+use jit_ca_core::statement::{Kind, Login};
+use jit_ca_core::{Bytes, Digest, Origin, SubjectId, UnixTime};
+use jit_ca_log::hash::sha256;
+use jit_ca_log::sshsig;
+use jit_ca_policy::{Bundle, Person};
+use ssh_key::SshSig;
+use ssh_key::public::KeyData;
+
+use super::Challenges;
+use super::totp::Secret;
+use crate::store::{Snapshot, StoreError};
+
+/// A login as it was sent, with the login key that its request proved possession of.
+#[derive(Debug)]
+pub struct UnverifiedLogin<'a> {
+    /// What was sent.
+    pub call: &'a LoginCall,
+    /// The login key.
+    pub login_key: &'a SubjectKey,
+}
+
+/// A person who has proven who they are.
+#[derive(Debug)]
+pub struct Authenticated<'b> {
+    /// The person.
+    pub person: &'b Person,
+    /// The SSH key that signed, in its wire form.
+    pub key: Bytes,
+    /// The SSHSIG blob.
+    pub signature: Bytes,
+    /// The second factor, to be used up by the login's entry.
+    pub factor: event::Factor,
+}
+
+impl<'b> Authenticated<'b> {
+    /// The one place that makes it: [`verify`] calls this after every check has passed.
+    fn assertion(person: &'b Person, key: Bytes, signature: Bytes, factor: event::Factor) -> Self {
+        Self {
+            person,
+            key,
+            signature,
+            factor,
+        }
+    }
+}
+
+/// What became of a login.
+#[derive(Debug)]
+pub enum Verdict<'b> {
+    /// The person is who they say.
+    Accepted(Authenticated<'b>),
+    /// The SSH key is the person's, and something else was wrong.
+    WrongFactor(SubjectId),
+    /// Anybody could have sent it.
+    Stranger,
+}
+
+/// Whether the login is by whom it says. Unknown names and wrong keys, signatures and codes all go the same way
+/// through here and are told apart at the end, so that neither the answer nor the time taken says which it was.
+///
+/// # Errors
+/// If the store fails.
+pub fn verify<'b>(
+    login: &UnverifiedLogin<'_>,
+    bundle: &'b Bundle,
+    snapshot: &Snapshot,
+    challenges: &Challenges,
+    kek: &KeyEncryptionKey,
+    (origin, pin): (&Origin, &Digest),
+    now: UnixTime,
+) -> Result<Verdict<'b>, StoreError> {
+    let UnverifiedLogin { call, login_key } = login;
+    let person = bundle.person_named(&call.name);
+    let challenge_holds =
+        challenges.knows(&call.challenge, now) && !snapshot.is_spent(&call.challenge)?;
+
+    // The statement is made anew from what is acted on; only the signature comes from the caller.
+    let login_key = login_key.public_key().spki_digest();
+    let statement = Login {
+        origin,
+        pin,
+        subject: &call.name,
+        challenge: &call.challenge,
+        login_key: &login_key,
+    }
+    .text();
+    let signed = signed_by(&call.signature, &statement);
+    let key_is_known = signed
+        .as_ref()
+        .is_some_and(|signed| person.is_some_and(|person| signed.is_a_key_of(person)));
+
+    let subject = person
+        .map(|person| snapshot.subject(&person.id))
+        .transpose()?
+        .flatten();
+    let factor = match &call.factor {
+        Factor::Totp(code) => {
+            let sealed = match person {
+                Some(person) => snapshot.secret(&person.id.to_string())?,
+                None => None,
+            };
+            let label = person
+                .map(|person| secret_label(&person.id))
+                .unwrap_or_default();
+            let secret = sealed.and_then(|sealed| kek.open(&label, &sealed).ok());
+            // Without a secret a code is compared all the same, with what nobody can know.
+            let known = secret
+                .as_ref()
+                .and_then(|secret| Secret::from_slice(secret));
+            let enrolled = known.is_some()
+                && subject
+                    .as_ref()
+                    .is_some_and(|subject| subject.totp_step.is_some());
+            let step = known
+                .unwrap_or_else(|| Secret::new(decoy(pin)))
+                .step_of(code, now);
+            let last = subject.as_ref().and_then(|subject| subject.totp_step);
+            step.filter(|step| enrolled && last.is_some_and(|last| *step > last))
+                .map(|step| event::Factor::Totp { step })
+        }
+        Factor::EnrolmentCode(code) => {
+            let code = enrolment_code_digest(code);
+            let expected = subject.as_ref().and_then(|subject| subject.enrolment_code);
+            let holds =
+                expected.is_some_and(|(expected, expires)| expected == code && now < expires);
+            holds.then_some(event::Factor::EnrolmentCode { code })
+        }
+    };
+
+    Ok(match (person, signed, factor) {
+        (Some(person), Some(signed), Some(factor)) if challenge_holds && key_is_known => {
+            Verdict::Accepted(Authenticated::assertion(
+                person,
+                signed.key,
+                signed.signature,
+                factor,
+            ))
+        }
+        (Some(person), Some(_), _) if challenge_holds && key_is_known => {
+            Verdict::WrongFactor(person.id.clone())
+        }
+        _ => Verdict::Stranger,
+    })
+}
+
+/// The label that a subject's TOTP secret is sealed under.
+pub fn secret_label(subject: &SubjectId) -> String {
+    format!("totp {subject}")
+}
+
+/// What the log keeps of an enrolment code.
+pub fn enrolment_code_digest(code: &str) -> Digest {
+    sha256(code.trim().to_ascii_lowercase().as_bytes())
+}
+
+struct Signed {
+    public_key: KeyData,
+    key: Bytes,
+    signature: Bytes,
+}
+
+impl Signed {
+    fn is_a_key_of(&self, person: &Person) -> bool {
+        person.ssh_keys.iter().any(|key| {
+            ssh_key::PublicKey::from_openssh(key.as_str())
+                .is_ok_and(|key| *key.key_data() == self.public_key)
+        })
+    }
+}
+
+/// The key that signed the statement, if any did: whose it is, is another question.
+fn signed_by(signature: &str, statement: &str) -> Option<Signed> {
+    let public_key = SshSig::from_pem(signature).ok()?.public_key().clone();
+    let blob = sshsig::verify(
+        &public_key,
+        &Kind::Login.namespace(),
+        statement.as_bytes(),
+        signature,
+    )
+    .ok()?;
+    let key = ssh_key::PublicKey::from(public_key.clone())
+        .to_bytes()
+        .ok()?;
+    Some(Signed {
+        public_key,
+        key: key.into(),
+        signature: blob.into(),
+    })
+}
+
+/// Bytes to compare a stranger's code with.
+fn decoy(pin: &Digest) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes
+        .iter_mut()
+        .zip(pin.as_bytes())
+        .for_each(|(byte, pin)| *byte = *pin);
+    bytes
+}

@@ -1,0 +1,156 @@
+//! Issuance: the numbered steps from an intent to a certificate that may leave.
+
+use std::sync::Arc;
+
+use jit_ca_cert::{Intent, Key, Profile, Signed};
+use jit_ca_core::event::{
+    CertificateIntended, CertificateIssued, Event, IssuanceFailed, IssuedUnder, Validity,
+};
+use jit_ca_core::{ActorRef, GrantId, IssuanceId, UnixTime};
+use jit_ca_log::{LogKey, Recorded};
+
+use crate::clock;
+use crate::sequencer::{CommitError, Proposal, Sequencer};
+use crate::store::StoreError;
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The intent was not recorded, so nothing was signed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The certificate could not be made, signed or checked.
+    #[error("the certificate can't be made")]
+    Certificate(#[from] jit_ca_cert::Error),
+}
+
+/// Which certificate is issued, for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Issuance {
+    /// Its id.
+    pub id: IssuanceId,
+    /// The grant, if it is issued under one.
+    pub grant: Option<GrantId>,
+    /// Who asked for it.
+    pub actor: ActorRef,
+}
+
+/// Makes certificates. It signs nothing that the log does not hold.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    sequencer: Sequencer,
+    log_key: Arc<LogKey>,
+}
+
+impl Issuer {
+    /// An issuer that records its intents with this sequencer.
+    pub fn new(sequencer: Sequencer, log_key: LogKey) -> Self {
+        Self {
+            sequencer,
+            log_key: Arc::new(log_key),
+        }
+    }
+
+    /// Records the intent as the last of the proposal's entries, signs it, and has the outcome recorded.
+    ///
+    /// # Errors
+    /// If it was not recorded (then nothing was signed), or the signed certificate is not what was intended (then
+    /// nothing leaves).
+    pub async fn issue<C: Profile>(
+        &self,
+        issuance: Issuance,
+        intent: Intent<C>,
+        (key, issuer): (&Key<C::Purpose>, &C::Issuer),
+        proposal: Proposal,
+    ) -> Result<(Signed<C>, u64), IssueError> {
+        // 1. The intent becomes durable, with all that it rests on checked at that moment.
+        let nth = proposal.entries.len().saturating_sub(1);
+        let committed = self.sequencer.commit(proposal).await?;
+        // 2. The proof that it is in the log.
+        let recorded = committed.recorded(nth, intent)?;
+        // 3. The key checks the proof, signs those bytes, and reads back what came out.
+        let index = recorded.index();
+        Ok((self.sign(issuance, recorded, key, issuer)?, index))
+    }
+
+    /// Signs an intent that was recorded before, by a daemon that died or for a caller who did not get the answer:
+    /// the same bytes, the same serial.
+    ///
+    /// # Errors
+    /// If the bytes or the record do not hold.
+    pub fn issue_again<C: Profile>(
+        &self,
+        index: u64,
+        to_be_signed: Vec<u8>,
+        (key, issuer): (&Key<C::Purpose>, &C::Issuer),
+        unfinished: Option<Issuance>,
+    ) -> Result<Signed<C>, IssueError> {
+        let intent = Intent::restore(to_be_signed, issuer)?;
+        let recorded = self.sequencer.recorded(index, intent)?;
+        match unfinished {
+            Some(issuance) => self.sign(issuance, recorded, key, issuer),
+            None => Ok(key.sign(recorded, issuer, &self.log_key)?),
+        }
+    }
+
+    fn sign<C: Profile>(
+        &self,
+        issuance: Issuance,
+        recorded: Recorded<Intent<C>>,
+        key: &Key<C::Purpose>,
+        issuer: &C::Issuer,
+    ) -> Result<Signed<C>, IssueError> {
+        let Issuance { id, grant, actor } = issuance;
+        let signed = key.sign(recorded, issuer, &self.log_key);
+        let outcome: Event = match &signed {
+            Ok(signed) => {
+                let signature =
+                    C::read(signed.as_bytes(), issuer).map(|parts| parts.signature.to_vec());
+                CertificateIssued {
+                    issuance: id,
+                    grant,
+                    signature: signature.unwrap_or_default().into(),
+                }
+                .into()
+            }
+            Err(error) => IssuanceFailed {
+                issuance: id,
+                grant,
+                error: error.to_string(),
+            }
+            .into(),
+        };
+        // 4. The outcome joins the next batch; the answer need not wait, as an intent counts as issued.
+        self.sequencer
+            .commit_soon(Proposal::new(clock::now(), vec![(actor, outcome)]));
+        Ok(signed?)
+    }
+}
+
+/// The entry that records an intent.
+pub fn intended<C: Profile>(
+    id: IssuanceId,
+    intent: &Intent<C>,
+    serial: Vec<u8>,
+    (from, until): (UnixTime, UnixTime),
+    under: Option<IssuedUnder>,
+) -> Event {
+    use jit_ca_cert::purpose::KeyPurpose as _;
+    let event = CertificateIntended {
+        issuance: id,
+        purpose: C::Purpose::PURPOSE.to_string(),
+        serial: serial.into(),
+        tbs: intent.to_be_signed().into(),
+        validity: Validity { from, until },
+        under,
+    };
+    event.into()
+}
+
+/// The serial of an X.509 certificate: `01 ‖ issuance id`, positive and 17 octets long (RFC 5280 4.1.2.2).
+pub fn x509_serial(issuance: IssuanceId) -> Vec<u8> {
+    [[1].as_slice(), issuance.as_bytes()].concat()
+}

@@ -1,0 +1,132 @@
+//! The just-in-time certificate authority's daemon: parse, build, run.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use jit_ca_core::ActorRef;
+use jit_ca_core::event::{DaemonStarted, DaemonStopped};
+use tokio::signal::unix::{SignalKind, signal};
+
+use jit_cad::admin::{self, AdminSocket};
+use jit_cad::app::App;
+use jit_cad::cli::{Cli, Command, Log, User};
+use jit_cad::config::Config;
+use jit_cad::failure::Failure;
+use jit_cad::sequencer::Proposal;
+use jit_cad::store::Store;
+use jit_cad::{clock, http, init, passage};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let logging = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("JIT_CAD_LOG")
+                .unwrap_or_else(|_| "info".into()),
+        );
+    logging.init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return end(Failure::failed(format!(
+                "the runtime can't be started: {error}"
+            )));
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => end(&failure),
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Init { dir, config_from } => {
+            let pin = init::init(&dir, config_from.as_deref()).await?;
+            let file = dir.join("config/jit-cad.toml");
+            say(&format!("pin {pin}\nconfiguration {}", file.display()))
+        }
+        Command::Serve { config, listen } => serve(&config.file, listen).await,
+        Command::CheckConfig(config) => {
+            let config = Config::read(&config.file)?;
+            say(&format!("no faults; the bundle is {}", config.bundle_hash))
+        }
+        Command::User(User::Enroll { name, config }) => {
+            let config = Config::read(&config.file)?;
+            let (code, expires) = admin::ask_for_code(&config.admin_socket, name).await?;
+            tracing::info!(%expires, "the code works once");
+            say(&code)
+        }
+        Command::Log(Log::Check(config)) => {
+            let config = Config::read(&config.file)?;
+            let head = Store::open(&config.store)?.check()?;
+            say(&format!(
+                "{} entries hold, with the root {}",
+                head.size, head.root
+            ))
+        }
+    }
+}
+
+/// Opens and checks everything, then binds, then serves until it is told to stop.
+async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
+    let app = App::open(file).await?;
+    let server = http::Server::bind(Arc::clone(&app), listen.unwrap_or(app.config.address)).await?;
+    let admin = AdminSocket::bind(&app.config.admin_socket)?;
+    let address = server.address()?;
+    let started = DaemonStarted {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        address: address.to_string(),
+    };
+    let entry = (ActorRef::DAEMON, started.into());
+    app.sequencer
+        .commit(Proposal::new(clock::now(), vec![entry]))
+        .await?;
+    say(&format!(
+        "pin {}\nlistening on https://{address}\nready",
+        app.pin()
+    ))?;
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut cause = "SIGTERM";
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => cause = "SIGINT",
+        }
+    };
+    tokio::select! {
+        () = server.serve(stop) => {}
+        () = passage::run(Arc::clone(&app)) => {}
+        () = admin.serve(Arc::clone(&app)) => {}
+    }
+
+    let now = clock::now();
+    passage::keep(&app, now, now);
+    let stopped = DaemonStopped {
+        cause: cause.to_owned(),
+    };
+    app.sequencer
+        .commit(Proposal::new(now, vec![(ActorRef::DAEMON, stopped.into())]))
+        .await?;
+    tracing::info!(cause, "stopped");
+    Ok(())
+}
+
+/// What was asked for, to standard output.
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+fn end(failure: &Failure) -> ExitCode {
+    // Standard error may be closed; the exit code says it too.
+    let _ = writeln!(std::io::stderr(), "{failure}");
+    ExitCode::from(failure.code)
+}

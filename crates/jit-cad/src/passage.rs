@@ -1,0 +1,75 @@
+//! What time alone brings: requests lapse, grants end, strangers are counted, uses are kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jit_ca_core::{ActorRef, Span, UnixTime};
+
+use crate::app::App;
+use crate::clock;
+use crate::failure::with_causes;
+use crate::sequencer::Proposal;
+use crate::service::Fault;
+
+/// How often it is looked whether something is due.
+const TICK: Duration = Duration::from_secs(1);
+/// How often strangers are counted, and uses kept.
+const MINUTE: Span = Span::from_secs(60);
+/// How long a call can be made again with the same idempotency key.
+const REPLIES_LIFE: Span = Span::from_secs(24 * 60 * 60);
+/// How long a use of a login matters: no login lasts longer.
+const USES_LIFE: Span = Span::from_secs(12 * 60 * 60);
+
+/// Runs until it is dropped.
+pub async fn run(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last_minute = clock::now();
+    loop {
+        ticks.tick().await;
+        let now = clock::now();
+        if let Err(error) = end_what_is_due(&app, now).await {
+            tracing::warn!(
+                error = with_causes(&error),
+                "what is due can't be ended yet"
+            );
+        }
+        if now.since(last_minute) >= MINUTE {
+            keep(&app, last_minute, now);
+            last_minute = now;
+        }
+    }
+}
+
+/// Writes down what was only counted in memory, for the daemon's end.
+pub fn keep(app: &App, since: UnixTime, now: UnixTime) {
+    let strangers = app
+        .take_strangers(since)
+        .map(|event| (ActorRef::DAEMON, event));
+    let mut proposal = Proposal::new(now, strangers.into_iter().collect());
+    proposal.last_uses = app.last_uses.take_unkept(now.minus(USES_LIFE));
+    proposal.forget_replies = Some(now.minus(REPLIES_LIFE));
+    app.sequencer.commit_soon(proposal);
+}
+
+async fn end_what_is_due(app: &App, now: UnixTime) -> Result<(), Fault> {
+    for record in app.store.read()?.unfinished(now)? {
+        let events = record
+            .access
+            .passage(now)
+            .into_iter()
+            .map(|event| (ActorRef::DAEMON, event))
+            .collect::<Vec<_>>();
+        if events.is_empty() {
+            continue;
+        }
+        let mut proposal = Proposal::new(now, events);
+        proposal.access = Some((record.access.request.id, record.generation));
+        match app.sequencer.commit(proposal).await {
+            // Somebody was faster: it is looked at again with the next tick.
+            Ok(_) | Err(crate::sequencer::CommitError::Clash(_)) => {}
+            Err(error) => return Err(Fault::Commit(error)),
+        }
+    }
+    Ok(())
+}

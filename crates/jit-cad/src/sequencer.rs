@@ -1,0 +1,460 @@
+//! The sequencer: the one task that writes. It owns the log's end.
+//!
+//! Decisions and to-be-signed bytes are made outside, on many threads, against snapshots. What they come to is
+//! a [`Proposal`]: entries, and what they rest on. The sequencer takes proposals in batches; a batch is one
+//! commit and one signed checkpoint. Inside the transaction it compares what each proposal rests on with what
+//! is so now, and sends back, as a [`Clash`], what has to be decided again. Nothing is written that rests
+//! on state that has changed.
+
+use std::sync::Arc;
+use std::thread;
+
+use jit_ca_cert::Key;
+use jit_ca_cert::purpose::Log;
+use jit_ca_core::event::Event;
+use jit_ca_core::{ActorRef, Digest, Origin, RequestId, UnixTime};
+use jit_ca_log::hash::sha256;
+use jit_ca_log::tree::Tree;
+use jit_ca_log::{Checkpoint, Ids, Leaf, LogKey, Recorded, SignedCheckpoint, entry, payload};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::{self, Millis};
+use crate::store::{Clash, Head, Reply, Store, StoreError, Write};
+
+/// How many proposals wait at most; one more is told to come back.
+const QUEUE: usize = 1_024;
+/// How many proposals one commit takes at most. A batch forms while the one before is being committed.
+const LARGEST_BATCH: usize = 256;
+/// How far the clock may be behind the last entry before nothing is written any more.
+const CLOCK_TOLERANCE_MS: u64 = 2_000;
+/// How old a decision may be when its entries are written.
+const LONGEST_DELAY_SECS: u64 = 10;
+
+/// Entries to be written together, and what they rest on.
+#[derive(Debug)]
+pub struct Proposal {
+    /// When it was decided.
+    pub at: UnixTime,
+    /// The bundle that it was decided by.
+    pub bundle: Option<Digest>,
+    /// The request that it was decided on, and the index of the last entry that had changed it.
+    pub access: Option<(RequestId, u64)>,
+    /// What happened, and by whom.
+    pub entries: Vec<(ActorRef, Event)>,
+    /// What the call made, for the same call made again.
+    pub reply: Option<Reply>,
+    /// A sealed secret, by its name.
+    pub secret: Option<(String, Vec<u8>)>,
+    /// When logins were last used.
+    pub last_uses: Vec<(Vec<u8>, UnixTime)>,
+    /// Before when calls made with an idempotency key are forgotten.
+    pub forget_replies: Option<UnixTime>,
+}
+
+impl Proposal {
+    /// These entries, which rest on nothing but what every entry of their types rests on.
+    pub fn new(at: UnixTime, entries: Vec<(ActorRef, Event)>) -> Self {
+        Self {
+            at,
+            bundle: None,
+            access: None,
+            entries,
+            reply: None,
+            secret: None,
+            last_uses: Vec::new(),
+            forget_replies: None,
+        }
+    }
+}
+
+/// Entries that were written and synced, under a signed checkpoint.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    store: Arc<Store>,
+    /// The index of the first of them.
+    pub first: u64,
+    leaves: Arc<[Vec<u8>]>,
+    size: u64,
+    checkpoint: Arc<SignedCheckpoint>,
+}
+
+impl Committed {
+    /// The witness that `value` is what the `nth` of these entries is about, with the proof that it is in the log.
+    ///
+    /// # Errors
+    /// If there is no such entry, or the store fails.
+    pub fn recorded<T>(&self, nth: usize, value: T) -> Result<Recorded<T>, StoreError> {
+        let leaf = self
+            .leaves
+            .get(nth)
+            .ok_or_else(|| StoreError::Damaged("an entry that was not written".into()))?;
+        let index = self.first + u64::try_from(nth).unwrap_or(u64::MAX);
+        recorded(
+            &self.store,
+            leaf.clone(),
+            index,
+            self.size,
+            Arc::clone(&self.checkpoint),
+            value,
+        )
+    }
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// What the proposal rests on has changed: decide again.
+    #[error("what it rests on has changed: {0}")]
+    Clash(Clash),
+    /// Too many proposals wait.
+    #[error("too many calls are waiting for the log")]
+    Busy,
+    /// The clock is behind the log.
+    #[error("the clock is behind the log's last entry, which was written at {}", .0.time())]
+    ClockBehind(Millis),
+    /// The daemon stops.
+    #[error("the daemon is stopping")]
+    Stopped,
+}
+
+/// The way to the sequencer.
+#[derive(Clone, Debug)]
+pub struct Sequencer {
+    store: Arc<Store>,
+    jobs: mpsc::Sender<Job>,
+    checkpoints: watch::Receiver<Arc<SignedCheckpoint>>,
+    log_key: LogKey,
+}
+
+#[derive(Debug)]
+struct Job {
+    proposal: Proposal,
+    done: oneshot::Sender<Result<Committed, CommitError>>,
+}
+
+impl Sequencer {
+    /// Starts it on a store whose head was verified.
+    ///
+    /// # Errors
+    /// If the store fails, or the checkpoint of its head can't be signed.
+    pub fn start(store: Arc<Store>, key: Key<Log>, origin: &Origin) -> Result<Self, StoreError> {
+        let head = store.read()?.head()?;
+        let fault = |error: jit_ca_cert::Error| StoreError::Damaged(error.to_string());
+        let log_key = key.log_key(origin.clone());
+        // Ed25519 gives the same signature over the same text, so a checkpoint need not be kept.
+        let checkpoint = Arc::new(
+            key.sign_checkpoint(&checkpoint(origin, head))
+                .map_err(fault)?,
+        );
+        let (jobs, received) = mpsc::channel(QUEUE);
+        let (announce, checkpoints) = watch::channel(checkpoint);
+        let tail = Tail {
+            store: Arc::clone(&store),
+            key,
+            origin: origin.clone(),
+            head,
+            announce,
+        };
+        thread::Builder::new()
+            .name("sequencer".into())
+            .spawn(move || tail.run(received))
+            .map_err(|error| {
+                StoreError::Damaged(format!("its writer can't be started: {error}"))
+            })?;
+        Ok(Self {
+            store,
+            jobs,
+            checkpoints,
+            log_key,
+        })
+    }
+
+    /// Writes the entries, and returns once they are durable.
+    ///
+    /// # Errors
+    /// If nothing was written. An error of the store is not among them: it ends the process.
+    pub async fn commit(&self, proposal: Proposal) -> Result<Committed, CommitError> {
+        let (done, answer) = oneshot::channel();
+        self.jobs
+            .try_send(Job { proposal, done })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => CommitError::Busy,
+                mpsc::error::TrySendError::Closed(_) => CommitError::Stopped,
+            })?;
+        answer.await.map_err(|_| CommitError::Stopped)?
+    }
+
+    /// Has the entries written with the next batch, without waiting for it.
+    pub fn commit_soon(&self, proposal: Proposal) {
+        let (done, _) = oneshot::channel();
+        // The queue is full of calls that wait: this one waits behind them, and nobody for it.
+        if let Err(mpsc::error::TrySendError::Full(job)) =
+            self.jobs.try_send(Job { proposal, done })
+        {
+            let jobs = self.jobs.clone();
+            tokio::spawn(async move { jobs.send(job).await });
+        }
+    }
+
+    /// Returns once everything that was handed in before is written.
+    ///
+    /// # Errors
+    /// If the log can't be written.
+    pub async fn flush(&self) -> Result<(), CommitError> {
+        self.commit(Proposal::new(clock::now(), Vec::new()))
+            .await
+            .map(drop)
+    }
+
+    /// The newest checkpoint, as it changes.
+    pub fn checkpoints(&self) -> watch::Receiver<Arc<SignedCheckpoint>> {
+        self.checkpoints.clone()
+    }
+
+    /// The witness that `value` is what the entry at `index`, written some time ago, is about.
+    ///
+    /// # Errors
+    /// If there is no such entry, or the store fails.
+    pub fn recorded<T>(&self, index: u64, value: T) -> Result<Recorded<T>, StoreError> {
+        let checkpoint = Arc::clone(&self.checkpoints.borrow());
+        let size = checkpoint.open(&self.log_key)?.size;
+        let leaf = self.store.read()?.leaf(index)?;
+        let leaf = leaf.ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
+        recorded(&self.store, leaf, index, size, checkpoint, value)
+    }
+}
+
+/// INVARIANT (log before sign): the one place that makes a [`Recorded`], from entries that a commit made durable.
+fn recorded<T>(
+    store: &Store,
+    leaf: Vec<u8>,
+    index: u64,
+    size: u64,
+    checkpoint: Arc<SignedCheckpoint>,
+    value: T,
+) -> Result<Recorded<T>, StoreError> {
+    let snapshot = store.read()?;
+    let proof = Tree::at(&snapshot, size).inclusion_proof(index)?;
+    Ok(Recorded::assertion(value, leaf, index, proof, checkpoint))
+}
+
+fn checkpoint(origin: &Origin, head: Option<Head>) -> Checkpoint {
+    let (size, root) = head.map_or((0, jit_ca_log::tree::empty_root()), |head| {
+        (head.size, head.root)
+    });
+    Checkpoint {
+        origin: origin.clone(),
+        size,
+        root,
+    }
+}
+
+/// The end of the log, and the only hand that moves it.
+struct Tail {
+    store: Arc<Store>,
+    key: Key<Log>,
+    origin: Origin,
+    head: Option<Head>,
+    announce: watch::Sender<Arc<SignedCheckpoint>>,
+}
+
+/// A proposal whose entries are in the transaction.
+struct Written {
+    done: oneshot::Sender<Result<Committed, CommitError>>,
+    first: u64,
+    leaves: Vec<Vec<u8>>,
+}
+
+impl Tail {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.blocking_recv() {
+            let mut batch = vec![job];
+            while batch.len() < LARGEST_BATCH
+                && let Ok(job) = jobs.try_recv()
+            {
+                batch.push(job);
+            }
+            if let Err(error) = self.write(batch) {
+                // Whether the commit is durable is not known. Nobody has been answered; a restart finds out.
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the log can't be written: the daemon ends"
+                );
+                std::process::exit(EXIT_STORE);
+            }
+        }
+    }
+
+    fn write(&mut self, batch: Vec<Job>) -> Result<(), StoreError> {
+        let now = clock::now_millis();
+        let last = self.head.map_or(Millis(0), |head| head.last);
+        if now.0.saturating_add(CLOCK_TOLERANCE_MS) < last.0 {
+            batch
+                .into_iter()
+                .for_each(|job| answer(job.done, Err(CommitError::ClockBehind(last))));
+            return Ok(());
+        }
+        let now = now.max(last);
+
+        // 1. Take in what still rests on what is so.
+        let mut transaction = self.store.write()?;
+        let mut written: Vec<Written> = Vec::new();
+        let mut next = self.head.map_or(0, |head| head.size);
+        for Job { proposal, done } in batch {
+            match admit(&transaction, &proposal, now.time())? {
+                Ok(()) => {
+                    let leaves = append(&mut transaction, &proposal, next, now)?;
+                    let first = next;
+                    next += u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+                    written.push(Written {
+                        done,
+                        first,
+                        leaves,
+                    });
+                }
+                Err(clash) => answer(done, Err(CommitError::Clash(clash))),
+            }
+        }
+        if written.is_empty() {
+            return Ok(());
+        }
+
+        // 2. One commit: when it has returned, all of it is durable.
+        let leaves: Vec<Vec<u8>> = written
+            .iter()
+            .flat_map(|written| written.leaves.iter().cloned())
+            .collect();
+        let head = transaction.extend_tree(self.head, &leaves, now)?;
+        transaction.commit()?;
+        self.head = Some(head);
+
+        // 3. One checkpoint, signed only now. INVARIANT (append only): what it covers can't be undone any more.
+        let checkpoint = self
+            .key
+            .sign_checkpoint(&checkpoint(&self.origin, self.head));
+        let checkpoint =
+            Arc::new(checkpoint.map_err(|error| StoreError::Damaged(error.to_string()))?);
+        self.announce.send_replace(Arc::clone(&checkpoint));
+        for Written {
+            done,
+            first,
+            leaves,
+        } in written
+        {
+            let committed = Committed {
+                store: Arc::clone(&self.store),
+                first,
+                leaves: leaves.into(),
+                size: head.size,
+                checkpoint: Arc::clone(&checkpoint),
+            };
+            answer(done, Ok(committed));
+        }
+        Ok(())
+    }
+}
+
+/// `EX_IOERR` of sysexits.h.
+const EXIT_STORE: i32 = 74;
+
+fn answer(
+    done: oneshot::Sender<Result<Committed, CommitError>>,
+    result: Result<Committed, CommitError>,
+) {
+    // Nobody listens where the caller has gone away, or never waited.
+    let _ = done.send(result);
+}
+
+fn admit(
+    transaction: &Write,
+    proposal: &Proposal,
+    now: UnixTime,
+) -> Result<Result<(), Clash>, StoreError> {
+    if now.since(proposal.at).secs() > LONGEST_DELAY_SECS {
+        return Ok(Err(Clash::Late));
+    }
+    if let Some(reply) = &proposal.reply
+        && transaction.reply(reply.actor, reply.key)?.is_some()
+    {
+        return Ok(Err(Clash::Call));
+    }
+    if proposal.bundle.is_some() && transaction.bundle()? != proposal.bundle {
+        return Ok(Err(Clash::Bundle));
+    }
+    if let Some((request, generation)) = proposal.access
+        && transaction.generation(request)? != Some(generation)
+    {
+        return Ok(Err(Clash::Access));
+    }
+    let events: Vec<&Event> = proposal.entries.iter().map(|(_, event)| event).collect();
+    transaction.admit(&events, now)
+}
+
+fn append(
+    transaction: &mut Write,
+    proposal: &Proposal,
+    first: u64,
+    now: Millis,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut leaves = Vec::with_capacity(proposal.entries.len());
+    for (idx, (actor, event)) in (first..).zip(&proposal.entries) {
+        let payload = payload::encode(event)?;
+        let salt = clock::random().map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let leaf = Leaf {
+            entry_type: event.entry_type().parse()?,
+            idx,
+            ts_ms: now.0,
+            actor: *actor,
+            ids: ids(event),
+            bundle: transaction.bundle()?,
+            tbs: tbs(event),
+            commit: entry::commit(&salt, &payload),
+        };
+        transaction.append(&leaf, &salt, &payload, event)?;
+        leaves.push(leaf.encode());
+    }
+    if let Some(reply) = &proposal.reply {
+        transaction.put_reply(reply)?;
+    }
+    if let Some((subject, sealed)) = &proposal.secret {
+        transaction.put_secret(subject, sealed)?;
+    }
+    if let Some(before) = proposal.forget_replies {
+        transaction.forget_replies(before)?;
+    }
+    transaction.put_last_uses(&proposal.last_uses)?;
+    Ok(leaves)
+}
+
+/// The ids that stand openly in an event's leaf.
+fn ids(event: &Event) -> Ids {
+    let mut ids = Ids {
+        request: event.request(),
+        grant: None,
+        issuance: None,
+    };
+    match event {
+        Event::GrantMade(event) => ids.grant = Some(event.grant),
+        Event::GrantEnded(event) => ids.grant = Some(event.grant),
+        Event::CertificateIntended(event) => {
+            ids.issuance = Some(event.issuance);
+            ids.grant = event.under.as_ref().map(|under| under.grant);
+        }
+        Event::CertificateIssued(event) => {
+            (ids.issuance, ids.grant) = (Some(event.issuance), event.grant);
+        }
+        Event::IssuanceFailed(event) => {
+            (ids.issuance, ids.grant) = (Some(event.issuance), event.grant);
+        }
+        _ => {}
+    }
+    ids
+}
+
+/// The hash that stands openly in an intent's leaf, and in no other.
+fn tbs(event: &Event) -> Option<Digest> {
+    match event {
+        Event::CertificateIntended(intended) => Some(sha256(intended.tbs.as_slice())),
+        _ => None,
+    }
+}

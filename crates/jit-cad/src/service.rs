@@ -1,0 +1,143 @@
+//! What callers can have done: each function is one call, from checked input to written entries.
+//!
+//! A service reads a snapshot, asks the policy, asks the workflow, proposes entries, and starts again if
+//! what it rested on has changed meanwhile. It knows no HTTP.
+
+pub mod access;
+mod caller;
+pub mod certificate;
+mod fault;
+pub mod login;
+pub mod second_factor;
+
+use jit_ca_core::event::{Decided, Refused};
+use jit_ca_core::workflow::Refusal;
+use jit_ca_core::{Action, Digest, Facts, Outcome, UnixTime};
+
+pub use caller::Caller;
+pub use fault::Fault;
+
+use crate::app::App;
+use crate::sequencer::{CommitError, Committed, Proposal};
+use crate::store::{Clash, Reply, Resource};
+
+/// How often a call is decided again because something changed under it.
+const ATTEMPTS: usize = 8;
+
+/// A call that can be made again: its idempotency key and what it said, as hashes.
+#[derive(Clone, Copy, Debug)]
+pub struct CallKey {
+    /// SHA-256 of the idempotency key.
+    pub key: Digest,
+    /// SHA-256 of method, path and body.
+    pub call: Digest,
+}
+
+impl App {
+    /// What the same call made before; nothing if it is new.
+    ///
+    /// # Errors
+    /// If the key was used for another call.
+    fn repeated(&self, caller: &Caller, call: &CallKey) -> Result<Option<Resource>, Fault> {
+        match self.store.read()?.reply(caller.actor, call.key)? {
+            Some(reply) if reply.call == call.call => Ok(Some(reply.resource)),
+            Some(_) => Err(Fault::KeyReused),
+            None => Ok(None),
+        }
+    }
+
+    /// Asks the policy. A no of it is an entry, and a refusal.
+    fn ask(&self, caller: &Caller, facts: Facts) -> Result<Decided, Fault> {
+        let decision = jit_ca_policy::decide(self.bundle(), &facts);
+        let decided = Decided { facts, decision };
+        if decided.decision.outcome == Outcome::Allow {
+            return Ok(decided);
+        }
+        let reason = decided.decision.reasons.first();
+        let refusal = match reason {
+            Some(reason) => Refusal::new(reason.code, reason.text.clone()),
+            None => Refusal::new(jit_ca_core::RefusalCode::NotPermitted, "no rule permits it"),
+        };
+        Err(self.refused(caller, Some(decided.facts.action), refusal, Some(decided)))
+    }
+
+    /// Has the refusal of a known subject recorded.
+    fn refused(
+        &self,
+        caller: &Caller,
+        action: Option<Action>,
+        refusal: Refusal,
+        decision: Option<Decided>,
+    ) -> Fault {
+        let entry = Refused {
+            subject: caller.person.id.clone(),
+            action,
+            code: refusal.code,
+            detail: refusal.text.clone(),
+            address: caller.address,
+            decision,
+        };
+        self.sequencer.commit_soon(Proposal::new(
+            crate::clock::now(),
+            vec![(caller.actor, entry.into())],
+        ));
+        Fault::Refused(refusal)
+    }
+}
+
+/// Whether the caller may read the log's entries.
+///
+/// # Errors
+/// If the policy does not let the caller.
+pub fn may_read_log(app: &App, caller: &Caller) -> Result<(), Fault> {
+    app.ask(caller, caller.facts(Action::ReadLog, crate::clock::now()))
+        .map(drop)
+}
+
+impl Caller {
+    /// The facts of anything that this caller wants to do.
+    fn facts(&self, action: Action, now: UnixTime) -> Facts {
+        Facts {
+            action,
+            subject: self.person.id.clone(),
+            now,
+            address: self.address,
+            mfa_at: self.login.mfa_at,
+            role: None,
+            requester: None,
+            hosts: None,
+            duration: None,
+            reason: None,
+            ticket: None,
+        }
+    }
+
+    fn reply(&self, call: &CallKey, resource: Resource, at: UnixTime) -> Reply {
+        Reply {
+            actor: self.actor,
+            key: call.key,
+            call: call.call,
+            resource,
+            at,
+        }
+    }
+}
+
+/// What a commit that did not succeed means for the call.
+enum Again {
+    /// Decide again.
+    Decide,
+    /// The same call came in twice at once, and the other was first.
+    Repeated,
+}
+
+/// Whether to decide again; other errors end the call.
+fn again(result: Result<Committed, CommitError>) -> Result<Result<Committed, Again>, Fault> {
+    match result {
+        Ok(committed) => Ok(Ok(committed)),
+        Err(CommitError::Clash(Clash::Call)) => Ok(Err(Again::Repeated)),
+        Err(CommitError::Clash(Clash::Login)) => Err(Fault::login_ended()),
+        Err(CommitError::Clash(_)) => Ok(Err(Again::Decide)),
+        Err(error) => Err(Fault::Commit(error)),
+    }
+}

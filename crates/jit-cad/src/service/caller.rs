@@ -1,0 +1,103 @@
+//! Who calls: a person with a login that is open now.
+
+use std::net::IpAddr;
+
+use jit_ca_core::workflow::Refusal;
+use jit_ca_core::{ActorRef, RefusalCode, UnixTime};
+use jit_ca_policy::Person;
+
+use super::Fault;
+use crate::app::App;
+use crate::store::LoginRecord;
+
+/// A person with an open login. Made from a login certificate whose key TLS has proven.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The person, as the bundle in force has it.
+    pub person: Person,
+    /// The person's pseudonym.
+    pub actor: ActorRef,
+    /// The login.
+    pub login: LoginRecord,
+    /// The login certificate's serial.
+    pub serial: Vec<u8>,
+    /// Where the call came from.
+    pub address: IpAddr,
+    /// When the login ends if it is not used from now on.
+    pub idle_ends: UnixTime,
+}
+
+impl Caller {
+    /// The caller with the login certificate of this serial, which the TLS handshake has verified.
+    ///
+    /// The handshake may be hours old, so the login's window, its end and its use are checked on every call.
+    ///
+    /// # Errors
+    /// If the login is over, or the person is no longer in the user file.
+    pub fn identify(
+        app: &App,
+        serial: &[u8],
+        address: IpAddr,
+        now: UnixTime,
+    ) -> Result<Self, Fault> {
+        let snapshot = app.store.read()?;
+        let login = snapshot.login(serial)?.ok_or(Fault::login_ended())?;
+        if login.ended || !login.window.contains(now) {
+            return Err(Fault::login_ended());
+        }
+        let kept = || {
+            snapshot
+                .last_use(serial)
+                .map(|last| last.unwrap_or(login.window.start()))
+        };
+        let last = app.last_uses.last(serial).map_or_else(kept, Ok)?;
+        if now.since(last) >= app.config.login_idle {
+            return Err(Fault::Unauthenticated {
+                detail: "the login has ended, as it was not used for a while",
+                hint: "log in again: jit-ca login",
+            });
+        }
+        let person = app
+            .bundle()
+            .person(&login.subject)
+            .cloned()
+            .ok_or(Fault::login_ended())?;
+        let subject = snapshot
+            .subject(&login.subject)?
+            .ok_or(Fault::login_ended())?;
+        app.last_uses.note(serial, now);
+        let idle_ends = now.plus(app.config.login_idle).min(login.window.end());
+        Ok(Self {
+            person,
+            actor: subject.actor,
+            login,
+            serial: serial.to_vec(),
+            address,
+            idle_ends,
+        })
+    }
+
+    /// The same, if the login has a second factor. All but enrolling one needs it.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn with_mfa(self) -> Result<Self, Fault> {
+        match self.login.mfa_at {
+            Some(_) => Ok(self),
+            None => Err(Fault::Refused(Refusal::new(
+                RefusalCode::MfaRequired,
+                "this login can only enrol a second factor",
+            ))),
+        }
+    }
+
+    /// The serial as people and statements write it.
+    pub fn serial_hex(&self) -> String {
+        hex(&self.serial)
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

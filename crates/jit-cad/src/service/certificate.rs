@@ -1,0 +1,446 @@
+//! Certificates under a grant.
+
+use std::collections::BTreeSet;
+
+use jit_ca_api::{SshCall, SshCertificate, X509Call, X509Certificate};
+use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
+use jit_ca_cert::x509::ClientCertificate;
+use jit_ca_cert::{BACKDATE, Intent, PublicKey, Signed, SubjectKey, SubjectName, pkcs10};
+use jit_ca_core::event::{CertificateIntended, Decided, Event, IssuedUnder};
+use jit_ca_core::network::Network;
+use jit_ca_core::statement::{Kind, Possession};
+use jit_ca_core::workflow::{Access, Refusal};
+use jit_ca_core::{
+    Action, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
+};
+use jit_ca_log::hash::sha256;
+use jit_ca_log::{Leaf, sshsig};
+
+use super::access::{choose_row, facts_about};
+use super::caller::hex;
+use super::login::csr_der;
+use super::{ATTEMPTS, CallKey, Caller, Fault};
+use crate::app::App;
+use crate::clock::{self, Millis};
+use crate::issuer::{Issuance, IssueError, intended, x509_serial};
+use crate::sequencer::{CommitError, Proposal};
+use crate::store::{AccessRecord, Clash, Resource, StoreError};
+
+/// An SSH user certificate for the caller's key, under one of the caller's grants.
+///
+/// # Errors
+/// If the grant is not the caller's or not open, the policy refuses, the key is of a kind that is not certified or is
+/// not the caller's to use, or the log can't be written.
+pub async fn ssh(
+    app: &App,
+    caller: &Caller,
+    grant: GrantId,
+    call: &SshCall,
+    idempotency_key: &str,
+    key: &CallKey,
+) -> Result<SshCertificate, Fault> {
+    let subject_key = SubjectKey::from_openssh(&call.public_key)?;
+    let signature = proof_of_possession(
+        app,
+        caller,
+        grant,
+        &subject_key,
+        &call.signature,
+        idempotency_key,
+    )?;
+    for _ in 0..ATTEMPTS {
+        if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
+            return ssh_again(app, caller, issuance);
+        }
+        let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
+            matches!(row, Row::Ssh(_))
+        })?;
+        let Row::Ssh(row) = &ready.row else {
+            return Err(Fault::Refused(Refusal::new(
+                RefusalCode::UnknownRow,
+                "the row is not an SSH row",
+            )));
+        };
+        let issuance = ready.issuance;
+        let serial = ssh_serial(ready.now)?;
+        let content = UserCertificate {
+            key: subject_key.clone(),
+            serial,
+            grant,
+            issuance: issuance.id,
+            name: SubjectName::from(&caller.person.name),
+            principals: Principals::new(
+                row.principals(&ready.record.access.request.hosts)
+                    .unwrap_or_default(),
+            )?,
+            window: ready.window,
+            extensions: row.extensions.clone(),
+            force_command: row.force_command.clone(),
+            source_addresses: source_addresses(row, caller),
+            nonce: clock::random()?,
+        };
+        let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
+        let intent = Intent::new(content, issuer.1)?;
+        let proposal = ready.proposal(app, caller, key, idempotency_key, &signature, |under| {
+            let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
+            intended(
+                issuance.id,
+                &intent,
+                serial.as_u64().to_be_bytes().to_vec(),
+                validity,
+                Some(under),
+            )
+        });
+        match app.issuer.issue(issuance, intent, issuer, proposal).await {
+            Ok((signed, entry)) => return Ok(ssh_answer(&signed, ready.row.name(), entry)),
+            Err(error) => try_again(error)?,
+        }
+    }
+    Err(Fault::Commit(CommitError::Busy))
+}
+
+/// An X.509 client certificate for the caller's key, under one of the caller's grants.
+///
+/// INVARIANT (nothing from the caller): of the request, the public key is read and nothing else.
+///
+/// # Errors
+/// As [`ssh`].
+pub async fn x509(
+    app: &App,
+    caller: &Caller,
+    grant: GrantId,
+    call: &X509Call,
+    idempotency_key: &str,
+    key: &CallKey,
+) -> Result<X509Certificate, Fault> {
+    let csr = csr_der(&call.csr)?;
+    let subject_key = pkcs10::public_key(&csr)?;
+    for _ in 0..ATTEMPTS {
+        if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
+            return x509_again(app, caller, issuance);
+        }
+        let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
+            matches!(row, Row::X509(_))
+        })?;
+        if !matches!(ready.row, Row::X509(_)) {
+            return Err(Fault::Refused(Refusal::new(
+                RefusalCode::UnknownRow,
+                "the row is not an X.509 row",
+            )));
+        }
+        let issuance = ready.issuance;
+        let content = ClientCertificate {
+            key: subject_key.clone(),
+            issuance: issuance.id,
+            name: SubjectName::from(&caller.person.name),
+            subject: caller.actor,
+            role: ready.record.access.request.role.clone(),
+            grant,
+            trust_domain: app.config.trust_domain.clone(),
+            window: ready.window,
+        };
+        let issuer = (&app.keys.clients, &app.authorities.clients);
+        let intent = Intent::new(content, issuer.1)?;
+        let proposal = ready.proposal(app, caller, key, idempotency_key, &csr, |under| {
+            let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
+            intended(
+                issuance.id,
+                &intent,
+                x509_serial(issuance.id),
+                validity,
+                Some(under),
+            )
+        });
+        match app.issuer.issue(issuance, intent, issuer, proposal).await {
+            Ok((signed, entry)) => return Ok(x509_answer(app, &signed, ready.row.name(), entry)),
+            Err(error) => try_again(error)?,
+        }
+    }
+    Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Everything decided about an issuance before its bytes are made.
+struct Ready {
+    now: Millis,
+    record: AccessRecord,
+    row: Row,
+    window: Window,
+    issuance: Issuance,
+    decided: Decided,
+}
+
+impl Ready {
+    fn new(
+        app: &App,
+        caller: &Caller,
+        grant: GrantId,
+        row: Option<&RowName>,
+        key: &SubjectKey,
+        is_kind: fn(&Row) -> bool,
+    ) -> Result<Self, Fault> {
+        let now = clock::now_millis();
+        let record = app.store.read()?.access_of(grant)?;
+        // Whose grants there are is nobody else's business.
+        let record = record
+            .filter(|record| record.access.request.subject == caller.person.id)
+            .ok_or(Fault::NotFound("grant"))?;
+        let access = &record.access;
+        let Some(found) = access.grant() else {
+            return Err(Fault::NotFound("grant"));
+        };
+        let name = choose_row(&found.rows, row, is_kind)?;
+
+        // 1. The workflow: is the grant open, and does it give this row?
+        let facts = facts_about(access, caller.facts(Action::Issue, now.time()));
+        let usable = access.usable(&caller.person.id, &name, now.time());
+        let (found, row) =
+            usable.map_err(|refusal| app.refused(caller, Some(Action::Issue), refusal, None))?;
+        // 2. The policy, as it is today.
+        let decided = app.ask(caller, facts)?;
+        let refuse = |code, text: String| {
+            app.refused(
+                caller,
+                Some(Action::Issue),
+                Refusal::new(code, text),
+                Some(decided.clone()),
+            )
+        };
+        if !still_gives(app, access, row) {
+            return Err(refuse(
+                RefusalCode::RoleChanged,
+                format!("the role {} no longer gives {row}", access.request.role),
+            ));
+        }
+        // 3. The key: nobody's but the caller's.
+        if let Some(whose) = belongs_to_another(app, caller, key.public_key()) {
+            return Err(refuse(
+                RefusalCode::KeyRefused,
+                format!("the key is {whose}"),
+            ));
+        }
+
+        let issuance = Issuance {
+            id: IssuanceId::new(now.0, clock::random()?),
+            grant: Some(grant),
+            actor: caller.actor,
+        };
+        let (window, row) = (found.window, row.clone());
+        Ok(Self {
+            now,
+            window,
+            row,
+            issuance,
+            decided,
+            record,
+        })
+    }
+
+    fn proposal(
+        &self,
+        app: &App,
+        caller: &Caller,
+        key: &CallKey,
+        idempotency_key: &str,
+        possession: &[u8],
+        intent: impl FnOnce(IssuedUnder) -> Event,
+    ) -> Proposal {
+        let under = IssuedUnder {
+            grant: self.issuance.grant.unwrap_or(GrantId::from_bytes([0; 16])),
+            row: self.row.name(),
+            login: caller.serial.clone().into(),
+            idempotency_key: idempotency_key.to_owned(),
+            possession: possession.into(),
+            decision: self.decided.clone(),
+        };
+        let mut proposal = Proposal::new(self.now.time(), vec![(caller.actor, intent(under))]);
+        proposal.bundle = Some(app.config.bundle_hash);
+        proposal.access = Some((self.record.access.request.id, self.record.generation));
+        proposal.reply =
+            Some(caller.reply(key, Resource::Issuance(self.issuance.id), self.now.time()));
+        proposal
+    }
+}
+
+fn still_gives(app: &App, access: &Access, row: &Row) -> bool {
+    let role = app.bundle().role(&access.request.role);
+    role.is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)))
+}
+
+/// Whose key it is, if it is one of the CA's or of another person's.
+fn belongs_to_another(app: &App, caller: &Caller, key: &PublicKey) -> Option<&'static str> {
+    let keys = &app.keys;
+    let cas = [
+        keys.ssh_user.public(),
+        keys.ssh_host.public(),
+        keys.root.public(),
+        keys.clients.public(),
+        keys.servers.public(),
+        keys.logins.public(),
+    ];
+    if cas.contains(&key) || key.point() == app.log_key.public_key().as_slice() {
+        return Some("one of the CA's own");
+    }
+    let owner = app.bundle().person_by_key(&key.to_openssh(""));
+    owner
+        .is_some_and(|owner| owner.id != caller.person.id)
+        .then_some("another person's")
+}
+
+/// The caller's signature with the key to be certified, over the possession statement.
+fn proof_of_possession(
+    app: &App,
+    caller: &Caller,
+    grant: GrantId,
+    key: &SubjectKey,
+    armoured: &str,
+    idempotency_key: &str,
+) -> Result<Vec<u8>, Fault> {
+    let blob = key.public_key().ssh_blob();
+    let statement = Possession {
+        origin: &app.config.origin,
+        grant: &grant,
+        login: &caller.serial_hex(),
+        key: &sha256(&blob),
+        idempotency_key,
+    };
+    let refuse = || {
+        let refusal = Refusal::new(
+            RefusalCode::NoPossession,
+            "the signature is not over the possession statement by the key to be certified",
+        );
+        app.refused(caller, Some(Action::Issue), refusal, None)
+    };
+    let public_key = ssh_key::PublicKey::from_bytes(&blob).map_err(|_| refuse())?;
+    let namespace = Kind::Possession.namespace();
+    sshsig::verify(
+        public_key.key_data(),
+        &namespace,
+        statement.text().as_bytes(),
+        armoured,
+    )
+    .map_err(|_| refuse())
+}
+
+fn source_addresses(row: &SshRow, caller: &Caller) -> BTreeSet<Network> {
+    match &row.source_address {
+        None => BTreeSet::new(),
+        Some(SourceAddress::Caller) => BTreeSet::from([Network::single(caller.address)]),
+        Some(SourceAddress::Networks(networks)) => networks.clone(),
+    }
+}
+
+fn ssh_serial(now: Millis) -> Result<SshSerial, Fault> {
+    Ok(SshSerial::new(now.0, u32::from_be_bytes(clock::random()?)))
+}
+
+/// Something changed under the issuance: it is decided again.
+fn try_again(error: IssueError) -> Result<(), Fault> {
+    match error {
+        IssueError::Commit(CommitError::Clash(Clash::Login)) => Err(Fault::login_ended()),
+        IssueError::Commit(CommitError::Clash(_)) => Ok(()),
+        error => Err(error.into()),
+    }
+}
+
+// === the same call again ===
+
+/// An issuance that was recorded: its intent, by its stored bytes.
+struct Recorded {
+    index: u64,
+    intended: CertificateIntended,
+    row: RowName,
+    unfinished: Option<Issuance>,
+}
+
+fn recorded(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<Recorded, Fault> {
+    let snapshot = app.store.read()?;
+    let damaged = || StoreError::Damaged(format!("the intent of {issuance} is missing"));
+    let record = snapshot.issuance(issuance)?.ok_or_else(damaged)?;
+    let leaf = snapshot.leaf(record.intent)?.ok_or_else(damaged)?;
+    let leaf = Leaf::decode(&leaf).map_err(StoreError::from)?;
+    let Some(Event::CertificateIntended(intended)) = snapshot.event(&leaf)? else {
+        return Err(damaged().into());
+    };
+    let row = intended
+        .under
+        .as_ref()
+        .map(|under| under.row.clone())
+        .ok_or_else(damaged)?;
+    let unfinished = record.outcome.is_none().then_some(Issuance {
+        id: issuance,
+        grant: record.grant,
+        actor: caller.actor,
+    });
+    Ok(Recorded {
+        index: record.intent,
+        intended: *intended,
+        row,
+        unfinished,
+    })
+}
+
+fn ssh_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<SshCertificate, Fault> {
+    let Recorded {
+        index,
+        intended,
+        row,
+        unfinished,
+    } = recorded(app, caller, issuance)?;
+    let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
+    let signed = app.issuer.issue_again::<UserCertificate>(
+        index,
+        intended.tbs.into_vec(),
+        issuer,
+        unfinished,
+    )?;
+    Ok(ssh_answer(&signed, row, index))
+}
+
+fn x509_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<X509Certificate, Fault> {
+    let Recorded {
+        index,
+        intended,
+        row,
+        unfinished,
+    } = recorded(app, caller, issuance)?;
+    let issuer = (&app.keys.clients, &app.authorities.clients);
+    let signed = app.issuer.issue_again::<ClientCertificate>(
+        index,
+        intended.tbs.into_vec(),
+        issuer,
+        unfinished,
+    )?;
+    Ok(x509_answer(app, &signed, row, index))
+}
+
+fn ssh_answer(signed: &Signed<UserCertificate>, row: RowName, entry: u64) -> SshCertificate {
+    let content = signed.content();
+    SshCertificate {
+        issuance: content.issuance,
+        grant: content.grant,
+        row,
+        certificate: signed.text(),
+        serial: content.serial.as_u64().to_string(),
+        expires: content.window.end(),
+        entry,
+    }
+}
+
+fn x509_answer(
+    app: &App,
+    signed: &Signed<ClientCertificate>,
+    row: RowName,
+    entry: u64,
+) -> X509Certificate {
+    let content = signed.content();
+    X509Certificate {
+        issuance: content.issuance,
+        grant: content.grant,
+        row,
+        certificate: signed.text(),
+        chain: app.authorities.clients.pem(),
+        serial: hex(&x509_serial(content.issuance)),
+        expires: content.window.end(),
+        entry,
+    }
+}

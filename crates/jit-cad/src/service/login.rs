@@ -1,0 +1,210 @@
+//! Logging in and out.
+
+use std::net::IpAddr;
+
+use jit_ca_api::LoginCall;
+use jit_ca_cert::x509::LoginCertificate;
+use jit_ca_cert::{Intent, SubjectName, pkcs10};
+use jit_ca_core::event::{LoggedIn, LoggedOut, Refused};
+use jit_ca_core::workflow::Refusal;
+use jit_ca_core::{IssuanceId, RefusalCode, Span, SubjectId, UnixTime, Window};
+use rustls_pki_types::CertificateSigningRequestDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use super::{CallKey, Caller, Fault};
+use crate::app::App;
+use crate::clock;
+use crate::identity::{UnverifiedLogin, Verdict, verify};
+use crate::issuer::{Issuance, intended, x509_serial};
+use crate::sequencer::{CommitError, Proposal};
+use crate::store::{Clash, Resource};
+
+/// How long a login lasts that can only enrol a second factor.
+const ENROLMENT_LOGIN: Span = Span::from_secs(600);
+
+/// A login certificate, and the serial that the login goes by.
+#[derive(Debug)]
+pub struct Login {
+    /// The certificate, as PEM.
+    pub certificate: String,
+    /// Its serial.
+    pub serial: Vec<u8>,
+}
+
+/// Logs a person in: verifies who it is, and certifies the login key.
+///
+/// # Errors
+/// If it is not the person (never saying what was wrong), or too many attempts failed before.
+pub async fn log_in(app: &App, call: &LoginCall, address: IpAddr) -> Result<Login, Fault> {
+    let now = clock::now_millis();
+    let login_key = pkcs10::public_key(&csr_der(&call.csr)?)?;
+    must_not_wait(app.failed_addresses.wait(&address, now.time()))?;
+
+    let login = UnverifiedLogin {
+        call,
+        login_key: &login_key,
+    };
+    let snapshot = app.store.read()?;
+    let ca = (&app.config.origin, &app.pin());
+    let verdict = verify(
+        &login,
+        app.bundle(),
+        &snapshot,
+        &app.challenges,
+        &app.keys.kek,
+        ca,
+        now.time(),
+    )?;
+    let authenticated = match verdict {
+        Verdict::Accepted(authenticated) => authenticated,
+        Verdict::WrongFactor(subject) => {
+            return Err(refuse_known(app, &subject, address, now.time())?);
+        }
+        Verdict::Stranger => return Err(refuse_stranger(app, address, now.time())),
+    };
+    let person = authenticated.person;
+    must_not_wait(app.failed_codes.wait(&person.id, now.time()))?;
+
+    let subject = snapshot
+        .subject(&person.id)?
+        .ok_or(Fault::NotFound("subject"))?;
+    let length = match authenticated.factor {
+        jit_ca_core::event::Factor::Totp { .. } => app.config.login_longest,
+        jit_ca_core::event::Factor::EnrolmentCode { .. } => {
+            ENROLMENT_LOGIN.min(app.config.login_longest)
+        }
+    };
+    let window =
+        Window::starting(now.time(), length).map_err(|error| Fault::Internal(Box::new(error)))?;
+    let issuance = Issuance {
+        id: IssuanceId::new(now.0, clock::random()?),
+        grant: None,
+        actor: subject.actor,
+    };
+    let content = LoginCertificate {
+        key: login_key.clone(),
+        issuance: issuance.id,
+        name: SubjectName::from(&person.name),
+        subject: subject.actor,
+        trust_domain: app.config.trust_domain.clone(),
+        window,
+    };
+    let issuer = (&app.keys.logins, &app.authorities.logins);
+    let intent = Intent::new(content, issuer.1)?;
+    let serial = x509_serial(issuance.id);
+    let logged_in = LoggedIn {
+        subject: person.id.clone(),
+        name: person.name.clone(),
+        key: authenticated.key,
+        challenge: call.challenge.clone(),
+        login_key: login_key.public_key().spki_digest(),
+        signature: authenticated.signature,
+        factor: authenticated.factor,
+        address,
+        serial: serial.clone().into(),
+        window,
+    };
+    let validity = (window.start().minus(jit_ca_cert::BACKDATE), window.end());
+    let intention = intended(issuance.id, &intent, serial.clone(), validity, None);
+    let entries = vec![
+        (subject.actor, logged_in.into()),
+        (subject.actor, intention),
+    ];
+    match app
+        .issuer
+        .issue(issuance, intent, issuer, Proposal::new(now.time(), entries))
+        .await
+    {
+        Ok((signed, _)) => {
+            app.failed_addresses.succeeded(&address);
+            app.failed_codes.succeeded(&person.id);
+            Ok(Login {
+                certificate: signed.text(),
+                serial,
+            })
+        }
+        // Somebody was faster with the same code or challenge.
+        Err(crate::issuer::IssueError::Commit(CommitError::Clash(
+            Clash::Code | Clash::Challenge,
+        ))) => Err(refuse_known(app, &person.id, address, now.time())?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends the caller's login.
+///
+/// # Errors
+/// If it is over already, or the log can't be written.
+pub async fn log_out(app: &App, caller: &Caller, call: &CallKey) -> Result<(), Fault> {
+    let now = clock::now();
+    let ended = LoggedOut {
+        subject: caller.person.id.clone(),
+        login: caller.serial.clone().into(),
+    };
+    let mut proposal = Proposal::new(now, vec![(caller.actor, ended.into())]);
+    proposal.reply = Some(caller.reply(call, Resource::Login, now));
+    match app.sequencer.commit(proposal).await {
+        Ok(_) | Err(CommitError::Clash(Clash::Call | Clash::Login)) => Ok(()),
+        Err(error) => Err(Fault::Commit(error)),
+    }
+}
+
+/// The DER of a PKCS#10 request in PEM.
+///
+/// # Errors
+/// If it is none.
+pub fn csr_der(pem: &str) -> Result<Vec<u8>, Fault> {
+    let csr = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes());
+    let csr = csr.map_err(|_| {
+        Fault::bad(
+            "the certificate request is not PEM",
+            "send a PKCS#10 request as PEM, such as `openssl req -new` makes",
+        )
+    })?;
+    Ok(csr.to_vec())
+}
+
+fn must_not_wait(wait: Span) -> Result<(), Fault> {
+    if wait.is_zero() {
+        Ok(())
+    } else {
+        Err(Fault::SlowDown { wait })
+    }
+}
+
+/// One answer for everything that can be wrong with a login.
+fn login_refused() -> Fault {
+    Fault::Refused(Refusal::new(
+        RefusalCode::LoginRefused,
+        "the login was refused",
+    ))
+}
+
+fn refuse_known(
+    app: &App,
+    subject: &SubjectId,
+    address: IpAddr,
+    now: UnixTime,
+) -> Result<Fault, Fault> {
+    app.failed_addresses.failed(&address, now);
+    app.failed_codes.failed(subject, now);
+    let refused = Refused {
+        subject: subject.clone(),
+        action: None,
+        code: RefusalCode::LoginRefused,
+        detail: "the SSH key was right, the second factor or the challenge was not".into(),
+        address,
+        decision: None,
+    };
+    if let Some(known) = app.store.read()?.subject(subject)? {
+        app.sequencer
+            .commit_soon(Proposal::new(now, vec![(known.actor, refused.into())]));
+    }
+    Ok(login_refused())
+}
+
+fn refuse_stranger(app: &App, address: IpAddr, now: UnixTime) -> Fault {
+    app.failed_addresses.failed(&address, now);
+    app.count_stranger();
+    login_refused()
+}

@@ -1,0 +1,142 @@
+//! A person's second factor: the code that enrols a first one, and the enrolment.
+
+use jit_ca_core::event::{MfaCodeMade, MfaEnrolled};
+use jit_ca_core::workflow::Refusal;
+use jit_ca_core::{ActorRef, PersonName, RefusalCode, Span, UnixTime};
+
+use super::{Caller, Fault};
+use crate::app::App;
+use crate::clock;
+use crate::identity::totp::Secret;
+use crate::identity::{enrolment_code_digest, secret_label};
+use crate::sequencer::Proposal;
+
+/// How long an enrolment code can be used.
+const CODE_LIFE: Span = Span::from_secs(24 * 60 * 60);
+
+/// Makes a one-use code for a first second factor. A code made before can't be used any more.
+///
+/// # Errors
+/// If there is no such person, or the log can't be written.
+pub async fn make_code(app: &App, name: &PersonName) -> Result<(String, UnixTime), Fault> {
+    let person = app
+        .bundle()
+        .person_named(name)
+        .ok_or(Fault::NotFound("person"))?;
+    let now = clock::now();
+    let code = enrolment_code()?;
+    let expires = now.plus(CODE_LIFE);
+    let made = MfaCodeMade {
+        subject: person.id.clone(),
+        code: enrolment_code_digest(&code),
+        expires,
+    };
+    app.sequencer
+        .commit(Proposal::new(now, vec![(ActorRef::DAEMON, made.into())]))
+        .await
+        .map_err(Fault::Commit)?;
+    Ok((code, expires))
+}
+
+/// A new secret for the caller, to be confirmed by a code of it. Until then nothing has changed.
+///
+/// # Errors
+/// If the caller's login was not made with an enrolment code, or the store fails.
+pub async fn begin(app: &App, caller: &Caller) -> Result<Secret, Fault> {
+    must_enrol(caller)?;
+    let secret = Secret::new(clock::random()?);
+    let sealed = app
+        .keys
+        .kek
+        .seal(&pending_label(caller), secret.as_bytes())
+        .map_err(|error| Fault::Internal(Box::new(error)))?;
+    let mut proposal = Proposal::new(clock::now(), Vec::new());
+    proposal.secret = Some((pending_name(caller), sealed));
+    app.sequencer
+        .commit(proposal)
+        .await
+        .map_err(Fault::Commit)?;
+    Ok(secret)
+}
+
+/// Takes the new secret into use. The login has its second factor from here on.
+///
+/// # Errors
+/// If the code is not one of the secret's, none was begun, or the log can't be written.
+pub async fn confirm(app: &App, caller: &Caller, code: &str) -> Result<(), Fault> {
+    must_enrol(caller)?;
+    let now = clock::now();
+    let wait = app.failed_codes.wait(&caller.person.id, now);
+    if !wait.is_zero() {
+        return Err(Fault::SlowDown { wait });
+    }
+    let sealed = app.store.read()?.secret(&pending_name(caller))?;
+    let opened = sealed.and_then(|sealed| app.keys.kek.open(&pending_label(caller), &sealed).ok());
+    let secret = opened.as_ref().and_then(|bytes| Secret::from_slice(bytes));
+    let secret = secret.ok_or_else(|| {
+        Fault::bad(
+            "no second factor was begun with this login",
+            "begin with POST /v1/mfa",
+        )
+    })?;
+    let Some(step) = secret.step_of(code, now) else {
+        app.failed_codes.failed(&caller.person.id, now);
+        let refusal = Refusal::new(
+            RefusalCode::LoginRefused,
+            "this is not the code that the authenticator shows now",
+        );
+        return Err(app.refused(caller, None, refusal, None));
+    };
+
+    let sealed = app
+        .keys
+        .kek
+        .seal(&secret_label(&caller.person.id), secret.as_bytes());
+    let sealed = sealed.map_err(|error| Fault::Internal(Box::new(error)))?;
+    let enrolled = MfaEnrolled {
+        subject: caller.person.id.clone(),
+        login: caller.serial.clone().into(),
+        step,
+    };
+    let mut proposal = Proposal::new(now, vec![(caller.actor, enrolled.into())]);
+    proposal.secret = Some((caller.person.id.to_string(), sealed));
+    super::again(app.sequencer.commit(proposal).await)?.map_err(|_| Fault::login_ended())?;
+    Ok(())
+}
+
+fn must_enrol(caller: &Caller) -> Result<(), Fault> {
+    if caller.login.mfa_at.is_none() {
+        return Ok(());
+    }
+    let refusal = Refusal::new(
+        RefusalCode::NotPermitted,
+        "a second factor is enrolled with a one-use code from an administrator",
+    );
+    Err(Fault::Refused(refusal))
+}
+
+/// 80 random bits as `xxxx-xxxx-xxxx-xxxx`, in letters and digits that are not mistaken for each other.
+fn enrolment_code() -> Result<String, Fault> {
+    const ALPHABET: [char; 32] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h',
+        'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'y', 'z',
+    ];
+    let random: [u8; 16] = clock::random()?;
+    let mut code = String::new();
+    for (place, byte) in random.into_iter().enumerate() {
+        if place > 0 && place % 4 == 0 {
+            code.push('-');
+        }
+        code.extend(ALPHABET.get(usize::from(byte % 32)));
+    }
+    Ok(code)
+}
+
+/// Where a secret waits for its confirmation: one for each login that enrols.
+fn pending_name(caller: &Caller) -> String {
+    format!("{} pending {}", caller.person.id, caller.serial_hex())
+}
+
+fn pending_label(caller: &Caller) -> String {
+    format!("totp {}", pending_name(caller))
+}

@@ -1,0 +1,94 @@
+//! The whole log, read and folded again: does the tree hold it, and do the tables add up to it?
+
+use jit_ca_log::Leaf;
+use jit_ca_log::tree::{Frontier, leaf_hash};
+use redb::{Key, ReadableTable as _, TableDefinition, Value};
+
+use super::{Head, Snapshot, Store, StoreError, fold};
+
+/// How many entries are folded in one transaction.
+const BATCH: u64 = 10_000;
+
+impl Store {
+    /// Reads every entry, checks it against the tree, folds it again from nothing, and compares the tables.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn check(&self) -> Result<Head, StoreError> {
+        let snapshot = self.read()?;
+        let head = snapshot.verify_head()?;
+        let again = Self::in_memory()?;
+        let mut tree = Frontier::default();
+        let mut last = 0;
+        for start in (0..head.size).step_by(usize::try_from(BATCH).unwrap_or(usize::MAX)) {
+            let mut write = again.write()?;
+            for index in start..head.size.min(start + BATCH) {
+                let damaged = |what: &str| StoreError::Damaged(format!("entry {index} {what}"));
+                let bytes = snapshot.leaf(index)?.ok_or_else(|| damaged("is missing"))?;
+                let leaf = Leaf::decode(&bytes)?;
+                if leaf.idx != index || leaf.ts_ms < last {
+                    return Err(damaged("is out of order"));
+                }
+                last = leaf.ts_ms;
+                tree.push(leaf_hash(&bytes));
+                if let Some(event) = snapshot.event(&leaf)? {
+                    write.fold(&leaf, &event)?;
+                }
+            }
+            write.commit()?;
+        }
+        if tree.root() != head.root {
+            return Err(StoreError::Damaged(
+                "its entries do not give the root of its head".into(),
+            ));
+        }
+        snapshot.must_equal(&again.read()?)?;
+        Ok(head)
+    }
+}
+
+impl Snapshot {
+    /// Compares the fold's tables, row by row and byte by byte.
+    fn must_equal(&self, other: &Self) -> Result<(), StoreError> {
+        self.compare(other, fold::ACCESSES)?;
+        self.compare(other, fold::GRANTS)?;
+        self.compare(other, fold::DUE)?;
+        self.compare(other, fold::SUBJECTS)?;
+        self.compare(other, fold::ACTORS)?;
+        self.compare(other, fold::LOGINS)?;
+        self.compare(other, fold::SPENT)?;
+        self.compare(other, fold::ISSUANCES)?;
+        self.compare(other, fold::SSH_SERIALS)?;
+        self.compare(other, fold::INDEX)?;
+        self.compare(other, fold::BUNDLE)
+    }
+
+    fn compare<K: Key + 'static, V: Value + 'static>(
+        &self,
+        other: &Self,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<(), StoreError> {
+        let name = redb::TableHandle::name(&definition).to_owned();
+        let (own, folded) = (
+            self.transaction.open_table(definition)?,
+            other.transaction.open_table(definition)?,
+        );
+        let (mut own, mut folded) = (own.iter()?, folded.iter()?);
+        loop {
+            let same = match (own.next().transpose()?, folded.next().transpose()?) {
+                (None, None) => return Ok(()),
+                (Some((key, value)), Some((other_key, other_value))) => {
+                    K::as_bytes(&key.value()).as_ref() == K::as_bytes(&other_key.value()).as_ref()
+                        && V::as_bytes(&value.value()).as_ref()
+                            == V::as_bytes(&other_value.value()).as_ref()
+                }
+                _ => false,
+            };
+            if !same {
+                return Err(StoreError::Damaged(format!(
+                    "the table {name} is not the fold of the entries"
+                )));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Which entries concern whom and what, without reading the others.
+
+use jit_ca_core::{ActorRef, RequestId, RoleName, UnixTime};
+use jit_ca_log::Leaf;
+
+use super::fold::IndexKey;
+use super::{Snapshot, StoreError, fold};
+
+/// Which entries to find. All that is given has to hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Those of a subject: that acted, or whose request it is.
+    pub subject: Option<ActorRef>,
+    /// Those of a role.
+    pub role: Option<RoleName>,
+    /// Those of a request and its grant.
+    pub request: Option<RequestId>,
+    /// From this time on.
+    pub from: Option<UnixTime>,
+    /// Before this time.
+    pub to: Option<UnixTime>,
+    /// From this index on.
+    pub start: u64,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Snapshot {
+    /// The entries that the filter lets pass, in the order of the log.
+    ///
+    /// # Errors
+    /// If redb fails or a leaf does not decode.
+    pub fn find(&self, filter: &Filter) -> Result<Vec<(Leaf, Vec<u8>)>, StoreError> {
+        let size = self.size()?;
+        let start = filter.start.max(self.first_since(filter.from, size)?);
+        let end = match filter.to {
+            Some(to) => self.first_since(Some(to), size)?,
+            None => size,
+        };
+        let keys = [
+            filter.request.as_ref().map(IndexKey::Request),
+            filter.subject.as_ref().map(IndexKey::Subject),
+            filter.role.as_ref().map(IndexKey::Role),
+        ];
+        let prefixes: Vec<Vec<u8>> = keys.into_iter().flatten().map(IndexKey::prefix).collect();
+        let mut found = Vec::new();
+        let mut next = start;
+        while let Some(index) = self.next_in_all(&prefixes, next, end)? {
+            if found.len() == filter.limit {
+                break;
+            }
+            let bytes = self
+                .leaf(index)?
+                .ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
+            found.push((Leaf::decode(&bytes)?, bytes));
+            next = index + 1;
+        }
+        Ok(found)
+    }
+
+    /// The first index from `start` to `end` that stands under all prefixes.
+    fn next_in_all(
+        &self,
+        prefixes: &[Vec<u8>],
+        start: u64,
+        end: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let table = self.transaction.open_table(fold::INDEX)?;
+        let mut candidate = start;
+        loop {
+            let before = candidate;
+            for prefix in prefixes {
+                let from = [prefix.as_slice(), &candidate.to_be_bytes()].concat();
+                let to = [prefix.as_slice(), &end.to_be_bytes()].concat();
+                if from >= to {
+                    return Ok(None);
+                }
+                let Some(row) = table.range(from.as_slice()..to.as_slice())?.next() else {
+                    return Ok(None);
+                };
+                let (key, _) = row?;
+                let damaged = || {
+                    StoreError::Damaged("its index has a row without an entry's index".to_owned())
+                };
+                let (_, index) = key.value().split_last_chunk::<8>().ok_or_else(damaged)?;
+                candidate = u64::from_be_bytes(*index);
+            }
+            if candidate == before {
+                return Ok((candidate < end).then_some(candidate));
+            }
+        }
+    }
+
+    /// The index of the first entry at or after `time`: entries' times never go back, so halving finds it.
+    fn first_since(&self, time: Option<UnixTime>, size: u64) -> Result<u64, StoreError> {
+        let Some(time) = time else { return Ok(0) };
+        let (mut low, mut high) = (0, size);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let bytes = self
+                .leaf(middle)?
+                .ok_or_else(|| StoreError::Damaged(format!("entry {middle} is missing")))?;
+            if Leaf::decode(&bytes)?.ts_ms < time.secs() * 1_000 {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+}

@@ -1,0 +1,297 @@
+//! A snapshot: the state as one commit left it, for any number of readers.
+
+use jit_ca_core::event::Event;
+use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, RequestId, SubjectId, UnixTime};
+use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
+use jit_ca_log::{Leaf, entry, payload};
+use redb::{ReadTransaction, ReadableTable as _};
+
+use super::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
+use super::{Head, Reply, StoreError, beside, fold, log};
+use crate::clock::Millis;
+
+/// The state as one commit left it. It neither waits for the writer nor keeps it waiting.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(super) transaction: ReadTransaction,
+}
+
+impl Snapshot {
+    pub(super) fn new(transaction: ReadTransaction) -> Self {
+        Self { transaction }
+    }
+
+    // === the log ===
+
+    /// The end of the log; none before the first entry.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn head(&self) -> Result<Option<Head>, StoreError> {
+        let table = self.transaction.open_table(log::HEAD)?;
+        let head = table.get(())?;
+        Ok(head.map(|head| {
+            let (size, root, last) = head.value();
+            Head {
+                size,
+                root: Digest::from_bytes(*root),
+                last: Millis(last),
+            }
+        }))
+    }
+
+    /// The number of entries.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn size(&self) -> Result<u64, StoreError> {
+        Ok(self.head()?.map_or(0, |head| head.size))
+    }
+
+    /// The leaf at `index`, as it was hashed.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn leaf(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.transaction.open_table(log::LEAVES)?;
+        Ok(table.get(index)?.map(|leaf| leaf.value().to_vec()))
+    }
+
+    /// The event at `index`, from its payload; none if that was erased or its type is not known.
+    ///
+    /// # Errors
+    /// If redb fails, or the payload is not the one that the leaf commits to.
+    pub fn event(&self, leaf: &Leaf) -> Result<Option<Event>, StoreError> {
+        let table = self.transaction.open_table(log::PAYLOADS)?;
+        let Some(stored) = table.get(leaf.idx)? else {
+            return Ok(None);
+        };
+        let damaged = || {
+            StoreError::Damaged(format!(
+                "the payload of entry {} is not the one that its leaf commits to",
+                leaf.idx
+            ))
+        };
+        let (salt, payload) = stored
+            .value()
+            .split_first_chunk::<32>()
+            .ok_or_else(damaged)?;
+        if entry::commit(salt, payload) != leaf.commit {
+            return Err(damaged());
+        }
+        Ok(payload::decode_event(&leaf.entry_type, payload)?)
+    }
+
+    /// The tree of the log, at its head.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn tree(&self) -> Result<Tree<&Self>, StoreError> {
+        Ok(Tree::at(self, self.size()?))
+    }
+
+    /// Checks that head, tiles and last leaf belong together: what a start rests on.
+    ///
+    /// # Errors
+    /// If they don't, or redb fails.
+    pub fn verify_head(&self) -> Result<Head, StoreError> {
+        let damaged = |what: &str| StoreError::Damaged(what.to_owned());
+        let head = self
+            .head()?
+            .ok_or_else(|| damaged("it has no entry; run `jit-cad init` in another folder"))?;
+        let mut tree = self.tree()?;
+        if tree.root()? != head.root {
+            return Err(damaged("its tiles do not give the root of its head"));
+        }
+        let last = self
+            .leaf(head.size - 1)?
+            .ok_or_else(|| damaged("its last entry is missing"))?;
+        let proof = tree.inclusion_proof(head.size - 1)?;
+        jit_ca_log::tree::verify_inclusion(
+            leaf_hash(&last),
+            head.size - 1,
+            head.size,
+            &proof,
+            head.root,
+        )?;
+        if self.leaf(head.size)?.is_some() {
+            return Err(damaged("it holds an entry after its head"));
+        }
+        Ok(head)
+    }
+
+    // === the fold ===
+
+    /// The bundle in force.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn bundle(&self) -> Result<Option<Digest>, StoreError> {
+        let table = self.transaction.open_table(fold::BUNDLE)?;
+        Ok(table.get(())?.map(|hash| Digest::from_bytes(*hash.value())))
+    }
+
+    /// A request.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn access(&self, request: RequestId) -> Result<Option<AccessRecord>, StoreError> {
+        fold::read(
+            &self.transaction.open_table(fold::ACCESSES)?,
+            request.as_bytes(),
+        )
+    }
+
+    /// The request that a grant came from.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn access_of(&self, grant: GrantId) -> Result<Option<AccessRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::GRANTS)?;
+        let Some(request) = table.get(grant.as_bytes())?.map(|request| *request.value()) else {
+            return Ok(None);
+        };
+        self.access(RequestId::from_bytes(request))
+    }
+
+    /// Requests that time alone will still change, pending or granted, soonest first.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn unfinished(&self, due_by: UnixTime) -> Result<Vec<AccessRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::DUE)?;
+        let mut records = Vec::new();
+        for row in table.range(..=(due_by.secs(), &[0xff; 16]))? {
+            let (key, ()) = row.map(|(key, _)| (key, ()))?;
+            let (_, request) = key.value();
+            records.extend(self.access(RequestId::from_bytes(*request))?);
+        }
+        Ok(records)
+    }
+
+    /// The newest requests, newest first, that `wanted` accepts: at most `most` of the newest `within`.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn newest(
+        &self,
+        within: usize,
+        most: usize,
+        wanted: impl Fn(&AccessRecord) -> bool,
+    ) -> Result<Vec<AccessRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::ACCESSES)?;
+        let mut records = Vec::new();
+        for row in table.iter()?.rev().take(within) {
+            let (_, bytes) = row?;
+            let record: AccessRecord = payload::decode(bytes.value())?;
+            if wanted(&record) {
+                records.push(record);
+            }
+            if records.len() == most {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    /// A subject.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
+        fold::read(
+            &self.transaction.open_table(fold::SUBJECTS)?,
+            subject.to_string().as_str(),
+        )
+    }
+
+    /// The subject behind a pseudonym.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn subject_of(&self, actor: ActorRef) -> Result<Option<SubjectRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::ACTORS)?;
+        let Some(subject) = table
+            .get(actor.as_bytes())?
+            .map(|subject| subject.value().to_owned())
+        else {
+            return Ok(None);
+        };
+        fold::read(
+            &self.transaction.open_table(fold::SUBJECTS)?,
+            subject.as_str(),
+        )
+    }
+
+    /// A login, by its certificate's serial.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn login(&self, serial: &[u8]) -> Result<Option<LoginRecord>, StoreError> {
+        fold::read(&self.transaction.open_table(fold::LOGINS)?, serial)
+    }
+
+    /// Whether a challenge was answered.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn is_spent(&self, challenge: &str) -> Result<bool, StoreError> {
+        Ok(self
+            .transaction
+            .open_table(fold::SPENT)?
+            .get(challenge)?
+            .is_some())
+    }
+
+    /// An issuance.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn issuance(&self, issuance: IssuanceId) -> Result<Option<IssuanceRecord>, StoreError> {
+        fold::read(
+            &self.transaction.open_table(fold::ISSUANCES)?,
+            issuance.as_bytes(),
+        )
+    }
+
+    // === beside ===
+
+    /// A subject's sealed secret.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn secret(&self, subject: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.transaction.open_table(beside::SECRETS)?;
+        Ok(table.get(subject)?.map(|sealed| sealed.value().to_vec()))
+    }
+
+    /// When a login was last used, as far as that was kept.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn last_use(&self, serial: &[u8]) -> Result<Option<UnixTime>, StoreError> {
+        let table = self.transaction.open_table(beside::LAST_USES)?;
+        Ok(table.get(serial)?.map(|at| UnixTime::from_secs(at.value())))
+    }
+
+    /// What an earlier call with this idempotency key made.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn reply(&self, actor: ActorRef, key: Digest) -> Result<Option<Reply>, StoreError> {
+        fold::read(
+            &self.transaction.open_table(beside::REPLIES)?,
+            (actor.as_bytes(), key.as_bytes()),
+        )
+    }
+}
+
+impl TileReader for Snapshot {
+    type Error = StoreError;
+
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, StoreError> {
+        let table = self.transaction.open_table(log::TILES)?;
+        let tile = table.get((id.level, id.index))?;
+        Ok(tile.map(|tile| tile.value().to_vec()).unwrap_or_default())
+    }
+}
