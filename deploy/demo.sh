@@ -1,0 +1,464 @@
+#!/usr/bin/env bash
+# The whole story on this machine, in two minutes: somebody needs production, asks, gets it for a
+# minute, and loses it when the minute is over.
+#
+#   deploy/demo.sh
+#
+# Runs as root or with sudo, on loopback, in a temporary folder; asks nothing. It ends with 0 only if
+# every step did what it should, and takes everything away again, also when it is interrupted.
+# JIT_CA_BIN_DIR names a folder with jit-cad and jit-ca to use instead of building them.
+set -euo pipefail
+root=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
+
+main() {
+  prepare
+  start_ca
+  start_web1
+  enrol_people
+  logs_at_once
+  a_minute_of_production
+  use_it
+  wait_for_the_end
+  it_is_over
+  look_it_up
+  chapter "Done in $((SECONDS - begun)) s: nothing was revoked, and nothing is left to revoke."
+}
+
+# === the story ===
+
+prepare() {
+  "$root/deploy/install-deps.sh" demo
+  bin=${JIT_CA_BIN_DIR:-}
+  if [[ -z $bin ]]; then
+    echo "building (a first time takes minutes) …"
+    (cd "$root" && cargo build --quiet --locked --package jit-cad --package jit-ca)
+    bin=${CARGO_TARGET_DIR:-$root/target}/debug
+  fi
+  PATH=$bin:$PATH:/usr/sbin:/sbin
+  begun=$SECONDS
+  ca_port=$(free_port) ssh_port=$(free_port) nginx_port=$(free_port)
+  ca_url=https://127.0.0.1:$ca_port
+  as_root install -d -m 755 /run/sshd "$strict"
+  local name
+  for name in alice bob carol; do
+    mkdir -p "$work/$name/.ssh" "$work/$name/run"
+    chmod 700 "$work/$name/.ssh" "$work/$name/run"
+    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$work/$name/.ssh/id_ed25519"
+  done
+}
+
+start_ca() {
+  chapter "A CA for this story"
+  say "Its keys, encrypted, and a configuration to start from. Clients know the CA by the pin."
+  export JIT_CAD_PASSPHRASE=a-passphrase-for-the-demo
+  shown "$work" jit-cad init --dir ca
+  pin=$(sed -n 's/^pin //p' "$work/output")
+  [[ $pin == SHA256:* ]] || fail "no pin"
+
+  say "Alice is a developer, Bob and Carol are SREs; Carol reads the log, too. Their SSH keys go into users.toml."
+  local name
+  for name in alice bob carol; do
+    give_key "$name"
+  done
+  shown "$work" grep -B2 -A1 'groups = \["dev"\]' ca/config/users.toml
+  shown "$work" jit-cad check-config --config ca/config/jit-cad.toml
+
+  prompt "$work" jit-cad serve --config ca/config/jit-cad.toml --listen "127.0.0.1:$ca_port" '&'
+  (cd "$work" && exec jit-cad serve --config ca/config/jit-cad.toml --listen "127.0.0.1:$ca_port") \
+    >"$work/jit-cad.out" 2>"$work/jit-cad.log" &
+  servers+=($!)
+  await "$work/jit-cad.out" '^ready$' || { cat "$work/jit-cad.log" >&2; fail "jit-cad does not start"; }
+  cat "$work/jit-cad.out"
+}
+
+start_web1() {
+  chapter "A host and a service"
+  say "web1 is a real sshd. It trusts the CA's key and nothing else: no account on it has keys of its own."
+  shown_to "$work/user_ca.pub" "$work" jit-ca trust --ca "$ca_url" --ca-pin "$pin" --ssh-user-ca
+  create_account deploy
+  ssh-keygen -q -t ed25519 -N '' -C web1 -f "$work/web1_key"
+  printf '%s\n' web-shell.web1 web-shell web-logs.web1 web-logs >"$work/principals"
+  as_root install -m 644 "$work/principals" "$strict/deploy"
+  cat >"$work/sshd_config" <<END
+Port $ssh_port
+ListenAddress 127.0.0.1
+HostKey $work/web1_key
+PidFile $work/sshd.pid
+TrustedUserCAKeys $work/user_ca.pub
+AuthorizedPrincipalsFile $strict/%u
+AuthorizedKeysFile none
+AuthenticationMethods publickey
+UsePAM no
+LogLevel VERBOSE
+SetEnv PATH=$work/web1_bin:/usr/bin:/bin
+END
+  # This machine may keep no journal; what web-logs runs is then this.
+  mkdir "$work/web1_bin"
+  printf '%s\n' '#!/bin/sh' 'echo "Nov 22 16:20:01 web1 nginx[812]: upstream timed out: orders:8080"' \
+    >"$work/web1_bin/journalctl"
+  chmod 755 "$work/web1_bin/journalctl"
+  as_root "$(command -v sshd)" -f "$work/sshd_config" -E "$work/sshd.log"
+  await "$work/sshd.pid" . || fail "sshd does not start"
+  shown "$work" grep -E '^(TrustedUserCAKeys|Authorized)' sshd_config
+  printf 'Host web1\n  HostName 127.0.0.1\n  Port %s\n  UserKnownHostsFile %s\n' "$ssh_port" "$work/known_hosts" \
+    >"$work/alice/ssh_config"
+  echo "[127.0.0.1]:$ssh_port $(cut -d' ' -f1,2 "$work/web1_key.pub")" >"$work/known_hosts"
+
+  say "The orders API is a real nginx. It lets in whoever has a client certificate that says orders-api."
+  shown_to "$work/root.pem" "$work" jit-ca trust --ca "$ca_url" --ca-pin "$pin" --x509-root
+  shown_to "$work/clients.pem" "$work" jit-ca trust --ca "$ca_url" --ca-pin "$pin" --x509-clients
+  start_nginx
+}
+
+enrol_people() {
+  chapter "Alice logs in"
+  say "An administrator gives her a one-use code. With it and her SSH key she enrols an authenticator, once."
+  enrol alice
+  say "From then on she logs in with her SSH key and a code of it. What she gets is a certificate, no token."
+  log_in alice
+  say "Bob and Carol have done the same."
+  quiet=1
+  enrol bob
+  log_in bob
+  enrol carol
+  log_in carol
+  quiet=''
+  shown alice jit-ca roles
+}
+
+logs_at_once() {
+  chapter "Reading logs needs nobody"
+  say "A rule approves it: reading changes nothing. And the certificate can do nothing else, whatever is asked for."
+  shown alice jit-ca request web-logs --host web1 --reason "INC-42: orders time out"
+  ssh_to_web1 --role web-logs deploy@web1 -- rm -rf /var/www
+  grep -q 'upstream timed out' "$work/output" || fail "web-logs did not run its command"
+}
+
+a_minute_of_production() {
+  chapter "A shell needs a second pair of eyes"
+  say "Alice asks for a minute of the orders API, and, by the same command that takes her there, of web1."
+  shown alice jit-ca request orders-api --for 60s --reason "INC-42: orders time out" --no-wait --json || (($? == 75))
+  orders=$(sed -n 's/.*"id":"\(r-[^"]*\)".*/\1/p' "$work/output")
+  say "She can't approve that herself."
+  refused 3 alice jit-ca approve "$orders" --yes
+
+  prompt alice jit-ca ssh -F ssh_config --role web-shell --for 60s --reason "INC-42: orders time out" deploy@web1 -- whoami
+  (as alice jit-ca ssh -F ssh_config --role web-shell --for 60s --reason "INC-42: orders time out" deploy@web1 -- whoami) \
+    >"$work/ssh.out" 2>"$work/ssh.err" &
+  waiting=$!
+  await_pending web-shell || { cat "$work/ssh.err" >&2; fail "no request for web-shell"; }
+  echo "  … it waits, and meanwhile Bob looks:"
+  shown bob jit-ca requests
+  shown bob jit-ca approve "$shell" --yes --comment "go ahead"
+  granted_at=$(date +%s)
+  shown bob jit-ca approve "$orders" --yes
+}
+
+use_it() {
+  wait "$waiting" || { cat "$work/ssh.err" >&2; fail "ssh to web1 failed"; }
+  waiting=''
+  say "The moment that Bob approved, Alice's command went through:"
+  cat "$work/ssh.err" "$work/ssh.out"
+  [[ $(tail -n 1 "$work/ssh.out") == deploy ]] || fail "whoami did not say deploy"
+  key_id=$(sed -n 's/.*Accepted certificate ID "\(jit-ca:[^"]*:alice\)".*/\1/p' "$work/sshd.log" | tail -n 1)
+  [[ -n $key_id ]] || fail "sshd did not accept a certificate of Alice's"
+  say "sshd wrote down who that was:"
+  echo "$key_id"
+
+  chapter "For as long as it is granted, and no longer"
+  shown alice jit-ca cert ssh --role web-shell --out keys
+  ssh_key=$(find "$work/alice/keys" -name '*-cert.pub' | sed 's/-cert\.pub$//')
+  [[ -n $ssh_key ]] || fail "no SSH certificate in keys/"
+  shown alice ssh-keygen -L -f "keys/$(basename "$ssh_key")-cert.pub"
+  shown alice jit-ca cert x509 --role orders-api --out orders
+  curl_orders
+  grep -q '^hello .*CN=alice' "$work/output" || fail "nginx did not greet Alice"
+  shown alice jit-ca status
+}
+
+wait_for_the_end() {
+  # Both grants are over 60 s after the second approval, which came a moment after the first.
+  local end=$((granted_at + 63)) left
+  while left=$((end - $(date +%s))) && ((left > 0)); do
+    [[ ! -t 1 ]] || printf '\r  %2d s left … ' "$left"
+    pause 1
+  done
+  [[ ! -t 1 ]] || printf '\r                \r'
+}
+
+it_is_over() {
+  chapter "The minute is over"
+  say "Nobody did anything. The same key and certificate, kept in a file, open nothing now:"
+  refused 255 alice ssh -F ssh_config -o IdentitiesOnly=yes -o IdentityAgent=none -i "keys/$(basename "$ssh_key")" deploy@web1 whoami
+  grep -q 'Certificate invalid: expired' "$work/sshd.log" || fail "sshd did not say that the certificate is expired"
+  grep 'Certificate invalid: expired' "$work/sshd.log" | tail -n 1
+  curl_orders
+  grep -q '400' "$work/output" || fail "nginx did not refuse the expired certificate"
+  say "And the CA makes no new ones:"
+  refused 3 alice jit-ca cert ssh --role web-shell --out keys
+}
+
+look_it_up() {
+  chapter "Who was that?"
+  say "Everything stands in a log that nobody can change unseen. Carol looks up the line of sshd's:"
+  shown carol jit-ca log who "$key_id"
+  grep -q 'INC-42' "$work/output" || fail "the log does not say why"
+  grep -q 'bob' "$work/output" || fail "the log does not say who approved"
+  shown carol jit-ca log list
+  grep -q 'issue.intent' "$work/output" || fail "the log holds no issuance"
+}
+
+# === people ===
+
+# as PERSON COMMAND…: in the person's home, as the person has it.
+as() {
+  local home=$work/$1
+  shift
+  cd "$home"
+  env -i PATH="$PATH" HOME="$home" XDG_CONFIG_HOME="$home/.config" XDG_RUNTIME_DIR="$home/run" "$@"
+}
+
+enrol() {
+  local name=$1 code secret fifo=$work/$1/code
+  shown "$work" jit-cad user enroll "$name" --config ca/config/jit-cad.toml
+  code=$(tail -n 1 "$work/output")
+  mkfifo "$fifo"
+  [[ -n $quiet ]] || prompt "$name" jit-ca mfa enroll --ca "$ca_url" --ca-pin "$pin" --name "$name" --code "$code"
+  (as "$name" jit-ca mfa enroll --ca "$ca_url" --ca-pin "$pin" --name "$name" --code "$code" --totp-code-file code) \
+    >"$work/enrol.out" 2>"$work/enrol.err" &
+  waiting=$!
+  await "$work/enrol.out" 'secret=[A-Z2-7]+' || { cat "$work/enrol.err" >&2; fail "mfa enroll shows no secret"; }
+  secret=$(grep -oE 'secret=[A-Z2-7]+' "$work/enrol.out" | head -n 1)
+  echo "${secret#secret=}" >"$work/$name/secret"
+  # The code of the last half minute, which is still good, so that this one's is left for the login.
+  totp "$name" -30 >"$fifo"
+  wait "$waiting" || { cat "$work/enrol.err" >&2; fail "mfa enroll failed"; }
+  waiting=''
+  [[ -n $quiet ]] || cat "$work/enrol.out" "$work/enrol.err"
+}
+
+log_in() {
+  local name=$1 code
+  code=$(totp "$name" 0)
+  [[ -n $quiet ]] || prompt "$name" jit-ca login "   # and the code $code"
+  (as "$name" jit-ca login --code-file - <<<"$code") >"$work/output" 2>&1 || { cat "$work/output" >&2; fail "login of $name failed"; }
+  [[ -n $quiet ]] || cat "$work/output"
+}
+
+# The code that a person's authenticator shows, some seconds from now.
+totp() {
+  oathtool --totp --base32 --now "@$(($(date +%s) + $2))" "$(<"$work/$1/secret")"
+}
+
+give_key() {
+  local key
+  key=$(<"$work/$1/.ssh/id_ed25519.pub")
+  awk -v name="name = \"$1\"" -v key="ssh_keys = [\"$key\"]" '
+    $0 == name { found = 1 }
+    found && /^ssh_keys = / { $0 = key; found = 0 }
+    { print }' "$work/ca/config/users.toml" >"$work/users.toml"
+  cp "$work/users.toml" "$work/ca/config/users.toml"
+  grep -qF "$key" "$work/ca/config/users.toml" || fail "no $1 in users.toml"
+}
+
+ssh_to_web1() {
+  shown alice jit-ca ssh -F ssh_config "$@"
+}
+
+curl_orders() {
+  shown alice curl --silent --show-error --cacert ../orders.pem --cert orders/cert.pem --key orders/key.pem \
+    "https://localhost:$nginx_port/"
+}
+
+# Waits until Bob sees a pending request for a role, and notes its id in $shell.
+await_pending() {
+  local _
+  for _ in {1..100}; do
+    shell=$(as bob jit-ca requests --status pending --json 2>/dev/null | tr '{' '\n' |
+      sed -n 's/.*"id":"\(r-[^"]*\)".*"role":"'"$1"'".*/\1/p' | head -n 1)
+    [[ -z $shell ]] || return 0
+    pause 0.2
+  done
+  return 1
+}
+
+# === servers ===
+
+create_account() {
+  id "$1" >/dev/null 2>&1 && return
+  as_root useradd --create-home --shell /bin/bash --password '*' "$1"
+  account=$1
+}
+
+start_nginx() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -keyout "$work/orders.key" -out "$work/orders.pem" 2>/dev/null
+  cat "$work/root.pem" "$work/clients.pem" >"$work/client_cas.pem"
+  mkdir "$work/nginx"
+  cat >"$work/nginx.conf" <<END
+pid $work/nginx/pid;
+error_log $work/nginx/error.log;
+events {}
+http {
+  access_log $work/nginx/access.log;
+  client_body_temp_path $work/nginx/body;
+  proxy_temp_path $work/nginx/proxy;
+  fastcgi_temp_path $work/nginx/fastcgi;
+  uwsgi_temp_path $work/nginx/uwsgi;
+  scgi_temp_path $work/nginx/scgi;
+  map \$ssl_client_s_dn \$jit_ca_role {
+    ~(^|,)OU=(?<ou>[a-z0-9-]+)(,|\$) \$ou;
+  }
+  server {
+    listen 127.0.0.1:$nginx_port ssl;
+    ssl_certificate $work/orders.pem;
+    ssl_certificate_key $work/orders.key;
+    ssl_client_certificate $work/client_cas.pem;
+    ssl_verify_client on;
+    ssl_verify_depth 2;
+    ssl_session_cache off;
+    ssl_session_tickets off;
+    location / {
+      if (\$jit_ca_role != orders-api) { return 403; }
+      return 200 "hello \$ssl_client_s_dn\n";
+    }
+  }
+}
+END
+  nginx -p "$work/nginx" -c "$work/nginx.conf" -e "$work/nginx/error.log"
+  await "$work/nginx/pid" . || fail "nginx does not start"
+  shown "$work" grep -A4 'ssl_client_certificate' nginx.conf
+}
+
+# A port that nobody listens at, below those that the kernel gives to clients.
+free_port() {
+  local port
+  while port=$((10000 + RANDOM % 20000)); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+  done
+  echo "$port"
+}
+
+# === on the screen ===
+
+bold='' dim='' green='' plain=''
+if [[ -t 1 ]]; then
+  bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' plain=$'\e[0m'
+fi
+
+chapter() {
+  printf '\n%s%s%s\n' "$bold" "== $1 ==" "$plain"
+}
+
+say() {
+  printf '\n%s\n' "$1"
+}
+
+# The command as a person would type it. The first word says who, or where.
+prompt() {
+  local who=$1 word line=''
+  shift
+  [[ $who != "$work" ]] || who="admin"
+  for word; do
+    case $word in
+      *[!A-Za-z0-9_./:=@%+,\&#-]*) [[ $word == *'#'* ]] && line+=" $word" || line+=" '$word'" ;;
+      *) line+=" $word" ;;
+    esac
+  done
+  printf '%s%s$%s%s\n' "$green" "$who" "$plain" "$line"
+}
+
+# shown WHO COMMAND…: prints the command, runs it, prints what came back and keeps it in $work/output.
+shown() {
+  local status=0
+  [[ -n $quiet ]] || prompt "$@"
+  perform "$@" >"$work/output" 2>&1 || status=$?
+  [[ -n $quiet ]] || cat "$work/output"
+  if ((status != 0 && status != 75)); then
+    [[ -z $quiet ]] || cat "$work/output" >&2
+    fail "that should have worked, and ended with $status"
+  fi
+}
+
+# shown_to FILE WHO COMMAND…: the same, with what came back going into a file.
+shown_to() {
+  local file=$1
+  shift
+  prompt "$@" "> $(basename "$file")"
+  perform "$@" >"$file"
+}
+
+# refused CODE WHO COMMAND…: the same, for what has to be refused.
+refused() {
+  local expected=$1 status=0
+  shift
+  prompt "$@"
+  perform "$@" >"$work/output" 2>&1 || status=$?
+  cat "$work/output"
+  ((status == expected)) || fail "that should have been refused with $expected, and ended with $status"
+  printf '%s  (refused, as it should be)%s\n' "$dim" "$plain"
+}
+
+perform() {
+  local who=$1
+  shift
+  if [[ $who == "$work" ]]; then
+    (cd "$work" && "$@")
+  else
+    (as "$who" "$@")
+  fi
+}
+
+fail() {
+  echo "demo: FAILED: $1" >&2
+  exit 1
+}
+
+# === coming and going ===
+
+as_root() {
+  if ((EUID == 0)); then "$@"; else sudo -- "$@"; fi
+}
+
+# Bash runs a trap only between commands, but at once while it waits.
+pause() {
+  sleep "$1" &
+  wait $!
+}
+
+# Waits until a file has a line like this.
+await() {
+  local _
+  for _ in {1..300}; do
+    if grep -qE "$2" "$1" 2>/dev/null; then return 0; fi
+    pause 0.1
+  done
+  return 1
+}
+
+cleanup() {
+  local status=$? pid
+  trap '' INT TERM HUP
+  for pid in "${servers[@]}" ${waiting:+"$waiting"}; do
+    kill "$pid" 2>/dev/null || true
+  done
+  for pid in sshd.pid nginx/pid; do
+    [[ ! -s $work/$pid ]] || as_root kill "$(<"$work/$pid")" 2>/dev/null || true
+  done
+  wait
+  if [[ -n $account ]]; then
+    as_root userdel --remove "$account" 2>/dev/null || true
+  fi
+  rm -rf "$work"
+  as_root rm -rf "$strict"
+  exit "$status"
+}
+
+servers=() waiting='' account='' quiet=''
+work=$(mktemp -d -t jit-ca-demo.XXXXXX)
+chmod 755 "$work"
+strict=/run/$(basename "$work") # where sshd's StrictModes looks: root's
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+main
