@@ -98,11 +98,7 @@ impl<C: Profile> Intent<C> {
             return Err(Error::OtherBytes);
         }
         let issuer = C::issuer_key(issuer).clone();
-        Ok(Self {
-            content: parts.content,
-            issuer,
-            to_be_signed,
-        })
+        Ok(Self { content: parts.content, issuer, to_be_signed })
     }
 
     /// What the certificate says.
@@ -138,10 +134,7 @@ impl<C: Profile> Intent<C> {
         if parts.content != self.content {
             return Err(Error::OtherContent);
         }
-        Ok(Signed {
-            content: self.content,
-            certificate,
-        })
+        Ok(Signed { content: self.content, certificate })
     }
 }
 
@@ -178,9 +171,7 @@ fn verified_parts<C: Profile>(certificate: &[u8], issuer: &C::Issuer) -> Result<
     let parts = C::read(certificate, issuer).map_err(Error::Lint)?;
     // A certificate has one form. Parsers are lenient outside of what is signed, so ask for every byte.
     if C::finish(&parts.to_be_signed, &parts.signature) != certificate {
-        return Err(Error::Lint(Lint::Form {
-            field: "certificate",
-        }));
+        return Err(Error::Lint(Lint::Form { field: "certificate" }));
     }
     C::issuer_key(issuer).verify(&parts.to_be_signed, &parts.signature)?;
     Ok(parts)

@@ -54,22 +54,14 @@ impl<P: KeyPurpose> Key<P> {
     /// If they were sealed under another key-encryption key or for another purpose, or are malformed.
     pub fn open(kek: &KeyEncryptionKey, at_rest: &[u8]) -> Result<Self, Error> {
         let (&length, rest) = at_rest.split_first().ok_or(Error::SealedForm)?;
-        let (spki, sealed) = rest
-            .split_at_checked(length.into())
-            .ok_or(Error::SealedForm)?;
+        let (spki, sealed) = rest.split_at_checked(length.into()).ok_or(Error::SealedForm)?;
         let public = PublicKey::from_spki(spki).map_err(|_| Error::SealedForm)?;
         let pkcs8 = kek.open(&label::<P>(&public), sealed)?;
         let pair = Pair::from_pkcs8::<P>(&pkcs8)?;
         if pair.public::<P>()? != public {
-            return Err(Error::SealedKey {
-                purpose: P::PURPOSE,
-            });
+            return Err(Error::SealedKey { purpose: P::PURPOSE });
         }
-        Ok(Self {
-            pair,
-            public,
-            purpose: PhantomData,
-        })
+        Ok(Self { pair, public, purpose: PhantomData })
     }
 
     /// The public key.
@@ -105,9 +97,7 @@ impl<P: KeyPurpose> Key<P> {
         // 1. The log holds an intent for exactly these bytes.
         let leaf = recorded.verify(log).map_err(Error::Record)?;
         if leaf.entry_type.as_str() != INTENT_ENTRY {
-            return Err(Error::EntryType {
-                found: leaf.entry_type.as_str().to_owned(),
-            });
+            return Err(Error::EntryType { found: leaf.entry_type.as_str().to_owned() });
         }
         let intent = recorded.into_inner();
         if leaf.tbs != Some(intent.digest()) {
@@ -115,9 +105,7 @@ impl<P: KeyPurpose> Key<P> {
         }
         // 2. They were checked to name this key as their issuer's.
         if [intent.issuer(), C::issuer_key(issuer)] != [&self.public; 2] {
-            return Err(Error::OtherKey {
-                purpose: P::PURPOSE,
-            });
+            return Err(Error::OtherKey { purpose: P::PURPOSE });
         }
         // 3. Sign them, and no others.
         let signature = self.pair.sign(intent.to_be_signed())?;
@@ -132,10 +120,7 @@ impl Key<Log> {
     pub fn log_key(&self, origin: Origin) -> LogKey {
         let mut public_key = [0; 32];
         // As many on both sides: a key that was opened for this purpose is ed25519.
-        public_key
-            .iter_mut()
-            .zip(self.public.point())
-            .for_each(|(to, from)| *to = *from);
+        public_key.iter_mut().zip(self.public.point()).for_each(|(to, from)| *to = *from);
         LogKey::new(origin, public_key)
     }
 
@@ -149,9 +134,7 @@ impl Key<Log> {
         let signature = self.pair.sign(checkpoint.to_string().as_bytes())?;
         let signature = signature.as_slice().try_into().map_err(|_| Error::Crypto)?;
         let log_key = self.log_key(checkpoint.origin.clone());
-        checkpoint
-            .with_signature(&log_key, signature)
-            .map_err(Error::Checkpoint)
+        checkpoint.with_signature(&log_key, signature).map_err(Error::Checkpoint)
     }
 }
 
@@ -191,9 +174,7 @@ impl Pair {
             Algorithm::P256 => ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING),
             Algorithm::P384 => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING),
         }
-        .map_err(|_| Error::SealedKey {
-            purpose: P::PURPOSE,
-        })
+        .map_err(|_| Error::SealedKey { purpose: P::PURPOSE })
     }
 
     fn public<P: KeyPurpose>(&self) -> Result<PublicKey, Error> {
@@ -201,9 +182,8 @@ impl Pair {
             Self::Ed25519(pair) => pair.public_key().as_ref(),
             Self::Ecdsa(pair) => pair.public_key().as_ref(),
         };
-        PublicKey::from_point(P::PURPOSE.algorithm(), point).ok_or(Error::SealedKey {
-            purpose: P::PURPOSE,
-        })
+        PublicKey::from_point(P::PURPOSE.algorithm(), point)
+            .ok_or(Error::SealedKey { purpose: P::PURPOSE })
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
@@ -239,11 +219,7 @@ mod tests {
         };
         let leaf = leaf.encode();
         let origin = "log.test".parse().unwrap();
-        let checkpoint = Checkpoint {
-            origin,
-            size: 1,
-            root: tree::leaf_hash(&leaf),
-        };
+        let checkpoint = Checkpoint { origin, size: 1, root: tree::leaf_hash(&leaf) };
         let checkpoint = Arc::new(log.sign_checkpoint(&checkpoint).unwrap());
         Recorded::assertion(intent, leaf, 0, vec![], checkpoint)
     }
@@ -255,11 +231,8 @@ mod tests {
         let log = Key::<Log>::create(&kek).unwrap().0;
         let log_key = log.log_key("log.test".parse().unwrap());
         let (good, other) = (create(), create());
-        let corrupt = Key::<Root> {
-            pair: other.pair,
-            public: good.public.clone(),
-            purpose: PhantomData,
-        };
+        let corrupt =
+            Key::<Root> { pair: other.pair, public: good.public.clone(), purpose: PhantomData };
         let content = RootCertificate {
             name: "Example".parse().unwrap(),
             issuance: jit_ca_core::IssuanceId::new(1, [1; 10]),
@@ -268,11 +241,7 @@ mod tests {
         for (key, sound) in [(&good, true), (&corrupt, false)] {
             let intent = Intent::new(content.clone(), good.public()).unwrap();
             let found = key.sign(record(&log, intent), good.public(), &log_key);
-            assert!(if sound {
-                found.is_ok()
-            } else {
-                matches!(found, Err(Error::Signature))
-            });
+            assert!(if sound { found.is_ok() } else { matches!(found, Err(Error::Signature)) });
         }
     }
 

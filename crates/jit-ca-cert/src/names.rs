@@ -126,10 +126,7 @@ mod tests {
         for wrong in ["", " a", "a,b", "a=b", &"a".repeat(49)] {
             assert!(wrong.parse::<CaName>().is_err(), "{wrong:?}");
         }
-        assert_eq!(
-            "::1".parse::<ServerName>().unwrap(),
-            ServerName::Ip("::1".parse().unwrap())
-        );
+        assert_eq!("::1".parse::<ServerName>().unwrap(), ServerName::Ip("::1".parse().unwrap()));
         assert!("*.example.org".parse::<ServerName>().is_err());
     }
 }

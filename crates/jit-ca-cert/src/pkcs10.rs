@@ -27,16 +27,8 @@ pub fn public_key(der: &[u8]) -> Result<SubjectKey, Error> {
         Algorithm::Ed25519 => &["1.3.101.112"],
         Algorithm::P256 | Algorithm::P384 => &[ECDSA_WITH_SHA256, ECDSA_WITH_SHA384],
     };
-    if !accepted.contains(
-        &request
-            .signature_algorithm
-            .algorithm
-            .to_id_string()
-            .as_str(),
-    ) {
-        return Err(Error::Request(
-            "sign it with ed25519, or with ECDSA and SHA-256",
-        ));
+    if !accepted.contains(&request.signature_algorithm.algorithm.to_id_string().as_str()) {
+        return Err(Error::Request("sign it with ed25519, or with ECDSA and SHA-256"));
     }
     request.verify_signature().map_err(|_| Error::Possession)?;
     Ok(key)

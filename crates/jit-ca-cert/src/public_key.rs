@@ -56,9 +56,7 @@ impl PublicKey {
             .find_map(|algorithm| {
                 Self::from_point(algorithm, der.strip_prefix(algorithm.spki_prefix())?)
             })
-            .ok_or_else(|| Error::KeyType {
-                kind: "other SubjectPublicKeyInfo".to_owned(),
-            })
+            .ok_or_else(|| Error::KeyType { kind: "other SubjectPublicKeyInfo".to_owned() })
     }
 
     /// The DER SubjectPublicKeyInfo (RFC 5280 4.1.2.7, RFC 5480 2, RFC 8410 4).
@@ -108,10 +106,7 @@ impl PublicKey {
     pub(crate) fn key_identifier(&self) -> [u8; 20] {
         let digest = sha256(self.point());
         let mut identifier = [0; 20];
-        identifier
-            .iter_mut()
-            .zip(digest.as_bytes())
-            .for_each(|(to, from)| *to = *from);
+        identifier.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
         identifier
     }
 
@@ -171,17 +166,13 @@ impl SubjectKey {
             "ssh-ed25519" => Algorithm::Ed25519,
             "ecdsa-sha2-nistp256" => Algorithm::P256,
             other => {
-                return Err(Error::KeyType {
-                    kind: other.chars().take(80).collect(),
-                });
+                return Err(Error::KeyType { kind: other.chars().take(80).collect() });
             }
         };
         if algorithm == Algorithm::P256 && reader.text() != Some("nistp256") {
             return Err(Error::MalformedKey("its curve is not its type's"));
         }
-        let point = reader
-            .string()
-            .ok_or(Error::MalformedKey("it is cut short"))?;
+        let point = reader.string().ok_or(Error::MalformedKey("it is cut short"))?;
         if !reader.is_empty() {
             return Err(Error::MalformedKey("bytes follow it"));
         }
@@ -212,9 +203,7 @@ impl TryFrom<PublicKey> for SubjectKey {
             PublicKey::Ed25519(point) => check_ed25519(point)?,
             PublicKey::P256(point) => check_p256(point)?,
             PublicKey::P384(_) => {
-                return Err(Error::KeyType {
-                    kind: "ECDSA P-384".to_owned(),
-                });
+                return Err(Error::KeyType { kind: "ECDSA P-384".to_owned() });
             }
         }
         Ok(Self(key))
@@ -262,12 +251,8 @@ fn check_ed25519(point: &[u8; 32]) -> Result<(), Error> {
 /// Refuses points off the curve. ring tells only when it agrees on a secret, so one is agreed on.
 fn check_p256(point: &[u8; 65]) -> Result<(), Error> {
     let own = EphemeralPrivateKey::generate(&agreement::ECDH_P256, &SystemRandom::new())?;
-    agree_ephemeral(
-        own,
-        &agreement::UnparsedPublicKey::new(&agreement::ECDH_P256, point),
-        |_| (),
-    )
-    .map_err(|_| Error::MalformedKey("its point is not on the curve"))
+    agree_ephemeral(own, &agreement::UnparsedPublicKey::new(&agreement::ECDH_P256, point), |_| ())
+        .map_err(|_| Error::MalformedKey("its point is not on the curve"))
 }
 
 /// A line of `ssh-keygen -t rsa -b 16384` has 2.8 KiB.

@@ -51,12 +51,8 @@ impl KeyEncryptionKey {
     /// If the bytes are of no known form, were sealed under another key or for another use, or were
     /// changed.
     pub fn open(&self, label: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let rest = sealed
-            .strip_prefix(FORM.as_slice())
-            .ok_or(Error::SealedForm)?;
-        let (nonce, body) = rest
-            .split_first_chunk::<NONCE_LEN>()
-            .ok_or(Error::SealedForm)?;
+        let rest = sealed.strip_prefix(FORM.as_slice()).ok_or(Error::SealedForm)?;
+        let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(Error::SealedForm)?;
         let mut body = Zeroizing::new(body.to_vec());
         let length = self
             .cipher()?
@@ -72,10 +68,7 @@ impl KeyEncryptionKey {
     }
 
     fn cipher(&self) -> Result<LessSafeKey, Error> {
-        Ok(LessSafeKey::new(UnboundKey::new(
-            &AES_256_GCM,
-            self.0.as_slice(),
-        )?))
+        Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, self.0.as_slice())?))
     }
 }
 
@@ -100,20 +93,11 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_for_the_same_use_under_the_same_key_only() {
         let sealed = kek(1).seal("totp local/u-1", b"secret").unwrap();
-        assert_eq!(
-            kek(1).open("totp local/u-1", &sealed).unwrap().as_slice(),
-            b"secret"
-        );
+        assert_eq!(kek(1).open("totp local/u-1", &sealed).unwrap().as_slice(), b"secret");
         assert_eq!(sealed.len(), 4 + 12 + 6 + 16);
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
-        assert!(matches!(
-            kek(2).open("totp local/u-1", &sealed),
-            Err(Error::Unseal)
-        ));
-        assert!(matches!(
-            kek(1).open("totp local/u-2", &sealed),
-            Err(Error::Unseal)
-        ));
+        assert!(matches!(kek(2).open("totp local/u-1", &sealed), Err(Error::Unseal)));
+        assert!(matches!(kek(1).open("totp local/u-2", &sealed), Err(Error::Unseal)));
         assert_ne!(
             kek(1).seal("totp local/u-1", b"secret").unwrap(),
             sealed,
@@ -128,10 +112,7 @@ mod tests {
             let mut changed = sealed.clone();
             changed[place] ^= 1;
             assert!(kek(1).open("x", &changed).is_err(), "byte {place}");
-            assert!(
-                kek(1).open("x", &sealed[..place]).is_err(),
-                "cut at {place}"
-            );
+            assert!(kek(1).open("x", &sealed[..place]).is_err(), "cut at {place}");
         }
         assert!(matches!(kek(1).open("x", b"plain"), Err(Error::SealedForm)));
     }

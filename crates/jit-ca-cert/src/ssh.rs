@@ -49,10 +49,7 @@ pub struct UserCertificate {
 impl UserCertificate {
     /// What sshd logs and key revocation lists name: `jit-ca:<grant>:<issuance>:<name>`.
     pub fn key_id(&self) -> String {
-        format!(
-            "{KEY_ID_PREFIX}:{}:{}:{}",
-            self.grant, self.issuance, self.name
-        )
+        format!("{KEY_ID_PREFIX}:{}:{}:{}", self.grant, self.issuance, self.name)
     }
 }
 
@@ -106,11 +103,7 @@ impl SshSerial {
 
     /// Takes a number that was a serial; none if it can't be one.
     pub const fn from_u64(serial: u64) -> Option<Self> {
-        if serial == 0 || serial >> 63 != 0 {
-            None
-        } else {
-            Some(Self(serial))
-        }
+        if serial == 0 || serial >> 63 != 0 { None } else { Some(Self(serial)) }
     }
 
     /// The number.
@@ -145,10 +138,7 @@ impl Principals {
         if (1..=Self::MOST).contains(&principals.len()) {
             Ok(Self(principals))
         } else {
-            Err(Error::Principals {
-                found: principals.len(),
-                most: Self::MOST,
-            })
+            Err(Error::Principals { found: principals.len(), most: Self::MOST })
         }
     }
 
@@ -167,10 +157,7 @@ fn write(content: &UserCertificate, ca: &StandIn<KeyData>) -> ssh_key::Result<()
         // INVARIANT (window within grant): exclusive, as the window's end is.
         window.end().secs(),
     )?;
-    builder
-        .serial(content.serial.as_u64())?
-        .cert_type(CertType::User)?
-        .key_id(content.key_id())?;
+    builder.serial(content.serial.as_u64())?.cert_type(CertType::User)?.key_id(content.key_id())?;
     for principal in content.principals.iter() {
         builder.valid_principal(principal.as_str())?;
     }
@@ -192,19 +179,13 @@ fn key_data(key: &PublicKey) -> Result<KeyData, Error> {
         PublicKey::P256(point) => EcdsaPublicKey::from_sec1_bytes(point)
             .map(KeyData::Ecdsa)
             .map_err(|error| Error::Write(Box::new(error))),
-        PublicKey::P384(_) => Err(Error::KeyType {
-            kind: "ECDSA P-384".to_owned(),
-        }),
+        PublicKey::P384(_) => Err(Error::KeyType { kind: "ECDSA P-384".to_owned() }),
     }
 }
 
 /// Networks with commas between them, as sshd reads them (sshd_config(5), "from" in sshd(8)).
 fn addresses(networks: &BTreeSet<Network>) -> String {
-    networks
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
+    networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn certificate_type(key: &PublicKey) -> &'static str {

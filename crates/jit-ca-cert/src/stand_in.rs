@@ -16,10 +16,7 @@ pub(crate) struct StandIn<K> {
 
 impl<K> StandIn<K> {
     pub(crate) fn new(public: K) -> Self {
-        Self {
-            public,
-            noted: RefCell::default(),
-        }
+        Self { public, noted: RefCell::default() }
     }
 
     /// What it was asked to sign.

@@ -18,9 +18,7 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
 
 /// A line of `authorized_keys` or of a `.pub` file: type, base64, comment (sshd(8)).
 pub(crate) fn openssh(kind: &str, blob: &[u8], comment: &str) -> String {
-    format!("{kind} {} {comment}", Base64::encode_string(blob))
-        .trim_end()
-        .to_owned()
+    format!("{kind} {} {comment}", Base64::encode_string(blob)).trim_end().to_owned()
 }
 
 /// The blob of such a line, if its first word is the type that the blob says.

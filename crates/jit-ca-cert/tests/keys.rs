@@ -9,31 +9,17 @@ use crate::support::{Folder, ed25519, hex, kek, p256};
 #[test]
 fn a_key_opens_as_what_it_is_and_under_its_own_passphrase() {
     let (key, at_rest) = Key::<purpose::Clients>::create(&kek()).unwrap();
-    assert_eq!(
-        Key::<purpose::Clients>::open(&kek(), &at_rest)
-            .unwrap()
-            .public(),
-        key.public()
-    );
+    assert_eq!(Key::<purpose::Clients>::open(&kek(), &at_rest).unwrap().public(), key.public());
     // Of the same algorithm, and of another.
-    assert!(matches!(
-        Key::<purpose::Logins>::open(&kek(), &at_rest),
-        Err(Error::Unseal)
-    ));
-    assert!(matches!(
-        Key::<purpose::Log>::open(&kek(), &at_rest),
-        Err(Error::Unseal)
-    ));
+    assert!(matches!(Key::<purpose::Logins>::open(&kek(), &at_rest), Err(Error::Unseal)));
+    assert!(matches!(Key::<purpose::Log>::open(&kek(), &at_rest), Err(Error::Unseal)));
     let other = KeyEncryptionKey::new(Zeroizing::new([43; 32]));
     let found = Key::<purpose::Clients>::open(&other, &at_rest).unwrap_err();
     assert!(matches!(found, Error::Unseal) && found.to_string().contains("passphrase"));
     for place in 0..at_rest.len() {
         let mut changed = at_rest.clone();
         changed[place] ^= 1;
-        assert!(
-            Key::<purpose::Clients>::open(&kek(), &changed).is_err(),
-            "byte {place}"
-        );
+        assert!(Key::<purpose::Clients>::open(&kek(), &changed).is_err(), "byte {place}");
         assert!(
             Key::<purpose::Clients>::open(&kek(), &at_rest[..place]).is_err(),
             "cut at {place}"
@@ -44,10 +30,7 @@ fn a_key_opens_as_what_it_is_and_under_its_own_passphrase() {
 #[test]
 fn a_key_says_nothing_of_its_private_half() {
     let (key, at_rest) = Key::<purpose::SshUser>::create(&kek()).unwrap();
-    assert_eq!(
-        format!("{key:?}"),
-        format!("Key(ssh-user {})", key.public().spki_digest())
-    );
+    assert_eq!(format!("{key:?}"), format!("Key(ssh-user {})", key.public().spki_digest()));
     assert_eq!(format!("{:?}", kek()), "KeyEncryptionKey(…)");
     // How the private key begins in PKCS#8 (RFC 8410 7): a string of a string of 32 bytes.
     assert!(!at_rest.windows(4).any(|bytes| bytes == hex("04220420")));
@@ -61,9 +44,7 @@ fn every_purpose_has_a_key_of_its_algorithm() {
     let folder = Folder::new(&[("spki.der", &key.public().spki())]);
     let shown = folder.run(
         "openssl",
-        &[
-            "pkey", "-pubin", "-inform", "DER", "-in", "spki.der", "-noout", "-text",
-        ],
+        &["pkey", "-pubin", "-inform", "DER", "-in", "spki.der", "-noout", "-text"],
     );
     assert!(shown.contains("NIST CURVE: P-384"), "{shown}");
 }
@@ -82,41 +63,19 @@ fn keys_that_ssh_keygen_makes_are_taken_or_refused_by_type() {
         let name = format!("{kind}-{bits}");
         folder.run(
             "ssh-keygen",
-            &[
-                "-q",
-                "-t",
-                kind,
-                "-b",
-                bits,
-                "-N",
-                "",
-                "-C",
-                "alice's laptop",
-                "-f",
-                &name,
-            ],
+            &["-q", "-t", kind, "-b", bits, "-N", "", "-C", "alice's laptop", "-f", &name],
         );
         let line = String::from_utf8(folder.read(&format!("{name}.pub"))).unwrap();
         match SubjectKey::from_openssh(&line) {
             Ok(key) => {
                 assert!(accepted, "{name}");
-                assert_eq!(
-                    key.public_key().to_openssh("alice's laptop"),
-                    line.trim_end()
-                );
-                assert_eq!(
-                    SubjectKey::from_ssh_blob(&key.public_key().ssh_blob()).unwrap(),
-                    key
-                );
-                assert_eq!(
-                    SubjectKey::from_spki(&key.public_key().spki()).unwrap(),
-                    key
-                );
+                assert_eq!(key.public_key().to_openssh("alice's laptop"), line.trim_end());
+                assert_eq!(SubjectKey::from_ssh_blob(&key.public_key().ssh_blob()).unwrap(), key);
+                assert_eq!(SubjectKey::from_spki(&key.public_key().spki()).unwrap(), key);
             }
-            Err(error) => assert!(
-                !accepted && matches!(error, Error::KeyType { .. }),
-                "{name}: {error}"
-            ),
+            Err(error) => {
+                assert!(!accepted && matches!(error, Error::KeyType { .. }), "{name}: {error}")
+            }
         }
     }
 }
@@ -139,10 +98,7 @@ fn other_lines_are_refused_with_the_reason() {
         &format!("{line} {}", "x".repeat(9_000)),
         "ssh-ed25519 !!!!",
     ] {
-        assert!(
-            matches!(SubjectKey::from_openssh(wrong), Err(Error::MalformedKey(_))),
-            "{wrong}"
-        );
+        assert!(matches!(SubjectKey::from_openssh(wrong), Err(Error::MalformedKey(_))), "{wrong}");
     }
 }
 
@@ -165,10 +121,7 @@ fn points_that_no_key_has_are_refused() {
     ];
     for point in small_order {
         let spki = [hex("302a300506032b6570032100"), hex(point)].concat();
-        assert!(
-            matches!(SubjectKey::from_spki(&spki), Err(Error::MalformedKey(_))),
-            "{point}"
-        );
+        assert!(matches!(SubjectKey::from_spki(&spki), Err(Error::MalformedKey(_))), "{point}");
     }
     // A sound point stays sound.
     let pair = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
@@ -177,15 +130,9 @@ fn points_that_no_key_has_are_refused() {
 
     let mut off_curve = p256().public_key().spki();
     *off_curve.last_mut().unwrap() ^= 1;
-    assert!(matches!(
-        SubjectKey::from_spki(&off_curve),
-        Err(Error::MalformedKey(_))
-    ));
+    assert!(matches!(SubjectKey::from_spki(&off_curve), Err(Error::MalformedKey(_))));
     let compressed = hex(
         "3039301306072a8648ce3d020106082a8648ce3d030107032200036b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
     );
-    assert!(matches!(
-        SubjectKey::from_spki(&compressed),
-        Err(Error::KeyType { .. })
-    ));
+    assert!(matches!(SubjectKey::from_spki(&compressed), Err(Error::KeyType { .. })));
 }

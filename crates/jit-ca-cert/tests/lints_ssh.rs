@@ -39,14 +39,8 @@ impl Fields {
             valid_after: START.secs() - 60,
             valid_before: START.secs() + 3_600,
             critical: vec![
-                (
-                    b"force-command",
-                    string("journalctl -u \"größe\" -f".as_bytes()),
-                ),
-                (
-                    b"source-address",
-                    string(b"10.0.0.0/8,192.0.2.7/32,2001:db8::/32"),
-                ),
+                (b"force-command", string("journalctl -u \"größe\" -f".as_bytes())),
+                (b"source-address", string(b"10.0.0.0/8,192.0.2.7/32,2001:db8::/32")),
             ],
             extensions: vec![(b"permit-port-forwarding", b""), (b"permit-pty", b"")],
             reserved: b"",
@@ -73,13 +67,7 @@ impl Fields {
             self.serial.to_be_bytes().to_vec(),
             self.cert_type.to_be_bytes().to_vec(),
             string(&self.key_id),
-            string(
-                &self
-                    .principals
-                    .iter()
-                    .flat_map(|p| string(p))
-                    .collect::<Vec<_>>(),
-            ),
+            string(&self.principals.iter().flat_map(|p| string(p)).collect::<Vec<_>>()),
             self.valid_after.to_be_bytes().to_vec(),
             self.valid_before.to_be_bytes().to_vec(),
             string(&critical),
@@ -165,13 +153,7 @@ fn validity() {
     breaks(&Lint::Validity, |f| f.valid_before = f.valid_after);
     breaks(&Lint::Validity, |f| f.valid_before = f.valid_after - 1);
     breaks(&Lint::Validity, |f| f.valid_before = f.valid_after + 60);
-    breaks(
-        &Lint::TooLong {
-            seconds: cap + 1,
-            cap,
-        },
-        |f| f.valid_before = f.valid_after + cap + 1,
-    );
+    breaks(&Lint::TooLong { seconds: cap + 1, cap }, |f| f.valid_before = f.valid_after + cap + 1);
     let mut longest = Fields::good();
     longest.valid_before = longest.valid_after + cap;
     assert!(restore(&longest).is_ok());
@@ -179,15 +161,10 @@ fn validity() {
 
 #[test]
 fn critical_options() {
-    let fault = |name: &str| Lint::CriticalOption {
-        name: name.to_owned(),
-    };
+    let fault = |name: &str| Lint::CriticalOption { name: name.to_owned() };
     breaks(&fault("force-command"), |f| f.critical.reverse());
     breaks(&fault("force-command"), |f| {
-        f.critical = vec![
-            (b"force-command", string(b"a")),
-            (b"force-command", string(b"b")),
-        ];
+        f.critical = vec![(b"force-command", string(b"a")), (b"force-command", string(b"b"))];
     });
     breaks(&fault("verify-required"), |f| {
         f.critical.push((b"verify-required", vec![]));
@@ -195,24 +172,14 @@ fn critical_options() {
     breaks(&fault("zzz@example.org"), |f| {
         f.critical.push((b"zzz@example.org", string(b"x")));
     });
-    for wrong in [
-        &b"ls"[..],
-        &string(b""),
-        &string(b"a\nb"),
-        &[string(b"ls"), vec![0]].concat(),
-    ] {
+    for wrong in [&b"ls"[..], &string(b""), &string(b"a\nb"), &[string(b"ls"), vec![0]].concat()] {
         breaks(&fault("force-command"), |f| {
             f.critical[0].1 = wrong.to_vec();
         });
     }
-    for wrong in [
-        "",
-        "10.0.0.1/8",
-        "web1",
-        "192.0.2.7",
-        "192.0.2.0/24,10.0.0.0/8",
-        "10.0.0.0/8,10.0.0.0/8",
-    ] {
+    for wrong in
+        ["", "10.0.0.1/8", "web1", "192.0.2.7", "192.0.2.0/24,10.0.0.0/8", "10.0.0.0/8,10.0.0.0/8"]
+    {
         breaks(&fault("source-address"), |f| {
             f.critical[1].1 = string(wrong.as_bytes());
         });
@@ -221,9 +188,7 @@ fn critical_options() {
 
 #[test]
 fn extensions() {
-    let fault = |name: &str| Lint::Extension {
-        name: name.to_owned(),
-    };
+    let fault = |name: &str| Lint::Extension { name: name.to_owned() };
     for wrong in [
         "permit-X11-forwarding",
         "permit-agent-forwarding",

@@ -33,9 +33,7 @@ fn client_breaks(lint: &Lint, spoil: impl FnOnce(&mut Fields)) {
 }
 
 fn wrong(name: &str) -> Lint {
-    Lint::Extension {
-        name: name.to_owned(),
-    }
+    Lint::Extension { name: name.to_owned() }
 }
 
 #[test]
@@ -48,11 +46,7 @@ fn the_unspoilt_fields_are_the_certificates() {
     same(&login(), login_certificate(), &CA.logins);
     same(&server(), server_certificate(), &CA.servers);
     let name = || "Example Access".parse().unwrap();
-    let content = RootCertificate {
-        name: name(),
-        issuance: issuance(9),
-        issued: START,
-    };
+    let content = RootCertificate { name: name(), issuance: issuance(9), issued: START };
     same(&root(), content, CA.root_key.public());
     let content = IssuingCertificate::new(name(), &CA.clients_key, issuance(9), START);
     same(&issuing(), content, &CA.root);
@@ -63,13 +57,9 @@ fn version_serial_and_algorithm() {
     client_breaks(&Lint::Version, |f| {
         f.version = hex("a003020101");
     });
-    for serial in [
-        "00",
-        "7f",
-        "ff",
-        &format!("02{}", "00".repeat(16)),
-        &format!("01{}", "00".repeat(17)),
-    ] {
+    for serial in
+        ["00", "7f", "ff", &format!("02{}", "00".repeat(16)), &format!("01{}", "00".repeat(17))]
+    {
         client_breaks(&Lint::Serial, |f| f.serial = hex(serial));
     }
     client_breaks(&Lint::SignatureAlgorithm, |f| {
@@ -115,28 +105,16 @@ fn validity() {
     });
     client_breaks(&Lint::Validity, |f| f.not_before = time(0));
     let day = 24 * 3_600;
-    client_breaks(
-        &Lint::TooLong {
-            seconds: day + 1,
-            cap: day,
-        },
-        |f| f.not_after = at(day),
-    );
+    client_breaks(&Lint::TooLong { seconds: day + 1, cap: day }, |f| f.not_after = at(day));
     let (half, cap) = (12 * 3_600, 12 * 3_600);
-    let lint = Lint::TooLong {
-        seconds: half + 1,
-        cap,
-    };
+    let lint = Lint::TooLong { seconds: half + 1, cap };
     breaks::<LoginCertificate>(&login(), &CA.logins, &lint, |f| f.not_after = at(half));
     client_breaks(&Lint::OutlivesIssuer, |f| {
         f.not_before = time(CA.clients.end().secs() - 60);
         f.not_after = time(CA.clients.end().secs());
     });
     let decade = 3_652 * 86_400;
-    let lint = Lint::TooLong {
-        seconds: decade + 1,
-        cap: decade,
-    };
+    let lint = Lint::TooLong { seconds: decade + 1, cap: decade };
     breaks::<RootCertificate>(&root(), CA.root_key.public(), &lint, |f| {
         f.not_after = at(decade);
     });
@@ -242,13 +220,8 @@ fn alternative_names() {
     server_breaks(true, &der(0x82, b"a").repeat(2));
     server_breaks(true, &der(0x86, b"spiffe://example.org/x"));
     server_breaks(false, &der(0x82, b"a"));
-    let value = der(
-        0x30,
-        &der(
-            0x86,
-            format!("spiffe://example.org/login/{}", "00".repeat(16)).as_bytes(),
-        ),
-    );
+    let value =
+        der(0x30, &der(0x86, format!("spiffe://example.org/login/{}", "00".repeat(16)).as_bytes()));
     breaks::<LoginCertificate>(&login(), &CA.logins, &Lint::SubjectAltName, |f| {
         f.extension(SUBJECT_ALT_NAME).2 = value;
     });
@@ -267,8 +240,7 @@ fn extensions_of_cas() {
         f.extension(SUBJECT_KEY_ID).2 = der(0x04, &[0; 20]);
     });
     root_breaks(EXTENDED_KEY_USAGE, |f| {
-        f.extensions
-            .push((EXTENDED_KEY_USAGE, false, hex(CLIENT_AUTH)));
+        f.extensions.push((EXTENDED_KEY_USAGE, false, hex(CLIENT_AUTH)));
     });
     let issuing_breaks = |lint: &Lint, spoil: fn(&mut Fields)| {
         breaks::<IssuingCertificate<purpose::Clients>>(&issuing(), &CA.root, lint, spoil);
@@ -279,12 +251,9 @@ fn extensions_of_cas() {
     issuing_breaks(&wrong("extKeyUsage"), |f| {
         f.extension(EXTENDED_KEY_USAGE).2 = hex(SERVER_AUTH);
     });
-    issuing_breaks(
-        &Lint::MissingExtension {
-            name: "extKeyUsage",
-        },
-        |f| f.remove(EXTENDED_KEY_USAGE),
-    );
+    issuing_breaks(&Lint::MissingExtension { name: "extKeyUsage" }, |f| {
+        f.remove(EXTENDED_KEY_USAGE)
+    });
     issuing_breaks(&Lint::Subject, |f| {
         f.subject = vec![common_name("Example Access Logins")];
     });
@@ -298,12 +267,7 @@ fn ends() {
         let found = Intent::<ClientCertificate>::restore(good[..cut].to_vec(), &CA.clients);
         assert!(matches!(found, Err(Error::Lint(_))), "cut at {cut}");
     }
-    client_breaks(
-        &Lint::Form {
-            field: "certificate",
-        },
-        |f| f.trailing = vec![0],
-    );
+    client_breaks(&Lint::Form { field: "certificate" }, |f| f.trailing = vec![0]);
     let certificate = [CA.client(&client_certificate()).as_bytes(), &[0]].concat();
     let found = jit_ca_cert::read::<ClientCertificate>(&certificate, &CA.clients);
     assert!(matches!(found, Err(Error::Lint(Lint::TrailingBytes))));

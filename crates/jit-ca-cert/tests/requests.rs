@@ -24,23 +24,11 @@ subjectKeyIdentifier = hash
 ";
 
 fn key(folder: &Folder, arguments: &[&str]) {
-    folder.run(
-        "openssl",
-        &[&["genpkey", "-out", "key.pem"], arguments].concat(),
-    );
+    folder.run("openssl", &[&["genpkey", "-out", "key.pem"], arguments].concat());
 }
 
 fn request(folder: &Folder, arguments: &[&str]) -> Vec<u8> {
-    let fixed = [
-        "req",
-        "-new",
-        "-key",
-        "key.pem",
-        "-outform",
-        "DER",
-        "-out",
-        "request.der",
-    ];
+    let fixed = ["req", "-new", "-key", "key.pem", "-outform", "DER", "-out", "request.der"];
     folder.run("openssl", &[&fixed, arguments].concat());
     folder.read("request.der")
 }
@@ -54,28 +42,15 @@ fn nothing_but_the_key_enters_a_certificate() {
         let folder = Folder::new(&[("greedy.cnf", GREEDY)]);
         key(&folder, arguments);
         let greedy = request(&folder, &["-config", "greedy.cnf"]);
-        assert!(
-            greedy
-                .windows(17)
-                .any(|bytes| bytes == b"admin.example.org"),
-            "it asks for much"
-        );
+        assert!(greedy.windows(17).any(|bytes| bytes == b"admin.example.org"), "it asks for much");
         folder.run(
             "openssl",
-            &[
-                "pkey", "-in", "key.pem", "-pubout", "-outform", "DER", "-out", "spki.der",
-            ],
+            &["pkey", "-in", "key.pem", "-pubout", "-outform", "DER", "-out", "spki.der"],
         );
 
         let issued = |key| {
-            let content = ClientCertificate {
-                key,
-                ..client_certificate()
-            };
-            Intent::new(content, &CA.clients)
-                .unwrap()
-                .to_be_signed()
-                .to_vec()
+            let content = ClientCertificate { key, ..client_certificate() };
+            Intent::new(content, &CA.clients).unwrap().to_be_signed().to_vec()
         };
         let bare = SubjectKey::from_spki(&folder.read("spki.der")).unwrap();
         assert_eq!(issued(pkcs10::public_key(&greedy).unwrap()), issued(bare));
@@ -89,12 +64,7 @@ fn keys_off_the_list_are_refused() {
         &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
-        &[
-            "-algorithm",
-            "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:secp256k1",
-        ],
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
         ["-algorithm", "ED448"].as_slice(),
         &[
             "-algorithm",
@@ -108,10 +78,7 @@ fn keys_off_the_list_are_refused() {
         let folder = Folder::new(&[]);
         key(&folder, arguments);
         let found = pkcs10::public_key(&request(&folder, &["-subj", "/CN=x"]));
-        assert!(
-            matches!(found, Err(Error::KeyType { .. })),
-            "{arguments:?}: {found:?}"
-        );
+        assert!(matches!(found, Err(Error::KeyType { .. })), "{arguments:?}: {found:?}");
     }
 }
 
@@ -127,23 +94,14 @@ fn possession_is_proven_by_a_sound_signature() {
 
     let mut forged = good.clone();
     *forged.last_mut().unwrap() ^= 1;
-    assert!(matches!(
-        pkcs10::public_key(&forged),
-        Err(Error::Possession)
-    ));
+    assert!(matches!(pkcs10::public_key(&forged), Err(Error::Possession)));
     // Another's key in a request that was signed with one's own.
     let own = pkcs10::public_key(&good).unwrap();
     let others = crate::support::p256();
-    let place = good
-        .windows(65)
-        .position(|bytes| bytes == own.public_key().point())
-        .unwrap();
+    let place = good.windows(65).position(|bytes| bytes == own.public_key().point()).unwrap();
     let mut stolen = good.clone();
     stolen[place..place + 65].copy_from_slice(others.public_key().point());
-    assert!(matches!(
-        pkcs10::public_key(&stolen),
-        Err(Error::Possession)
-    ));
+    assert!(matches!(pkcs10::public_key(&stolen), Err(Error::Possession)));
 }
 
 #[test]
@@ -153,14 +111,9 @@ fn what_is_no_request_is_refused() {
     let good = request(&folder, &["-subj", "/CN=x"]);
     assert!(pkcs10::public_key(&good).is_ok());
     let trailing = [good.as_slice(), &[0]].concat();
-    for wrong in [
-        &[][..],
-        b"-----BEGIN",
-        &good[..good.len() - 1],
-        &trailing,
-        &[0x30; 20_000],
-        CA.root.der(),
-    ] {
+    for wrong in
+        [&[][..], b"-----BEGIN", &good[..good.len() - 1], &trailing, &[0x30; 20_000], CA.root.der()]
+    {
         assert!(matches!(pkcs10::public_key(wrong), Err(Error::Request(_))));
     }
     for place in 0..good.len() {
@@ -168,9 +121,6 @@ fn what_is_no_request_is_refused() {
         changed[place] ^= 1;
         // The parser is lenient with the tags outside what is signed; another key never comes out.
         let found = pkcs10::public_key(&changed);
-        assert!(
-            found.is_err() || found.ok() == pkcs10::public_key(&good).ok(),
-            "byte {place}"
-        );
+        assert!(found.is_err() || found.ok() == pkcs10::public_key(&good).ok(), "byte {place}");
     }
 }

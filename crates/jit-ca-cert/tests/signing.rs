@@ -19,9 +19,7 @@ fn intent() -> Intent<UserCertificate> {
 }
 
 fn fault(recorded: Recorded<Intent<UserCertificate>>) -> Error {
-    CA.ssh_user
-        .sign(recorded, CA.ssh_user.public(), &CA.log.key())
-        .unwrap_err()
+    CA.ssh_user.sign(recorded, CA.ssh_user.public(), &CA.log.key()).unwrap_err()
 }
 
 #[test]
@@ -38,48 +36,23 @@ fn nothing_is_signed_that_the_log_does_not_prove() {
     let other = Some(Digest::from_bytes([1; 32]));
     // The entry is of another type, or about other bytes, or about none.
     let found = fault(CA.log.record_as("issue.outcome", tbs, intent()));
-    assert!(
-        matches!(&found, Error::EntryType { found } if found == "issue.outcome"),
-        "{found:?}"
-    );
-    assert!(matches!(
-        fault(CA.log.record_as("issue.intent", other, intent())),
-        Error::OtherIntent
-    ));
-    assert!(matches!(
-        fault(CA.log.record_as("issue.intent", None, intent())),
-        Error::OtherIntent
-    ));
+    assert!(matches!(&found, Error::EntryType { found } if found == "issue.outcome"), "{found:?}");
+    assert!(matches!(fault(CA.log.record_as("issue.intent", other, intent())), Error::OtherIntent));
+    assert!(matches!(fault(CA.log.record_as("issue.intent", None, intent())), Error::OtherIntent));
 
     // Another log's checkpoint; a leaf that is not in the tree; a proof that leads elsewhere.
-    assert!(matches!(
-        fault(TestLog::new().record(intent())),
-        Error::Record(_)
-    ));
+    assert!(matches!(fault(TestLog::new().record(intent())), Error::Record(_)));
     let (first, second) = (leaf("daemon.start", None, 0), leaf("issue.intent", tbs, 1));
     let with =
         |proof, checkpoint| Recorded::assertion(intent(), second.clone(), 1, proof, checkpoint);
     let empty = CA.log.checkpoint([&first, &first]);
-    assert!(matches!(
-        fault(with(vec![leaf_hash(&first)], empty)),
-        Error::Record(_)
-    ));
+    assert!(matches!(fault(with(vec![leaf_hash(&first)], empty)), Error::Record(_)));
     let good = CA.log.checkpoint([&first, &second]);
-    assert!(matches!(
-        fault(with(vec![leaf_hash(&second)], good.clone())),
-        Error::Record(_)
-    ));
-    assert!(matches!(
-        fault(with(vec![], good.clone())),
-        Error::Record(_)
-    ));
+    assert!(matches!(fault(with(vec![leaf_hash(&second)], good.clone())), Error::Record(_)));
+    assert!(matches!(fault(with(vec![], good.clone())), Error::Record(_)));
     // All else was right.
     let recorded = with(vec![leaf_hash(&first)], good);
-    assert!(
-        CA.ssh_user
-            .sign(recorded, CA.ssh_user.public(), &CA.log.key())
-            .is_ok()
-    );
+    assert!(CA.ssh_user.sign(recorded, CA.ssh_user.public(), &CA.log.key()).is_ok());
 }
 
 #[test]
@@ -88,12 +61,7 @@ fn an_intent_is_for_the_key_that_it_names() {
     // Nor does it help to call the other key the issuer.
     for issuer in [CA.ssh_user.public(), other.public()] {
         let found = other.sign(CA.log.record(intent()), issuer, &CA.log.key());
-        assert!(matches!(
-            found,
-            Err(Error::OtherKey {
-                purpose: jit_ca_cert::Purpose::SshUser
-            })
-        ));
+        assert!(matches!(found, Err(Error::OtherKey { purpose: jit_ca_cert::Purpose::SshUser })));
     }
 }
 
@@ -103,9 +71,7 @@ fn stored_bytes_are_signed_once_more_unchanged() {
         let first = Intent::new(content.clone(), issuer).unwrap();
         let restored = Intent::<C>::restore(first.to_be_signed().to_vec(), issuer).unwrap();
         assert_eq!(restored, first);
-        let signed = key
-            .sign(CA.log.record(restored), issuer, &CA.log.key())
-            .unwrap();
+        let signed = key.sign(CA.log.record(restored), issuer, &CA.log.key()).unwrap();
         assert_eq!(signed.content(), content);
         let place = signed
             .as_bytes()
@@ -117,11 +83,7 @@ fn stored_bytes_are_signed_once_more_unchanged() {
     again(&client_certificate(), &CA.clients_key, &CA.clients);
     again(&login_certificate(), &CA.logins_key, &CA.logins);
     again(&server_certificate(), &CA.servers_key, &CA.servers);
-    let root = RootCertificate {
-        name: "A".parse().unwrap(),
-        issuance: issuance(1),
-        issued: START,
-    };
+    let root = RootCertificate { name: "A".parse().unwrap(), issuance: issuance(1), issued: START };
     again(&root, &CA.root_key, CA.root_key.public());
     let issuing = IssuingCertificate::new("A".parse().unwrap(), &CA.logins_key, issuance(1), START);
     again(&issuing, &CA.root_key, &CA.root);
@@ -141,10 +103,7 @@ fn a_certificate_with_one_wrong_bit_never_leaves() {
             assert!(intent.check(wrong.to_vec(), issuer).is_err());
         }
         assert!(
-            Intent::new(content.clone(), issuer)
-                .unwrap()
-                .check(signed.to_vec(), issuer)
-                .is_ok()
+            Intent::new(content.clone(), issuer).unwrap().check(signed.to_vec(), issuer).is_ok()
         );
     }
     let ssh = user_certificate();
@@ -155,10 +114,7 @@ fn a_certificate_with_one_wrong_bit_never_leaves() {
 
 #[test]
 fn a_good_certificate_of_another_intent_is_not_this_ones() {
-    let other = UserCertificate {
-        nonce: [1; 32],
-        ..user_certificate()
-    };
+    let other = UserCertificate { nonce: [1; 32], ..user_certificate() };
     let found = intent().check(CA.ssh(&other).as_bytes().to_vec(), CA.ssh_user.public());
     assert!(matches!(found, Err(Error::OtherBytes)));
 }
@@ -168,28 +124,15 @@ fn no_certificate_outlives_its_issuers() {
     let late = |before_end: u64| {
         let start = CA.clients.end().minus(Span::from_secs(before_end));
         let window = jit_ca_core::Window::starting(start, Span::from_secs(3_600)).unwrap();
-        Intent::new(
-            ClientCertificate {
-                window,
-                ..client_certificate()
-            },
-            &CA.clients,
-        )
+        Intent::new(ClientCertificate { window, ..client_certificate() }, &CA.clients)
     };
     assert!(late(3_600).is_ok());
     let outlives = |error| matches!(error, Err(Error::Lint(jit_ca_cert::Lint::OutlivesIssuer)));
     assert!(outlives(late(3_599).map(drop)));
-    let decade_later = CA
-        .root
-        .end()
-        .minus(jit_ca_cert::x509::ISSUING_LIFETIME)
-        .plus(Span::from_secs(1));
-    let issuing = IssuingCertificate::new(
-        "A".parse().unwrap(),
-        &CA.logins_key,
-        issuance(1),
-        decade_later,
-    );
+    let decade_later =
+        CA.root.end().minus(jit_ca_cert::x509::ISSUING_LIFETIME).plus(Span::from_secs(1));
+    let issuing =
+        IssuingCertificate::new("A".parse().unwrap(), &CA.logins_key, issuance(1), decade_later);
     assert!(outlives(Intent::new(issuing, &CA.root).map(drop)));
 }
 
@@ -197,41 +140,23 @@ fn no_certificate_outlives_its_issuers() {
 #[test]
 fn a_root_may_last_beyond_2049() {
     let issued = "2045-06-01T00:00:00Z".parse().unwrap();
-    let root = RootCertificate {
-        name: "A".parse().unwrap(),
-        issuance: issuance(1),
-        issued,
-    };
+    let root = RootCertificate { name: "A".parse().unwrap(), issuance: issuance(1), issued };
     let intent = Intent::new(root, CA.root_key.public()).unwrap();
     assert_eq!(intent.content().issued, issued);
-    assert!(
-        intent
-            .to_be_signed()
-            .windows(15)
-            .any(|bytes| bytes == b"20550531235959Z")
-    );
+    assert!(intent.to_be_signed().windows(15).any(|bytes| bytes == b"20550531235959Z"));
 }
 
 #[test]
 fn a_login_lasts_twelve_hours_at_most() {
     let lasting = |seconds| {
         let window = jit_ca_core::Window::starting(START, Span::from_secs(seconds)).unwrap();
-        Intent::new(
-            LoginCertificate {
-                window,
-                ..login_certificate()
-            },
-            &CA.logins,
-        )
+        Intent::new(LoginCertificate { window, ..login_certificate() }, &CA.logins)
     };
     assert!(lasting(12 * 3_600).is_ok());
     let found = lasting(12 * 3_600 + 1);
     assert!(matches!(
         found,
-        Err(Error::Lint(jit_ca_cert::Lint::TooLong {
-            seconds: 43_201,
-            cap: 43_200
-        }))
+        Err(Error::Lint(jit_ca_cert::Lint::TooLong { seconds: 43_201, cap: 43_200 }))
     ));
 }
 

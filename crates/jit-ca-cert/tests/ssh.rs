@@ -50,10 +50,7 @@ fn ssh_keygen_prints_everything_that_was_granted() {
 
 #[test]
 fn ssh_keygen_prints_nothing_that_was_not_granted() {
-    let content = UserCertificate {
-        key: p256(),
-        ..bare_user_certificate()
-    };
+    let content = UserCertificate { key: p256(), ..bare_user_certificate() };
     let expected = format!(
         r#"id-cert.pub:
         Type: ecdsa-sha2-nistp256-cert-v01@openssh.com user certificate
@@ -85,12 +82,7 @@ fn one_key_gets_a_serial_of_its_own_each_time() {
     let serials: BTreeSet<_> = (0..100)
         .map(|number| {
             let serial = SshSerial::new(1_795_338_000_000 + u64::from(number), number * 7);
-            CA.ssh(&UserCertificate {
-                serial,
-                ..bare_user_certificate()
-            })
-            .content()
-            .serial
+            CA.ssh(&UserCertificate { serial, ..bare_user_certificate() }).content().serial
         })
         .collect();
     assert_eq!(serials.len(), 100);
@@ -108,30 +100,16 @@ fn serials_are_never_zero_and_fit_63_bits() {
 #[test]
 fn principals_are_between_one_and_256() {
     let many = |count: usize| Principals::new((0..count).map(|n| format!("p{n}").parse().unwrap()));
-    assert!(matches!(
-        many(0),
-        Err(Error::Principals {
-            found: 0,
-            most: 256
-        })
-    ));
-    assert!(matches!(
-        many(257),
-        Err(Error::Principals { found: 257, .. })
-    ));
-    let content = UserCertificate {
-        principals: many(256).unwrap(),
-        ..bare_user_certificate()
-    };
+    assert!(matches!(many(0), Err(Error::Principals { found: 0, most: 256 })));
+    assert!(matches!(many(257), Err(Error::Principals { found: 257, .. })));
+    let content = UserCertificate { principals: many(256).unwrap(), ..bare_user_certificate() };
     assert_eq!(listed(&content).matches("                p").count(), 256);
 }
 
 #[test]
 fn the_longest_key_id_is_of_128_characters() {
-    let content = UserCertificate {
-        name: "a".repeat(63).parse().unwrap(),
-        ..bare_user_certificate()
-    };
+    let content =
+        UserCertificate { name: "a".repeat(63).parse().unwrap(), ..bare_user_certificate() };
     assert_eq!(content.key_id().len(), 128);
     assert!(listed(&content).contains(&content.key_id()));
 }
@@ -139,8 +117,5 @@ fn the_longest_key_id_is_of_128_characters() {
 #[test]
 fn a_certificate_is_not_taken_for_a_key() {
     let line = CA.ssh(&user_certificate()).text();
-    assert!(matches!(
-        SubjectKey::from_openssh(&line),
-        Err(Error::KeyType { .. })
-    ));
+    assert!(matches!(SubjectKey::from_openssh(&line), Err(Error::KeyType { .. })));
 }

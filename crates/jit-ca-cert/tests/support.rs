@@ -117,9 +117,7 @@ pub(crate) struct TestLog {
 
 impl TestLog {
     pub(crate) fn new() -> Self {
-        Self {
-            signer: Key::create(&kek()).unwrap().0,
-        }
+        Self { signer: Key::create(&kek()).unwrap().0 }
     }
 
     pub(crate) fn key(&self) -> LogKey {
@@ -185,9 +183,7 @@ pub(crate) fn user_certificate() -> UserCertificate {
         )
         .unwrap(),
         window: hour(),
-        extensions: ["permit-pty", "permit-port-forwarding"]
-            .map(|e| e.parse().unwrap())
-            .into(),
+        extensions: ["permit-pty", "permit-port-forwarding"].map(|e| e.parse().unwrap()).into(),
         force_command: Some("journalctl -u \"größe\" -f".parse().unwrap()),
         source_addresses: ["192.0.2.7", "10.0.0.0/8", "2001:db8::/32"]
             .map(|n| n.parse().unwrap())
@@ -235,9 +231,7 @@ pub(crate) fn server_certificate() -> ServerCertificate {
     ServerCertificate {
         key: p256(),
         issuance: issuance(9),
-        names: ["ca.example.org", "127.0.0.1", "::1"]
-            .map(|n| n.parse().unwrap())
-            .into(),
+        names: ["ca.example.org", "127.0.0.1", "::1"].map(|n| n.parse().unwrap()).into(),
         window: hour(),
     }
 }
@@ -268,17 +262,12 @@ pub(crate) fn ed25519(seed: u8) -> SubjectKey {
 pub(crate) fn p256() -> SubjectKey {
     let generator = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
                      4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
-    jit_ca_cert::PublicKey::P256(hex(generator).try_into().unwrap())
-        .try_into()
-        .unwrap()
+    jit_ca_cert::PublicKey::P256(hex(generator).try_into().unwrap()).try_into().unwrap()
 }
 
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16).unwrap()).collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
-        .collect()
+    digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
 }
 
 // === programs ===
@@ -289,9 +278,7 @@ pub(crate) struct Folder(TempDir);
 impl Folder {
     pub(crate) fn new(files: &[(&str, &[u8])]) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
-        files
-            .iter()
-            .for_each(|(name, bytes)| folder.write(name, bytes));
+        files.iter().for_each(|(name, bytes)| folder.write(name, bytes));
         folder
     }
 

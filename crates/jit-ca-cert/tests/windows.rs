@@ -10,13 +10,11 @@ use crate::support::{CA, START, bare_user_certificate, client_certificate};
 
 /// Windows from 2026 on in the issuing CA's year.
 fn windows() -> impl Strategy<Value = Window> {
-    (
-        0..364 * 86_400_u64,
-        prop_oneof![1..=60_u64, 61..=86_400_u64, Just(86_400)],
-    )
-        .prop_map(|(offset, length)| {
+    (0..364 * 86_400_u64, prop_oneof![1..=60_u64, 61..=86_400_u64, Just(86_400)]).prop_map(
+        |(offset, length)| {
             Window::starting(START.plus(Span::from_secs(offset)), Span::from_secs(length)).unwrap()
-        })
+        },
+    )
 }
 
 proptest! {
@@ -50,32 +48,17 @@ fn a_window_that_can_not_be_backdated_has_no_certificate() {
     let at = |start| {
         let window = Window::starting(UnixTime::from_secs(start), Span::from_secs(60)).unwrap();
         let ssh = Intent::new(
-            UserCertificate {
-                window,
-                ..bare_user_certificate()
-            },
+            UserCertificate { window, ..bare_user_certificate() },
             CA.ssh_user.public(),
         );
-        let x509 = Intent::new(
-            ClientCertificate {
-                window,
-                ..client_certificate()
-            },
-            &CA.clients,
-        );
+        let x509 = Intent::new(ClientCertificate { window, ..client_certificate() }, &CA.clients);
         (ssh.map(drop), x509.map(drop))
     };
     assert!(matches!(at(61), (Ok(()), Ok(()))));
     for start in [0, 59, 60] {
         let found = at(start);
         assert!(
-            matches!(
-                found,
-                (
-                    Err(Error::Lint(Lint::Validity)),
-                    Err(Error::Lint(Lint::Validity))
-                )
-            ),
+            matches!(found, (Err(Error::Lint(Lint::Validity)), Err(Error::Lint(Lint::Validity)))),
             "{found:?}"
         );
     }

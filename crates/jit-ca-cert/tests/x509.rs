@@ -25,16 +25,8 @@ fn webpki_accepts(
     let anchor = anchor_from_trusted_cert(&root).unwrap();
     let now = rustls_pki_types::UnixTime::since_unix_epoch(Duration::from_secs(now.secs()));
     let leaf = EndEntityCert::try_from(&leaf).unwrap();
-    leaf.verify_for_usage(
-        ALL_VERIFICATION_ALGS,
-        &[anchor],
-        &[issuing],
-        now,
-        usage,
-        None,
-        None,
-    )
-    .map(drop)
+    leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &[anchor], &[issuing], now, usage, None, None)
+        .map(drop)
 }
 
 /// Whether OpenSSL takes the leaf for this purpose at this time.
@@ -68,12 +60,8 @@ fn openssl_accepts(
 
 fn shown(pem: &str) -> String {
     let options = "no_pubkey,no_sigdump,no_header,no_version";
-    Folder::new(&[("c.pem", pem.as_bytes())]).run(
-        "openssl",
-        &[
-            "x509", "-in", "c.pem", "-noout", "-text", "-certopt", options,
-        ],
-    )
+    Folder::new(&[("c.pem", pem.as_bytes())])
+        .run("openssl", &["x509", "-in", "c.pem", "-noout", "-text", "-certopt", options])
 }
 
 #[test]
@@ -89,10 +77,7 @@ fn all_accept_a_client_inside_its_window_only() {
         (end, false, false),
     ];
     for key in [ed25519(7), p256()] {
-        let signed = CA.client(&ClientCertificate {
-            key,
-            ..client_certificate()
-        });
+        let signed = CA.client(&ClientCertificate { key, ..client_certificate() });
         for (now, webpki, openssl) in edges {
             let usage = KeyUsage::client_auth();
             let found = webpki_accepts(signed.as_bytes(), CA.clients.der(), usage, now);
@@ -105,47 +90,18 @@ fn all_accept_a_client_inside_its_window_only() {
 
 #[test]
 fn a_client_is_no_server_and_a_server_no_client() {
-    let (client, server) = (
-        CA.client(&client_certificate()),
-        CA.server(&server_certificate()),
-    );
+    let (client, server) = (CA.client(&client_certificate()), CA.server(&server_certificate()));
     let login = CA.login(&login_certificate());
-    let usages = || {
-        [
-            ("sslclient", KeyUsage::client_auth()),
-            ("sslserver", KeyUsage::server_auth()),
-        ]
-    };
+    let usages =
+        || [("sslclient", KeyUsage::client_auth()), ("sslserver", KeyUsage::server_auth())];
     let cases = [
-        (
-            client.as_bytes(),
-            client.text(),
-            CA.clients.der(),
-            CA.clients.pem(),
-            [true, false],
-        ),
-        (
-            server.as_bytes(),
-            server.text(),
-            CA.servers.der(),
-            CA.servers.pem(),
-            [false, true],
-        ),
-        (
-            login.as_bytes(),
-            login.text(),
-            CA.logins.der(),
-            CA.logins.pem(),
-            [true, false],
-        ),
+        (client.as_bytes(), client.text(), CA.clients.der(), CA.clients.pem(), [true, false]),
+        (server.as_bytes(), server.text(), CA.servers.der(), CA.servers.pem(), [false, true]),
+        (login.as_bytes(), login.text(), CA.logins.der(), CA.logins.pem(), [true, false]),
     ];
     for (der, pem, issuing, issuing_pem, expected) in cases {
         for ((purpose, usage), expected) in usages().into_iter().zip(expected) {
-            assert_eq!(
-                webpki_accepts(der, issuing, usage, START).is_ok(),
-                expected,
-                "{purpose}"
-            );
+            assert_eq!(webpki_accepts(der, issuing, usage, START).is_ok(), expected, "{purpose}");
             assert_eq!(
                 openssl_accepts(&pem, &issuing_pem, purpose, START).is_ok(),
                 expected,
@@ -204,19 +160,13 @@ fn openssl_shows_the_client_profile_and_nothing_else() {
         key_id(&CA.clients.pem()),
     );
     let found = shown(&CA.client(&client_certificate()).text());
-    assert_eq!(
-        found.replace("2.5.29.56: ", "X509v3 No Revocation Available: "),
-        expected
-    );
+    assert_eq!(found.replace("2.5.29.56: ", "X509v3 No Revocation Available: "), expected);
 }
 
 #[test]
 fn openssl_shows_the_login_and_server_profiles() {
     let login = shown(&CA.login(&login_certificate()).text());
-    assert!(
-        login.contains("Issuer: CN = Example Access Logins\n"),
-        "{login}"
-    );
+    assert!(login.contains("Issuer: CN = Example Access Logins\n"), "{login}");
     assert!(
         login.contains("Subject: CN = alice, serialNumber = abababababababababababababababab\n"),
         "{login}"
@@ -277,21 +227,14 @@ fn openssl_shows_the_cas() {
 fn one_key_gets_a_serial_of_its_own_each_time() {
     let serials: BTreeSet<_> = (0..100)
         .map(|number| {
-            let content = ClientCertificate {
-                issuance: issuance(number),
-                ..client_certificate()
-            };
+            let content = ClientCertificate { issuance: issuance(number), ..client_certificate() };
             let signed = CA.client(&content);
             let (_, parsed) = x509_parser::parse_x509_certificate(signed.as_bytes()).unwrap();
             parsed.raw_serial().to_vec()
         })
         .collect();
     assert_eq!(serials.len(), 100);
-    assert!(
-        serials
-            .iter()
-            .all(|serial| serial.len() == 17 && serial[0] == 1)
-    );
+    assert!(serials.iter().all(|serial| serial.len() == 17 && serial[0] == 1));
 }
 
 #[test]
@@ -308,16 +251,10 @@ fn a_certificate_is_read_under_its_own_ca_only() {
 
 fn key_id(pem: &str) -> String {
     let text = shown(pem);
-    let (_, rest) = text
-        .split_once("X509v3 Subject Key Identifier: \n")
-        .unwrap();
+    let (_, rest) = text.split_once("X509v3 Subject Key Identifier: \n").unwrap();
     rest.lines().next().unwrap().trim().to_owned()
 }
 
 fn colons(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .join(":")
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }

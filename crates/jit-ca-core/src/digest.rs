@@ -44,11 +44,7 @@ impl FromStr for Digest {
         let mut bytes = [0; 32];
         let encoded = text.strip_prefix("SHA256:").ok_or_else(fault)?;
         let decoded = Base64Unpadded::decode(encoded, &mut bytes).map_err(|_| fault())?;
-        if decoded.len() == 32 {
-            Ok(Self(bytes))
-        } else {
-            Err(fault())
-        }
+        if decoded.len() == 32 { Ok(Self(bytes)) } else { Err(fault()) }
     }
 }
 

@@ -102,9 +102,7 @@ fn decode(text: &str) -> Option<[u8; 16]> {
     for character in text.bytes() {
         let value = ALPHABET.iter().position(|&known| known == character)?;
         // Overflow would be a first character above `7`: not the canonical form of any 128 bits.
-        number = number
-            .checked_mul(32)?
-            .checked_add(u128::try_from(value).ok()?)?;
+        number = number.checked_mul(32)?.checked_add(u128::try_from(value).ok()?)?;
     }
     Some(number.to_be_bytes())
 }

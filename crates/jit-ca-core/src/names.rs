@@ -128,18 +128,11 @@ impl FromStr for SubjectId {
             )
         };
         let (issuer, sub) = text.split_once('/').ok_or_else(fault)?;
-        let issuer_ok = matches(
-            issuer,
-            32,
-            |b| b.is_ascii_lowercase(),
-            |b| lower_or_digit(b) || b == b'-',
-        );
+        let issuer_ok =
+            matches(issuer, 32, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || b == b'-');
         // OpenID Connect Core 2: `sub` is at most 255 ASCII characters, compared byte by byte.
         if issuer_ok && matches(sub, 255, |b| b.is_ascii_graphic(), |b| b.is_ascii_graphic()) {
-            Ok(Self {
-                issuer: issuer.to_owned(),
-                sub: sub.to_owned(),
-            })
+            Ok(Self { issuer: issuer.to_owned(), sub: sub.to_owned() })
         } else {
             Err(fault())
         }
@@ -179,15 +172,7 @@ mod tests {
 
     #[test]
     fn text_is_one_honest_line() {
-        for wrong in [
-            "",
-            " ",
-            " x",
-            "a\nb",
-            "a\u{7}b",
-            "pay \u{202e}gnihtemos",
-            &"a".repeat(501),
-        ] {
+        for wrong in ["", " ", " x", "a\nb", "a\u{7}b", "pay \u{202e}gnihtemos", &"a".repeat(501)] {
             assert!(wrong.parse::<Text>().is_err(), "{wrong:?}");
         }
         assert!("INC-42: größere Störung".parse::<Text>().is_ok());

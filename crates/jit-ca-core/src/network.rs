@@ -18,10 +18,7 @@ impl Network {
     /// The network that holds `address` alone.
     pub fn single(address: IpAddr) -> Self {
         let address = address.to_canonical();
-        Self {
-            address,
-            prefix: width(address),
-        }
+        Self { address, prefix: width(address) }
     }
 
     /// Whether `address` lies in it.
@@ -75,10 +72,7 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| fault())?;
-        let network = Self {
-            address,
-            prefix: prefix.unwrap_or_else(|| width(address)),
-        };
+        let network = Self { address, prefix: prefix.unwrap_or_else(|| width(address)) };
         // sshd refuses a list with host bits set (addrmatch.c), and with it the certificate.
         if network.prefix <= width(address) && network.host_bits_are_zero() {
             Ok(network)
@@ -100,24 +94,9 @@ mod tests {
         assert!(network.contains("10.1.2.3".parse().unwrap()));
         assert!(network.contains("::ffff:10.1.2.3".parse().unwrap()));
         assert!(!network.contains("11.0.0.0".parse().unwrap()));
-        assert!(
-            "0.0.0.0/0"
-                .parse::<Network>()
-                .unwrap()
-                .contains("1.2.3.4".parse().unwrap())
-        );
-        assert_eq!(
-            "2001:db8::1".parse::<Network>().unwrap().to_string(),
-            "2001:db8::1/128"
-        );
-        for wrong in [
-            "10.0.0.1/8",
-            "10.0.0.0/33",
-            "10.0.0/8",
-            "web1",
-            "",
-            "10.0.0.0/-1",
-        ] {
+        assert!("0.0.0.0/0".parse::<Network>().unwrap().contains("1.2.3.4".parse().unwrap()));
+        assert_eq!("2001:db8::1".parse::<Network>().unwrap().to_string(), "2001:db8::1/128");
+        for wrong in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "web1", "", "10.0.0.0/-1"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
     }

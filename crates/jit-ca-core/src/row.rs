@@ -125,21 +125,13 @@ impl SshRow {
     pub fn principals(&self, hosts: &Hosts) -> Option<Vec<Principal>> {
         let texts = match hosts {
             Hosts::All => vec![self.tag.to_string()],
-            Hosts::Named(named) => named
-                .intersection(&self.hosts)
-                .map(|host| format!("{}.{host}", self.tag))
-                .collect(),
+            Hosts::Named(named) => {
+                named.intersection(&self.hosts).map(|host| format!("{}.{host}", self.tag)).collect()
+            }
         };
-        let principals: Vec<Principal> = texts
-            .iter()
-            .map(|text| text.parse())
-            .collect::<Result<_, _>>()
-            .ok()?;
-        if principals.is_empty() {
-            None
-        } else {
-            Some(principals)
-        }
+        let principals: Vec<Principal> =
+            texts.iter().map(|text| text.parse()).collect::<Result<_, _>>().ok()?;
+        if principals.is_empty() { None } else { Some(principals) }
     }
 }
 
@@ -149,13 +141,7 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ssh(row) => {
-                write!(
-                    f,
-                    "ssh {} login={} hosts={}",
-                    row.tag,
-                    row.login,
-                    join(&row.hosts)
-                )?;
+                write!(f, "ssh {} login={} hosts={}", row.tag, row.login, join(&row.hosts))?;
                 if !row.extensions.is_empty() {
                     write!(f, " extensions={}", join(&row.extensions))?;
                 }
@@ -194,13 +180,11 @@ fn parse(text: &str) -> Option<Row> {
     };
     let mut words = head.split(' ');
     let (kind, name) = (words.next()?, words.next()?);
-    let fields = words
-        .map(|word| word.split_once('='))
-        .collect::<Option<BTreeMap<_, _>>>()?;
+    let fields = words.map(|word| word.split_once('=')).collect::<Option<BTreeMap<_, _>>>()?;
     match kind {
-        "x509" if fields.is_empty() && force_command.is_none() => Some(Row::X509(X509Row {
-            service: name.parse().ok()?,
-        })),
+        "x509" if fields.is_empty() && force_command.is_none() => {
+            Some(Row::X509(X509Row { service: name.parse().ok()? }))
+        }
         "ssh" => Some(Row::Ssh(SshRow {
             tag: name.parse().ok()?,
             login: fields.get("login")?.parse().ok()?,
@@ -288,11 +272,7 @@ impl FromStr for Hosts {
             return Ok(Self::All);
         }
         split(text).map(Self::Named).ok_or_else(|| {
-            ValueError::new(
-                "list of hosts",
-                text,
-                "write \"*\" or hosts with commas between them",
-            )
+            ValueError::new("list of hosts", text, "write \"*\" or hosts with commas between them")
         })
     }
 }
@@ -303,11 +283,7 @@ serde_by_text!(SourceAddress);
 serde_by_text!(Hosts);
 
 fn join<T: ToString>(items: &BTreeSet<T>) -> String {
-    items
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// The items between commas; none if one is no item, or if there is none.
@@ -334,13 +310,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Row>().unwrap().to_string(), text);
         }
-        let Row::Ssh(logs) = LOGS.parse().unwrap() else {
-            panic!()
-        };
-        assert!(
-            logs.extensions.is_empty(),
-            "a command can't smuggle an extension in"
-        );
+        let Row::Ssh(logs) = LOGS.parse().unwrap() else { panic!() };
+        assert!(logs.extensions.is_empty(), "a command can't smuggle an extension in");
         for wrong in [
             "ssh a login=b hosts=",
             "ssh a hosts=c",
@@ -356,18 +327,10 @@ mod tests {
 
     #[test]
     fn principals_name_hosts_or_the_bare_tag() {
-        let Row::Ssh(row) = SHELL.parse().unwrap() else {
-            panic!()
-        };
+        let Row::Ssh(row) = SHELL.parse().unwrap() else { panic!() };
         let shown = |hosts: &str| {
             let principals = row.principals(&hosts.parse().unwrap())?;
-            Some(
-                principals
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            )
+            Some(principals.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         };
         assert_eq!(shown("*").as_deref(), Some("web-shell"));
         assert_eq!(shown("web2,db1").as_deref(), Some("web-shell.web2"));
@@ -385,9 +348,7 @@ mod tests {
         assert!(!within(
             "ssh web-shell login=deploy hosts=web1 extensions=permit-pty source-address=caller"
         ));
-        assert!(!within(
-            "ssh web-shell login=root hosts=web1,web2 extensions=permit-pty"
-        ));
+        assert!(!within("ssh web-shell login=root hosts=web1,web2 extensions=permit-pty"));
         assert!(!within("ssh web-shell login=deploy hosts=web1,web2"));
         assert!(!within(
             "ssh web-shell login=deploy hosts=web1,web2 extensions=permit-pty force-command=ls"

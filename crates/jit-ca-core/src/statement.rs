@@ -187,9 +187,7 @@ impl Lines {
     }
 
     fn lines(self, name: &str, values: impl IntoIterator<Item = impl Display>) -> Self {
-        values
-            .into_iter()
-            .fold(self, |lines, value| lines.line(name, value))
+        values.into_iter().fold(self, |lines, value| lines.line(name, value))
     }
 }
 
@@ -199,10 +197,8 @@ mod tests {
 
     #[test]
     fn the_request_statement_is_for_ever() {
-        let rows = [
-            "ssh web-shell login=deploy hosts=web1,web2 extensions=permit-pty",
-            "x509 orders-api",
-        ];
+        let rows =
+            ["ssh web-shell login=deploy hosts=web1,web2 extensions=permit-pty", "x509 orders-api"];
         let rows = rows.map(|row| row.parse().unwrap());
         let text = Request {
             origin: &"ca.example.org/jit-ca".parse().unwrap(),

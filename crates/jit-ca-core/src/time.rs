@@ -18,11 +18,7 @@ impl UnixTime {
 
     /// `seconds` since 1970, at most [`UnixTime::MAX`].
     pub const fn from_secs(seconds: u64) -> Self {
-        if seconds > Self::MAX.0 {
-            Self::MAX
-        } else {
-            Self(seconds)
-        }
+        if seconds > Self::MAX.0 { Self::MAX } else { Self(seconds) }
     }
 
     /// Seconds since 1970.
@@ -50,9 +46,8 @@ impl UnixTime {
 
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let timestamp = i64::try_from(self.0)
-            .ok()
-            .and_then(|s| jiff::Timestamp::from_second(s).ok());
+        let timestamp =
+            i64::try_from(self.0).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
         match timestamp {
             Some(timestamp) => f.pad(&timestamp.to_string()),
             None => f.pad("9999-12-31T23:59:59Z"),
@@ -75,9 +70,7 @@ impl FromStr for UnixTime {
         if timestamp.subsec_nanosecond() != 0 {
             return Err(fault());
         }
-        u64::try_from(timestamp.as_second())
-            .map(Self)
-            .map_err(|_| fault())
+        u64::try_from(timestamp.as_second()).map(Self).map_err(|_| fault())
     }
 }
 
@@ -167,27 +160,17 @@ impl FromStr for Span {
         let mut units = UNITS.iter();
         for character in text.chars() {
             if let Some(digit) = character.to_digit(10) {
-                let so_far = number
-                    .unwrap_or(0)
-                    .checked_mul(10)
-                    .and_then(|n| n.checked_add(digit.into()));
+                let so_far =
+                    number.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(digit.into()));
                 number = Some(so_far.ok_or_else(fault)?);
             } else {
-                let (_, seconds) = units
-                    .find(|(unit, _)| *unit == character)
-                    .ok_or_else(fault)?;
-                let length = number
-                    .take()
-                    .and_then(|n| n.checked_mul(*seconds))
-                    .ok_or_else(fault)?;
+                let (_, seconds) = units.find(|(unit, _)| *unit == character).ok_or_else(fault)?;
+                let length =
+                    number.take().and_then(|n| n.checked_mul(*seconds)).ok_or_else(fault)?;
                 total = total.checked_add(length).ok_or_else(fault)?;
             }
         }
-        if number.is_some() || text.is_empty() {
-            Err(fault())
-        } else {
-            Ok(Self(total))
-        }
+        if number.is_some() || text.is_empty() { Err(fault()) } else { Ok(Self(total)) }
     }
 }
 
@@ -216,10 +199,7 @@ pub enum WindowError {
         end: UnixTime,
     },
     /// The window is longer than any grant may be.
-    #[error(
-        "the window from {start} to {end} is longer than {}",
-        Span::LONGEST_GRANT
-    )]
+    #[error("the window from {start} to {end} is longer than {}", Span::LONGEST_GRANT)]
     TooLong {
         /// The start asked for.
         start: UnixTime,
@@ -295,10 +275,7 @@ impl TryFrom<Bounds> for Window {
 
 impl From<Window> for Bounds {
     fn from(window: Window) -> Self {
-        Self {
-            start: window.start,
-            end: window.end,
-        }
+        Self { start: window.start, end: window.end }
     }
 }
 
@@ -320,18 +297,9 @@ mod tests {
             let span: Span = text.parse().unwrap();
             assert_eq!((span.secs(), span.to_string().as_str()), (seconds, shown));
         }
-        for wrong in [
-            "",
-            "5",
-            "h",
-            "1m1h",
-            "1h1h",
-            "-1h",
-            "1.5h",
-            " 1h",
-            "99999999999999999999s",
-            "1w",
-        ] {
+        for wrong in
+            ["", "5", "h", "1m1h", "1h1h", "-1h", "1.5h", " 1h", "99999999999999999999s", "1w"]
+        {
             assert!(wrong.parse::<Span>().is_err(), "{wrong:?}");
         }
     }
@@ -344,13 +312,7 @@ mod tests {
             (1_795_338_000, "2026-11-22T09:00:00Z")
         );
         assert_eq!(UnixTime::MAX.to_string(), "9999-12-31T23:59:59Z");
-        for wrong in [
-            "2026-11-22",
-            "2026-11-22T09:00:00.5Z",
-            "1960-01-01T00:00:00Z",
-            "now",
-            "",
-        ] {
+        for wrong in ["2026-11-22", "2026-11-22T09:00:00.5Z", "1960-01-01T00:00:00Z", "now", ""] {
             assert!(wrong.parse::<UnixTime>().is_err(), "{wrong:?}");
         }
     }

@@ -16,11 +16,7 @@ pub struct ValueError {
 
 impl ValueError {
     pub(crate) fn new(kind: &'static str, given: &str, expected: &'static str) -> Self {
-        Self {
-            kind,
-            given: given.chars().take(80).collect(),
-            expected,
-        }
+        Self { kind, given: given.chars().take(80).collect(), expected }
     }
 }
 

@@ -58,11 +58,7 @@ impl FromStr for Start {
             _ => {
                 let time = text.strip_prefix("at ").and_then(|time| time.parse().ok());
                 time.map(Self::At).ok_or_else(|| {
-                    ValueError::new(
-                        "start",
-                        text,
-                        "write at-approval, first-use or \"at <time>\"",
-                    )
+                    ValueError::new("start", text, "write at-approval, first-use or \"at <time>\"")
                 })
             }
         }

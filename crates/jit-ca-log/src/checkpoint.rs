@@ -87,11 +87,7 @@ impl FromStr for Checkpoint {
             root: Digest::from_bytes(root),
         };
         // `+5` and `05` are numbers too, and not the one way to write them.
-        if checkpoint.to_string() == text {
-            Ok(checkpoint)
-        } else {
-            Err(fault())
-        }
+        if checkpoint.to_string() == text { Ok(checkpoint) } else { Err(fault()) }
     }
 }
 
@@ -127,8 +123,7 @@ impl LogKey {
 
     fn verify(&self, text: &str, signature: &[u8]) -> Result<(), Error> {
         let key = UnparsedPublicKey::new(&ED25519, &self.public_key);
-        key.verify(text.as_bytes(), signature)
-            .map_err(|_| Error::Signature)
+        key.verify(text.as_bytes(), signature).map_err(|_| Error::Signature)
     }
 }
 
@@ -157,11 +152,7 @@ impl FromStr for LogKey {
         let public_key = public_key.try_into().map_err(|_| fault())?;
         let key = Self::new(origin.parse().map_err(|_| fault())?, public_key);
         // The key id in the text is a check on the rest.
-        if key.to_string() == text {
-            Ok(key)
-        } else {
-            Err(fault())
-        }
+        if key.to_string() == text { Ok(key) } else { Err(fault()) }
     }
 }
 
@@ -187,11 +178,7 @@ impl SignedCheckpoint {
         let (text, signatures) = parts(&self.note)?;
         let mut signed = false;
         for line in signatures {
-            let SignatureLine {
-                name,
-                id,
-                signature,
-            } = line?;
+            let SignatureLine { name, id, signature } = line?;
             if name == key.origin.as_str() && id == key.id() {
                 key.verify(text, &signature)?;
                 signed = true;
@@ -225,9 +212,7 @@ impl FromStr for SignedCheckpoint {
         let (text, mut signatures) = parts(note)?;
         text.parse::<Checkpoint>()?;
         signatures.try_for_each(|line| line.map(drop))?;
-        Ok(Self {
-            note: note.to_owned(),
-        })
+        Ok(Self { note: note.to_owned() })
     }
 }
 
@@ -244,31 +229,19 @@ fn parts(
     let no_note = || Error::Checkpoint("it has no signatures");
     let empty_line = note.find("\n\n").ok_or_else(no_note)?;
     let (text, signatures) = note.split_at_checked(empty_line + 1).ok_or_else(no_note)?;
-    let signatures = signatures
-        .strip_prefix('\n')
-        .and_then(|lines| lines.strip_suffix('\n'));
-    Ok((
-        text,
-        signatures
-            .ok_or_else(no_note)?
-            .split('\n')
-            .map(signature_line),
-    ))
+    let signatures = signatures.strip_prefix('\n').and_then(|lines| lines.strip_suffix('\n'));
+    Ok((text, signatures.ok_or_else(no_note)?.split('\n').map(signature_line)))
 }
 
 fn signature_line(line: &str) -> Result<SignatureLine<'_>, Error> {
     let fault = || Error::Checkpoint("it has a malformed signature line");
-    let (name, signature) = line
-        .strip_prefix(DASH)
-        .and_then(|line| line.split_once(' '))
-        .ok_or_else(fault)?;
+    let (name, signature) =
+        line.strip_prefix(DASH).and_then(|line| line.split_once(' ')).ok_or_else(fault)?;
     let bytes = Base64::decode_vec(signature).map_err(|_| fault())?;
     match bytes.split_first_chunk() {
-        Some((&id, signature)) if !name.is_empty() && !signature.is_empty() => Ok(SignatureLine {
-            name,
-            id,
-            signature: signature.to_vec(),
-        }),
+        Some((&id, signature)) if !name.is_empty() && !signature.is_empty() => {
+            Ok(SignatureLine { name, id, signature: signature.to_vec() })
+        }
         _ => Err(fault()),
     }
 }

@@ -91,9 +91,7 @@ impl FromStr for EntryType {
     fn from_str(text: &str) -> Result<Self, Error> {
         let word = |word: &str| {
             word.starts_with(|c: char| c.is_ascii_lowercase())
-                && word
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         };
         if text.len() <= 63 && text.split(['.', '_', '-']).all(word) {
             Ok(Self(text.to_owned()))
@@ -116,8 +114,7 @@ impl Leaf {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
         #[expect(clippy::expect_used, reason = "writing to a Vec<u8> can't fail")]
-        self.write(&mut Encoder::new(&mut bytes))
-            .expect("a Vec<u8> takes all bytes");
+        self.write(&mut Encoder::new(&mut bytes)).expect("a Vec<u8> takes all bytes");
         bytes
     }
 
@@ -140,11 +137,7 @@ impl Leaf {
     }
 
     fn write(&self, cbor: &mut Encoder<&mut Vec<u8>>) -> Result<(), InfallibleWrite> {
-        let Ids {
-            request,
-            grant,
-            issuance,
-        } = &self.ids;
+        let Ids { request, grant, issuance } = &self.ids;
         let ids = [
             ("g", grant.as_ref().map(GrantId::as_bytes)),
             ("i", issuance.as_ref().map(IssuanceId::as_bytes)),
@@ -153,8 +146,7 @@ impl Leaf {
         let optional = u64::from(self.bundle.is_some()) + u64::from(self.tbs.is_some());
 
         cbor.map(7 + optional)?.str("v")?.u8(VERSION)?;
-        cbor.str("ids")?
-            .map(ids.iter().map(|(_, id)| u64::from(id.is_some())).sum())?;
+        cbor.str("ids")?.map(ids.iter().map(|(_, id)| u64::from(id.is_some())).sum())?;
         for (key, id) in ids {
             if let Some(id) = id {
                 cbor.str(key)?.bytes(id)?;
@@ -245,16 +237,12 @@ fn ids(cbor: &mut Decoder<'_>) -> Result<Ids, Error> {
 }
 
 fn map(cbor: &mut Decoder<'_>) -> Result<u64, Error> {
-    cbor.map()
-        .map_err(cbor_error)?
-        .ok_or(Error::Leaf("it has a map of indefinite length"))
+    cbor.map().map_err(cbor_error)?.ok_or(Error::Leaf("it has a map of indefinite length"))
 }
 
 fn bytes<const N: usize>(cbor: &mut Decoder<'_>) -> Result<[u8; N], Error> {
     let bytes = cbor.bytes().map_err(cbor_error)?;
-    bytes
-        .try_into()
-        .map_err(|_| Error::Leaf("it has a byte string of another length"))
+    bytes.try_into().map_err(|_| Error::Leaf("it has a byte string of another length"))
 }
 
 fn cbor_error(error: minicbor::decode::Error) -> Error {

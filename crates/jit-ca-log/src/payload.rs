@@ -94,24 +94,14 @@ mod tests {
     #[test]
     fn survive_and_hold_plain_bytes() {
         for outcome in [
-            Outcome::Done {
-                serial: Bytes::from(vec![9]),
-            },
+            Outcome::Done { serial: Bytes::from(vec![9]) },
             Outcome::Failed("no".into()),
             Outcome::Nothing,
         ] {
             let before = payload(outcome);
             let bytes = encode(&before).unwrap();
-            assert!(
-                bytes
-                    .windows(33)
-                    .any(|at| at[0] == 16 + 0x40 && at[1..17] == [1; 16])
-            );
-            assert!(
-                bytes
-                    .windows(34)
-                    .any(|at| at[..2] == [0x58, 32] && at[2..] == [2; 32])
-            );
+            assert!(bytes.windows(33).any(|at| at[0] == 16 + 0x40 && at[1..17] == [1; 16]));
+            assert!(bytes.windows(34).any(|at| at[..2] == [0x58, 32] && at[2..] == [2; 32]));
             assert_eq!(decode::<Payload>(&bytes).unwrap(), before);
         }
     }
@@ -120,14 +110,8 @@ mod tests {
     fn are_one_item_of_known_fields() {
         let bytes = encode(&payload(Outcome::Nothing)).unwrap();
         let more = [bytes.as_slice(), &[0]].concat();
-        assert!(matches!(
-            decode::<Payload>(&more),
-            Err(Error::TrailingBytes(1))
-        ));
-        assert!(matches!(
-            decode::<Payload>(&bytes[..bytes.len() - 1]),
-            Err(Error::Cbor(_))
-        ));
+        assert!(matches!(decode::<Payload>(&more), Err(Error::TrailingBytes(1))));
+        assert!(matches!(decode::<Payload>(&bytes[..bytes.len() - 1]), Err(Error::Cbor(_))));
         assert!(matches!(
             decode::<Payload>(&encode(&[("unknown", 1)]).unwrap()),
             Err(Error::Cbor(_))
@@ -136,10 +120,7 @@ mod tests {
 
     #[test]
     fn of_events_are_read_by_their_type() {
-        let event: Event = DaemonStopped {
-            cause: "SIGTERM".into(),
-        }
-        .into();
+        let event: Event = DaemonStopped { cause: "SIGTERM".into() }.into();
         let entry_type: EntryType = event.entry_type().parse().unwrap();
         let bytes = encode(&event).unwrap();
         assert_eq!(decode_event(&entry_type, &bytes).unwrap(), Some(event));
@@ -151,9 +132,6 @@ mod tests {
             decode_event(&"daemon.start".parse().unwrap(), &bytes),
             Err(Error::Cbor(_))
         ));
-        assert_eq!(
-            decode_event(&"not.known".parse().unwrap(), &bytes).unwrap(),
-            None
-        );
+        assert_eq!(decode_event(&"not.known".parse().unwrap(), &bytes).unwrap(), None);
     }
 }

@@ -35,13 +35,7 @@ impl<T> Recorded<T> {
         proof: Vec<Digest>,
         checkpoint: Arc<SignedCheckpoint>,
     ) -> Self {
-        Self {
-            value,
-            leaf,
-            index,
-            proof,
-            checkpoint,
-        }
+        Self { value, leaf, index, proof, checkpoint }
     }
 
     /// Checks the proof against the log's key and gives the leaf.
@@ -56,10 +50,7 @@ impl<T> Recorded<T> {
         let checkpoint = self.checkpoint.open(key)?;
         let leaf = Leaf::decode(&self.leaf)?;
         if leaf.idx != self.index {
-            return Err(Error::Index {
-                expected: self.index,
-                found: leaf.idx,
-            });
+            return Err(Error::Index { expected: self.index, found: leaf.idx });
         }
         let (hash, size, root) = (leaf_hash(&self.leaf), checkpoint.size, checkpoint.root);
         verify_inclusion(hash, self.index, size, &self.proof, root)?;
@@ -123,11 +114,7 @@ mod tests {
             let mut tree = Frontier::default();
             leaves.iter().for_each(|leaf| tree.push(leaf_hash(leaf)));
             let (size, root) = (tree.size(), tree.root());
-            let checkpoint = Checkpoint {
-                origin: self.1.origin().clone(),
-                size,
-                root,
-            };
+            let checkpoint = Checkpoint { origin: self.1.origin().clone(), size, root };
             let signature = self.0.sign(checkpoint.to_string().as_bytes());
             let signature = signature.as_ref().try_into().unwrap();
             Arc::new(checkpoint.with_signature(&self.1, &signature).unwrap())
@@ -157,38 +144,23 @@ mod tests {
         let fault = |recorded: Recorded<_>| recorded.verify(&log.1).unwrap_err();
         assert!(matches!(
             fault(recorded(&first, 1, &proof, &checkpoint)),
-            Error::Index {
-                expected: 1,
-                found: 0
-            }
+            Error::Index { expected: 1, found: 0 }
         ));
         assert!(matches!(
             fault(recorded(&leaf(2), 2, &proof, &checkpoint)),
             Error::OutOfRange { .. }
         ));
-        assert!(matches!(
-            fault(recorded(&second, 1, &[], &checkpoint)),
-            Error::ProofLength
-        ));
+        assert!(matches!(fault(recorded(&second, 1, &[], &checkpoint)), Error::ProofLength));
         assert!(matches!(
             fault(recorded(&second, 1, &[leaf_hash(b"")], &checkpoint)),
             Error::Root { .. }
         ));
-        assert!(matches!(
-            fault(recorded(b"second", 1, &proof, &checkpoint)),
-            Error::Cbor(_)
-        ));
+        assert!(matches!(fault(recorded(b"second", 1, &proof, &checkpoint)), Error::Cbor(_)));
         // A leaf in the tree that says another place than its own: the log's author lied.
         let lying = log.sign([&first, &first]);
-        assert!(matches!(
-            fault(recorded(&first, 1, &proof, &lying)),
-            Error::Index { .. }
-        ));
+        assert!(matches!(fault(recorded(&first, 1, &proof, &lying)), Error::Index { .. }));
         // A tree that another signed in the log's name.
         let other = Log::new(2).sign([&first, &second]);
-        assert!(matches!(
-            fault(recorded(&second, 1, &proof, &other)),
-            Error::Unsigned(_)
-        ));
+        assert!(matches!(fault(recorded(&second, 1, &proof, &other)), Error::Unsigned(_)));
     }
 }

@@ -52,11 +52,7 @@ pub fn verify(
     }
     // PROTOCOL.sshsig section 3: the key signs not the message but its hash, with the namespace.
     let signed = SshSig::signed_data(namespace, sshsig.hash_alg(), message);
-    verify_raw(
-        public_key,
-        &signed.map_err(Error::SshSig)?,
-        sshsig.signature(),
-    )?;
+    verify_raw(public_key, &signed.map_err(Error::SshSig)?, sshsig.signature())?;
     let mut blob = Vec::new();
     sshsig.encode(&mut blob).map_err(|error| Error::SshSig(error.into()))?;
     Ok(blob)
@@ -70,35 +66,25 @@ fn verify_raw(key: &KeyData, signed: &[u8], signature: &Signature) -> Result<(),
         }
         (
             KeyData::Ecdsa(EcdsaPublicKey::NistP256(key)),
-            Algorithm::Ecdsa {
-                curve: EcdsaCurve::NistP256,
-            },
+            Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
         ) => {
             let bytes = fixed::<32>(bytes)?;
             verify_with(&ECDSA_P256_SHA256_FIXED, key.as_bytes(), signed, &bytes)
         }
         (
             KeyData::Ecdsa(EcdsaPublicKey::NistP384(key)),
-            Algorithm::Ecdsa {
-                curve: EcdsaCurve::NistP384,
-            },
+            Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
         ) => {
             let bytes = fixed::<48>(bytes)?;
             verify_with(&ECDSA_P384_SHA384_FIXED, key.as_bytes(), signed, &bytes)
         }
         // RFC 8332: the same key signs with either hash, and the signature says which.
-        (
-            KeyData::Rsa(key),
-            Algorithm::Rsa {
-                hash: Some(HashAlg::Sha256),
-            },
-        ) => verify_rsa(key, &RSA_PKCS1_2048_8192_SHA256, signed, bytes),
-        (
-            KeyData::Rsa(key),
-            Algorithm::Rsa {
-                hash: Some(HashAlg::Sha512),
-            },
-        ) => verify_rsa(key, &RSA_PKCS1_2048_8192_SHA512, signed, bytes),
+        (KeyData::Rsa(key), Algorithm::Rsa { hash: Some(HashAlg::Sha256) }) => {
+            verify_rsa(key, &RSA_PKCS1_2048_8192_SHA256, signed, bytes)
+        }
+        (KeyData::Rsa(key), Algorithm::Rsa { hash: Some(HashAlg::Sha512) }) => {
+            verify_rsa(key, &RSA_PKCS1_2048_8192_SHA512, signed, bytes)
+        }
         (_, algorithm) => Err(Error::Algorithm(algorithm.to_string())),
     }
 }
@@ -109,9 +95,7 @@ fn verify_with(
     signed: &[u8],
     signature: &[u8],
 ) -> Result<(), Error> {
-    UnparsedPublicKey::new(algorithm, key)
-        .verify(signed, signature)
-        .map_err(|_| Error::Signature)
+    UnparsedPublicKey::new(algorithm, key).verify(signed, signature).map_err(|_| Error::Signature)
 }
 
 fn verify_rsa(
@@ -128,8 +112,7 @@ fn verify_rsa(
         return Err(Error::Algorithm(format!("RSA of {} bits", 8 * n.len())));
     }
     let key = RsaPublicKeyComponents { n, e };
-    key.verify(parameters, signed, signature)
-        .map_err(|_| Error::Signature)
+    key.verify(parameters, signed, signature).map_err(|_| Error::Signature)
 }
 
 /// RFC 5656 3.1.2: `r` and `s` are numbers without leading zeros; ring wants both in full width.
@@ -143,11 +126,7 @@ fn fixed<const WIDTH: usize>(signature: &[u8]) -> Result<Vec<u8>, Error> {
         fixed.extend(std::iter::repeat_n(0, padding));
         fixed.extend_from_slice(number);
     }
-    if reader.is_empty() {
-        Ok(fixed)
-    } else {
-        Err(Error::Signature)
-    }
+    if reader.is_empty() { Ok(fixed) } else { Err(Error::Signature) }
 }
 
 /// An RSA key of 8192 bits and its signature take some 3 KiB of base64.

@@ -78,11 +78,7 @@ impl Frontier {
 
 /// The root over neighbouring complete subtrees that shrink to the right.
 fn fold(subtrees: &[Digest]) -> Option<Digest> {
-    subtrees
-        .iter()
-        .copied()
-        .rev()
-        .reduce(|right, left| node_hash(&left, &right))
+    subtrees.iter().copied().rev().reduce(|right, left| node_hash(&left, &right))
 }
 
 /// The largest power of two that is smaller than `size`, which must be above 1 (RFC 6962 2.1: `k`).

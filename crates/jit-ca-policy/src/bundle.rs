@@ -128,17 +128,9 @@ fn read(files: &[SourceFile], report: &Report) -> Result<Bundle, Unasked> {
         cases.extend(case::read(page, &names, &is_rule));
     }
     let roles = drafts.into_iter();
-    let roles: BTreeMap<_, _> = roles
-        .map(|draft| (draft.role.name.clone(), draft.role))
-        .collect();
+    let roles: BTreeMap<_, _> = roles.map(|draft| (draft.role.name.clone(), draft.role)).collect();
     let engine = Engine::new(vocabulary, &rules, roles.keys())?;
-    Ok(Bundle {
-        files: Vec::new(),
-        people,
-        roles,
-        engine,
-        cases,
-    })
+    Ok(Bundle { files: Vec::new(), people, roles, engine, cases })
 }
 
 /// The files by what they are.

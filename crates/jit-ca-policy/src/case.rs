@@ -35,17 +35,11 @@ pub struct TestResult {
 
 impl fmt::Display for TestResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TestResult {
-            path, line, case, ..
-        } = self;
+        let TestResult { path, line, case, .. } = self;
         if self.passed {
             return write!(f, "{path}:{line}: ok: {case}");
         }
-        write!(
-            f,
-            "{path}:{line}: FAILED: {case}\n  expected: {}",
-            self.expected
-        )?;
+        write!(f, "{path}:{line}: FAILED: {case}\n  expected: {}", self.expected)?;
         write!(f, "\n  got: {}", outcome(self.got.outcome))?;
         if !self.got.rules.is_empty() {
             write!(f, ", by {}", self.got.rules.join(", "))?;
@@ -76,13 +70,9 @@ pub(crate) struct Case {
 impl Case {
     fn run(&self, bundle: &Bundle) -> TestResult {
         let got = decide(bundle, &self.facts);
-        let rules_agree = self
-            .rules
-            .as_ref()
-            .is_none_or(|rules| rules.iter().eq(&got.rules));
-        let code_agrees = self
-            .code
-            .is_none_or(|code| got.reasons.iter().any(|reason| reason.code == code));
+        let rules_agree = self.rules.as_ref().is_none_or(|rules| rules.iter().eq(&got.rules));
+        let code_agrees =
+            self.code.is_none_or(|code| got.reasons.iter().any(|reason| reason.code == code));
         TestResult {
             path: self.path.clone(),
             line: self.line,
@@ -97,11 +87,7 @@ impl Case {
         let mut text = outcome(self.expect).to_owned();
         if let Some(rules) = &self.rules {
             let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
-            let rules = if rules.is_empty() {
-                "no rule".to_owned()
-            } else {
-                rules.join(", ")
-            };
+            let rules = if rules.is_empty() { "no rule".to_owned() } else { rules.join(", ") };
             text.push_str(&format!(", by {rules}"));
         }
         if let Some(code) = self.code {
@@ -130,11 +116,7 @@ pub(crate) fn read(page: Page<'_>, names: &Names<'_>, is_rule: &dyn Fn(&str) -> 
     };
     let sections = top.sections("case");
     top.finish();
-    let reader = Reader {
-        page,
-        names,
-        is_rule,
-    };
+    let reader = Reader { page, names, is_rule };
     let cases = sections.into_iter();
     cases.filter_map(|section| reader.case(section)).collect()
 }
@@ -162,17 +144,9 @@ impl Reader<'_> {
             }
         }
         let code = section.variant::<RefusalCode>("code");
-        if let (
-            Some(code),
-            Some(At {
-                value: Outcome::Allow,
-                ..
-            }),
-        ) = (&code, &expect)
-        {
+        if let (Some(code), Some(At { value: Outcome::Allow, .. })) = (&code, &expect) {
             let message = "an allow has no code";
-            self.page
-                .fault(code.at, message, "remove `code`, or expect \"deny\"");
+            self.page.fault(code.at, message, "remove `code`, or expect \"deny\"");
         }
         section.finish();
         Some(Case {
@@ -191,9 +165,7 @@ impl Reader<'_> {
         if !section.has("action") {
             section.missing("action", r#"action = "request""#);
         }
-        let action = section
-            .variant::<Action>("action")
-            .map(|action| action.value);
+        let action = section.variant::<Action>("action").map(|action| action.value);
         let role = self.role(section, action);
         let requester = if action == Some(Action::Approve) || section.has("requester") {
             self.person(section, "requester", r#"requester = "alice""#)

@@ -43,10 +43,8 @@ fn one_tag_one_meaning<'a>(
         page.fault(at, message, hint);
     }
     if earlier.login != row.login {
-        let message = format!(
-            "the tag {} stands with the login {} at {place}",
-            row.tag, earlier.login
-        );
+        let message =
+            format!("the tag {} stands with the login {} at {place}", row.tag, earlier.login);
         let hint =
             "give each account a tag of its own: a host maps a tag to every account that lists it";
         page.fault(at, message, hint);
@@ -54,32 +52,17 @@ fn one_tag_one_meaning<'a>(
 }
 
 fn enough_approvers(draft: &Draft<'_>, people: &People) {
-    let Draft {
-        page,
-        role,
-        approvals_at,
-        ..
-    } = draft;
+    let Draft { page, role, approvals_at, .. } = draft;
     for group in &role.approvers {
         if !people.iter().any(|person| person.groups.contains(group)) {
             let message = format!("nobody is in the group {group}");
-            page.fault(
-                *approvals_at,
-                message,
-                "name a group that users.toml puts people in",
-            );
+            page.fault(*approvals_at, message, "name a group that users.toml puts people in");
         }
     }
     let members = people.members(&role.approvers).count();
     if members > 0 && members < usize::from(role.approvals) {
-        let message = format!(
-            "{} approvals are needed, and {members} can be given",
-            role.approvals
-        );
-        page.fault(
-            *approvals_at,
-            message,
-            "lower `count`, or name more groups in `from`",
-        );
+        let message =
+            format!("{} approvals are needed, and {members} can be given", role.approvals);
+        page.fault(*approvals_at, message, "lower `count`, or name more groups in `from`");
     }
 }

@@ -36,11 +36,7 @@ pub fn decide(bundle: &Bundle, facts: &Facts) -> Decision {
     };
     rules_allow(bundle, &question, &answer, &mut reasons);
     if reasons.is_empty() {
-        Decision {
-            outcome: Outcome::Allow,
-            rules: answer.permits.into_iter().collect(),
-            reasons,
-        }
+        Decision { outcome: Outcome::Allow, rules: answer.permits.into_iter().collect(), reasons }
     } else {
         let mut rules = answer.forbids;
         rules.extend(answer.errors.into_keys());
@@ -69,13 +65,7 @@ fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Question<'a>, Re
         let text = format!("only {} may do that", requester.name);
         return Err(reason(RefusalCode::NotYours, text));
     }
-    Ok(Question {
-        facts,
-        subject,
-        role: role(bundle, facts)?,
-        requester,
-        zone: bundle.zone(),
-    })
+    Ok(Question { facts, subject, role: role(bundle, facts)?, requester, zone: bundle.zone() })
 }
 
 fn role<'a>(bundle: &'a Bundle, facts: &Facts) -> Result<Option<&'a Role>, Reason> {
@@ -87,25 +77,16 @@ fn role<'a>(bundle: &'a Bundle, facts: &Facts) -> Result<Option<&'a Role>, Reaso
         return Err(unknown(format!("`{}` needs a role", facts.action)));
     };
     let role = bundle.role(name);
-    role.map(Some)
-        .ok_or_else(|| unknown(format!("there is no role {name}")))
+    role.map(Some).ok_or_else(|| unknown(format!("there is no role {name}")))
 }
 
 fn role_requires(question: &Question<'_>, role: &Role, reasons: &mut Vec<Reason>) {
-    let Question {
-        facts,
-        subject,
-        requester,
-        ..
-    } = question;
+    let Question { facts, subject, requester, .. } = question;
     let mut refuse = |code, text: String| reasons.push(reason(code, text));
     if facts.action == Action::Approve {
         // INVARIANT (no self approval): core enforces it as well; no rule can permit it.
         if requester.id == subject.id {
-            refuse(
-                RefusalCode::SelfApproval,
-                "nobody approves their own request".to_owned(),
-            );
+            refuse(RefusalCode::SelfApproval, "nobody approves their own request".to_owned());
         }
         if subject.groups.is_disjoint(&role.approvers) {
             let text = format!(
@@ -131,11 +112,7 @@ fn role_requires(question: &Question<'_>, role: &Role, reasons: &mut Vec<Reason>
                 "{} does not give {}; its hosts are {}",
                 role.name,
                 list(&unknown, "or"),
-                if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    list(&known, "and")
-                }
+                if known.is_empty() { "none".to_owned() } else { list(&known, "and") }
             );
             refuse(RefusalCode::UnknownHost, text);
         }
@@ -158,10 +135,8 @@ fn mfa_required(question: &Question<'_>, reasons: &mut Vec<Reason>) {
         && let Some(longest) = role.mfa_max_age
         && age > longest
     {
-        let text = format!(
-            "the second factor was given {age} ago, and {} accepts {longest}",
-            role.name
-        );
+        let text =
+            format!("the second factor was given {age} ago, and {} accepts {longest}", role.name);
         reasons.push(reason(RefusalCode::MfaTooOld, text));
     }
 }
@@ -206,18 +181,11 @@ fn deed(question: &Question<'_>) -> String {
 }
 
 fn deny(rules: BTreeSet<String>, reasons: Vec<Reason>) -> Decision {
-    Decision {
-        outcome: Outcome::Deny,
-        rules: rules.into_iter().collect(),
-        reasons,
-    }
+    Decision { outcome: Outcome::Deny, rules: rules.into_iter().collect(), reasons }
 }
 
 fn reason(code: RefusalCode, text: impl Into<String>) -> Reason {
-    Reason {
-        code,
-        text: text.into(),
-    }
+    Reason { code, text: text.into() }
 }
 
 /// `a, b or c`.

@@ -87,11 +87,7 @@ impl Engine {
             let description = rule.policy.annotation("description")?;
             Some((id.clone(), description.to_owned()))
         });
-        Ok(Self {
-            vocabulary,
-            slices,
-            descriptions: descriptions.collect(),
-        })
+        Ok(Self { vocabulary, slices, descriptions: descriptions.collect() })
     }
 
     /// The rules that a decision on the action and the role looks at.
@@ -239,17 +235,11 @@ impl Vocabulary {
         let weekday = local.weekday().to_monday_one_offset().into();
         let address = facts.address.to_canonical().to_string();
         let mut context = vec![
-            (
-                "now",
-                RestrictedExpression::new_datetime(facts.now.to_string()),
-            ),
+            ("now", RestrictedExpression::new_datetime(facts.now.to_string())),
             ("weekday", RestrictedExpression::new_long(weekday)),
             ("minute", RestrictedExpression::new_long(minute)),
             ("source_address", RestrictedExpression::new_ip(address)),
-            (
-                "mfa",
-                RestrictedExpression::new_bool(facts.mfa_at.is_some()),
-            ),
+            ("mfa", RestrictedExpression::new_bool(facts.mfa_at.is_some())),
         ];
         if let Some(at) = facts.mfa_at {
             context.push(("mfa_age", seconds(facts.now.since(at))));
@@ -275,9 +265,7 @@ impl Vocabulary {
             context.push(("requester", RestrictedExpression::new_entity_uid(requester)));
         }
         let named = context.into_iter();
-        Ok(named
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect())
+        Ok(named.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     fn person(&self, person: &Person) -> EntityUid {

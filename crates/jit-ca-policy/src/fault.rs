@@ -102,11 +102,7 @@ impl Report {
         let mut faults = self.0.into_inner();
         faults.sort();
         faults.dedup();
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(Faults(faults))
-        }
+        if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
     }
 }
 
@@ -120,8 +116,7 @@ pub(crate) struct Page<'a> {
 impl<'a> Page<'a> {
     /// A fault at a byte of the file.
     pub(crate) fn fault(&self, at: usize, message: impl Into<String>, hint: impl Into<String>) {
-        self.report
-            .fault(&self.file.path, Some(self.line(at)), message, hint);
+        self.report.fault(&self.file.path, Some(self.line(at)), message, hint);
     }
 
     /// A fault of a value that is not of its type.

@@ -68,23 +68,14 @@ impl People {
 
     /// One id, one name and one key each stand for one person.
     fn add(&mut self, page: Page<'_>, draft: Draft) {
-        let Draft {
-            id,
-            name,
-            groups,
-            ssh_keys,
-        } = draft;
+        let Draft { id, name, groups, ssh_keys } = draft;
         if let Some(other) = self.people.get(&id.value) {
             let message = format!("the id {} is {}'s", id.value.sub(), other.name);
             let hint = "give everybody an id that nobody has had; the log knows people by it";
             page.fault(id.at, message, hint);
             return;
         }
-        if self
-            .names
-            .insert(name.value.clone(), id.value.clone())
-            .is_some()
-        {
+        if self.names.insert(name.value.clone(), id.value.clone()).is_some() {
             let message = format!("two people are called {}", name.value);
             page.fault(name.at, message, "give each a name of their own");
         }
@@ -126,8 +117,7 @@ impl People {
         &'a self,
         groups: &'a BTreeSet<GroupName>,
     ) -> impl Iterator<Item = &'a Person> {
-        self.iter()
-            .filter(|person| !person.groups.is_disjoint(groups))
+        self.iter().filter(|person| !person.groups.is_disjoint(groups))
     }
 }
 
@@ -137,11 +127,7 @@ fn zone(page: Page<'_>, name: &At<String>) -> TimeZone {
         Ok(zone) => zone,
         Err(_) => {
             let message = format!("{:?} is not a time zone", name.value);
-            page.fault(
-                name.at,
-                message,
-                "write a name such as UTC or Europe/Berlin",
-            );
+            page.fault(name.at, message, "write a name such as UTC or Europe/Berlin");
             TimeZone::UTC
         }
     }
@@ -164,10 +150,7 @@ impl Draft {
         let groups = groups.into_iter().flat_map(|groups| groups.value);
         let id = id?;
         Some(Self {
-            id: At {
-                value: id.value.0,
-                at: id.at,
-            },
+            id: At { value: id.value.0, at: id.at },
             name: name?,
             groups: groups.map(|group| group.value).collect(),
             ssh_keys: ssh_keys.map_or_else(Vec::new, |keys| keys.value),

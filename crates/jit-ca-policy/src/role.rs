@@ -86,12 +86,7 @@ impl<'a> Draft<'a> {
             mfa_max_age,
             ticket_required,
         };
-        Some(Self {
-            page,
-            role,
-            rows_at,
-            approvals_at,
-        })
+        Some(Self { page, role, rows_at, approvals_at })
     }
 }
 
@@ -166,25 +161,18 @@ impl Approvals {
         let count = if section.has("count") {
             section.count("count")
         } else {
-            section.missing(
-                "count",
-                "count = 1; where a rule may approve, say so with skip-approval",
-            );
+            section
+                .missing("count", "count = 1; where a rule may approve, say so with skip-approval");
             None
         };
         if !section.has("from") {
-            section.missing(
-                "from",
-                r#"from = ["sre"], the groups whose members may approve"#,
-            );
+            section.missing("from", r#"from = ["sre"], the groups whose members may approve"#);
         }
         let from = section.set("from");
         let at = section.at;
         section.finish();
-        let approvals = count.zip(from).map(|(count, from)| Self {
-            count: count.value,
-            from: from.value,
-        });
+        let approvals =
+            count.zip(from).map(|(count, from)| Self { count: count.value, from: from.value });
         (approvals, at)
     }
 }
@@ -260,11 +248,7 @@ fn source_address(page: Page<'_>, section: &mut Section<'_>) -> Option<SourceAdd
     let word = section.string("source_address")?;
     if word.value != "caller" {
         let message = format!("`source_address` can't be {:?}", word.value);
-        page.fault(
-            word.at,
-            message,
-            r#"write "caller" or a list such as ["10.0.0.0/8"]"#,
-        );
+        page.fault(word.at, message, r#"write "caller" or a list such as ["10.0.0.0/8"]"#);
     }
     Some(SourceAddress::Caller)
 }

@@ -95,11 +95,7 @@ fn validate(page: Page<'_>, vocabulary: &Vocabulary, rules: &PolicySet) {
     // would be a forbid that forbids nothing. One finding for each rule is enough.
     for warning in result.validation_warnings() {
         if told.insert(warning.policy_id()) {
-            diagnose(
-                page,
-                warning,
-                "correct the rule or remove it: it does not do what it says",
-            );
+            diagnose(page, warning, "correct the rule or remove it: it does not do what it says");
         }
     }
 }
@@ -183,10 +179,7 @@ fn check_names(page: Page<'_>, at: usize, policy: &Policy, names: &Names<'_>) {
         let name = entity.id().unescaped();
         let kind = entity.type_name().to_string();
         let (known, hint) = match kind.as_str() {
-            "Role" => (
-                (names.is_role)(name),
-                "name a role that has a file in roles/",
-            ),
+            "Role" => ((names.is_role)(name), "name a role that has a file in roles/"),
             "Group" => {
                 let hint = "name a group that somebody is in, or remove the rule";
                 (names.is_group(name), hint)

@@ -35,24 +35,13 @@ impl<'a> Section<'a> {
         let (table, errors) = DeTable::parse_recoverable(page.text());
         for error in &errors {
             let at = error.span().map_or(0, |span| span.start);
-            page.fault(
-                at,
-                error.message(),
-                "write TOML, as https://toml.io describes it",
-            );
+            page.fault(at, error.message(), "write TOML, as https://toml.io describes it");
         }
-        errors
-            .is_empty()
-            .then(|| Self::new(page, 0, table.into_inner()))
+        errors.is_empty().then(|| Self::new(page, 0, table.into_inner()))
     }
 
     fn new(page: Page<'a>, at: usize, table: DeTable<'a>) -> Self {
-        Self {
-            page,
-            at,
-            table,
-            known: Vec::new(),
-        }
+        Self { page, at, table, known: Vec::new() }
     }
 
     /// A fault for each key that nobody asked for.
@@ -163,10 +152,7 @@ impl<'a> Section<'a> {
     /// A string, whatever it says.
     pub(crate) fn string(&mut self, key: &'static str) -> Option<At<String>> {
         match self.take(key)? {
-            (at, DeValue::String(text)) => Some(At {
-                value: text.into_owned(),
-                at,
-            }),
+            (at, DeValue::String(text)) => Some(At { value: text.into_owned(), at }),
             (at, other) => {
                 self.wrong_type(key, at, &other, "a string");
                 None

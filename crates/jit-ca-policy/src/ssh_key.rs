@@ -27,12 +27,8 @@ impl fmt::Display for SshKey {
 }
 
 /// How many fields follow the type in the key's bytes (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4).
-const TYPES: [(&str, usize); 4] = [
-    ("ssh-ed25519", 1),
-    ("ecdsa-sha2-nistp256", 2),
-    ("ecdsa-sha2-nistp384", 2),
-    ("ssh-rsa", 2),
-];
+const TYPES: [(&str, usize); 4] =
+    [("ssh-ed25519", 1), ("ecdsa-sha2-nistp256", 2), ("ecdsa-sha2-nistp384", 2), ("ssh-rsa", 2)];
 
 impl FromStr for SshKey {
     type Err = ValueError;
@@ -51,9 +47,7 @@ impl FromStr for SshKey {
             fault("write the type and the base64 of one key, as a .pub file holds them")
         })?;
         if kind.starts_with("sk-") {
-            return Err(fault(
-                "keys of security keys are not taken yet; use an ssh-ed25519 key",
-            ));
+            return Err(fault("keys of security keys are not taken yet; use an ssh-ed25519 key"));
         }
         let (_, fields) = TYPES.iter().find(|(known, _)| *known == kind).ok_or_else(|| {
             fault("use ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384 or ssh-rsa, without options before it")
@@ -63,9 +57,7 @@ impl FromStr for SshKey {
         if well_formed(&bytes, kind, *fields) {
             Ok(Self(format!("{kind} {encoded}")))
         } else {
-            Err(fault(
-                "copy the whole key: its bytes are not those of its type",
-            ))
+            Err(fault("copy the whole key: its bytes are not those of its type"))
         }
     }
 }

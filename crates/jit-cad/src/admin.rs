@@ -67,10 +67,7 @@ impl AdminSocket {
         crate::keys::make_private_folder(path.parent().unwrap_or(Path::new(".")))?;
         let listener = UnixListener::bind(path).map_err(fault)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(fault)?;
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-        })
+        Ok(Self { listener, path: path.to_owned() })
     }
 
     /// Answers until it is dropped.
@@ -108,9 +105,7 @@ async fn answer(app: &App, mut stream: UnixStream) -> std::io::Result<()> {
         Answer::Refused("only root and the daemon's own account ask here".into())
     } else {
         let mut line = String::new();
-        BufReader::new((&mut stream).take(LONGEST_LINE))
-            .read_line(&mut line)
-            .await?;
+        BufReader::new((&mut stream).take(LONGEST_LINE)).read_line(&mut line).await?;
         match serde_json::from_str(&line) {
             Ok(Question::EnrolmentCode(name)) => match second_factor::make_code(app, &name).await {
                 Ok((code, expires)) => Answer::EnrolmentCode { code, expires },
@@ -140,16 +135,13 @@ pub async fn ask_for_code(socket: &Path, name: PersonName) -> Result<(String, Un
     line.push(b'\n');
     stream.write_all(&line).await.map_err(silent)?;
     let mut answer = String::new();
-    BufReader::new(stream.take(LONGEST_LINE))
-        .read_line(&mut answer)
-        .await
-        .map_err(silent)?;
+    BufReader::new(stream.take(LONGEST_LINE)).read_line(&mut answer).await.map_err(silent)?;
     match serde_json::from_str(&answer) {
         Ok(Answer::EnrolmentCode { code, expires }) => Ok((code, expires)),
         Ok(Answer::Refused(why)) => Err(Failure::failed(why)
             .with_hint("people are named in users.toml; restart the daemon after a change")),
-        Err(error) => Err(Failure::failed(format!(
-            "the daemon's answer can't be understood: {error}"
-        ))),
+        Err(error) => {
+            Err(Failure::failed(format!("the daemon's answer can't be understood: {error}")))
+        }
     }
 }

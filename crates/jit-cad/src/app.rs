@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use jit_ca_core::event::{BundleActivated, Event, StrangersRefused, SubjectKnown};
 use jit_ca_core::{ActorRef, Digest, SubjectId, UnixTime};
 use jit_ca_log::LogKey;
 use jit_ca_policy::Bundle;
+use tokio::sync::watch;
 
 use crate::authority::Authorities;
 use crate::clock;
@@ -18,7 +20,7 @@ use crate::identity::{Challenges, Limiter};
 use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
-use crate::sequencer::{Proposal, Sequencer};
+use crate::sequencer::{CommitError, Proposal, Sequencer};
 use crate::store::Store;
 
 /// Everything that a call needs.
@@ -47,7 +49,12 @@ pub struct App {
     /// Wrong codes by subject, counted only where the SSH key was right, so that no stranger locks a person out.
     pub failed_codes: Limiter<SubjectId>,
     strangers: AtomicU64,
+    written_at: tokio::sync::Mutex<Option<Instant>>,
+    stopping: watch::Sender<bool>,
 }
+
+/// For how long a successful write says that the log can be written.
+const WRITTEN_LIFE: Duration = Duration::from_secs(1);
 
 impl App {
     /// Opens what the configuration names and checks that it belongs together: keys, certificates, the log's head.
@@ -74,6 +81,8 @@ impl App {
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),
             strangers: AtomicU64::new(0),
+            written_at: tokio::sync::Mutex::new(None),
+            stopping: watch::Sender::new(false),
             config,
             keys,
             authorities,
@@ -93,6 +102,31 @@ impl App {
     /// The CA's pin.
     pub fn pin(&self) -> Digest {
         self.authorities.pin()
+    }
+
+    /// Whether the log can be written, as a write within the last second has shown: however many ask, it is
+    /// tried once a second.
+    ///
+    /// # Errors
+    /// If it can't.
+    pub async fn can_write(&self) -> Result<(), CommitError> {
+        let mut written_at = self.written_at.lock().await;
+        if written_at.is_none_or(|at| at.elapsed() >= WRITTEN_LIFE) {
+            self.sequencer.flush().await?;
+            *written_at = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Tells calls that wait for something that there is no more time.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Returns once the daemon is told to stop.
+    pub async fn stopped(&self) {
+        // The sender lives as long as `self`, so that waiting can't fail.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// Counts a refused login by nobody that is known.
@@ -122,18 +156,13 @@ impl App {
         for person in self.bundle().people() {
             if snapshot.subject(&person.id)?.is_none() {
                 let actor = ActorRef::from_bytes(clock::random()?);
-                let known = SubjectKnown {
-                    subject: person.id.clone(),
-                    name: person.name.clone(),
-                    actor,
-                };
+                let known =
+                    SubjectKnown { subject: person.id.clone(), name: person.name.clone(), actor };
                 entries.push((actor, known.into()));
             }
         }
         if !entries.is_empty() {
-            self.sequencer
-                .commit(Proposal::new(clock::now(), entries))
-                .await?;
+            self.sequencer.commit(Proposal::new(clock::now(), entries)).await?;
         }
         Ok(())
     }
@@ -146,15 +175,9 @@ fn must_be_this_cas(
     keys: &[jit_ca_core::event::PublicKey],
 ) -> Result<(), Failure> {
     let snapshot = store.read()?;
-    let first = snapshot
-        .leaf(0)?
-        .map(|leaf| jit_ca_log::Leaf::decode(&leaf))
-        .transpose();
+    let first = snapshot.leaf(0)?.map(|leaf| jit_ca_log::Leaf::decode(&leaf)).transpose();
     let first = first.map_err(crate::store::StoreError::from)?;
-    let event = first
-        .map(|leaf| snapshot.event(&leaf))
-        .transpose()?
-        .flatten();
+    let event = first.map(|leaf| snapshot.event(&leaf)).transpose()?.flatten();
     match event {
         Some(Event::LogInit(init)) if init.origin == config.origin && init.keys == keys => Ok(()),
         Some(Event::LogInit(init)) if init.origin != config.origin => {
@@ -162,14 +185,9 @@ fn must_be_this_cas(
                 "the log is of {} and the configuration names {}",
                 init.origin, config.origin
             );
-            Err(Failure::usage(
-                message,
-                "the origin is for ever; put it back",
-            ))
+            Err(Failure::usage(message, "the origin is for ever; put it back"))
         }
-        _ => Err(
-            Failure::failed("the keys are not those that the log began with")
-                .with_hint("put the keys of this log back"),
-        ),
+        _ => Err(Failure::failed("the keys are not those that the log began with")
+            .with_hint("put the keys of this log back")),
     }
 }

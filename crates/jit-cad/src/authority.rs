@@ -57,10 +57,8 @@ impl Authorities {
     pub fn read(dir: &Path, keys: &Keys) -> Result<Self, AuthorityError> {
         let path = certificate_path(dir, Purpose::Root);
         let root = CaCertificate::root(der(&path)?);
-        let root = root.map_err(|source| AuthorityError::Certificate {
-            path: path.clone(),
-            source,
-        })?;
+        let root =
+            root.map_err(|source| AuthorityError::Certificate { path: path.clone(), source })?;
         if root.key() != keys.root.public() {
             return Err(AuthorityError::OtherKey(path));
         }
@@ -90,15 +88,9 @@ fn issuing<P: Issuing + KeyPurpose>(
 ) -> Result<CaCertificate<P>, AuthorityError> {
     let path = certificate_path(dir, P::PURPOSE);
     let certificate = CaCertificate::issuing(der(&path)?, root);
-    let certificate = certificate.map_err(|source| AuthorityError::Certificate {
-        path: path.clone(),
-        source,
-    })?;
-    if certificate.key() == key {
-        Ok(certificate)
-    } else {
-        Err(AuthorityError::OtherKey(path))
-    }
+    let certificate =
+        certificate.map_err(|source| AuthorityError::Certificate { path: path.clone(), source })?;
+    if certificate.key() == key { Ok(certificate) } else { Err(AuthorityError::OtherKey(path)) }
 }
 
 fn der(path: &Path) -> Result<Vec<u8>, AuthorityError> {

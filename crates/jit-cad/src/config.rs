@@ -99,12 +99,7 @@ impl Config {
 /// The files of a bundle, as the log keeps them.
 pub fn bundle_files(bundle: &Bundle) -> Vec<event::File> {
     let files = bundle.files().iter();
-    files
-        .map(|file| event::File {
-            path: file.path.clone(),
-            text: file.text.clone(),
-        })
-        .collect()
+    files.map(|file| event::File { path: file.path.clone(), text: file.text.clone() }).collect()
 }
 
 /// SHA-256 over the bundle's files in the order of their paths: for each the length of its path in
@@ -133,17 +128,11 @@ fn read_bundle(base: &Path) -> Result<Bundle, Vec<String>> {
     }
     let bundle = Bundle::parse(files)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let failed = jit_ca_policy::run_tests(&bundle)
-        .into_iter()
-        .filter(|result| !result.passed);
+    let failed = jit_ca_policy::run_tests(&bundle).into_iter().filter(|result| !result.passed);
     let failed: Vec<String> = failed
         .map(|result| format!("{result}\n  hint: change the policy or the test; `jit-ca policy test DIR` runs them all"))
         .collect();
-    if failed.is_empty() {
-        Ok(bundle)
-    } else {
-        Err(failed)
-    }
+    if failed.is_empty() { Ok(bundle) } else { Err(failed) }
 }
 
 /// The bundle's files below `base`, relative to it. Other files are left alone.
@@ -152,20 +141,10 @@ fn bundle_paths(base: &Path) -> Vec<String> {
     if base.join("users.toml").exists() {
         paths.push("users.toml".to_owned());
     }
-    for (folder, ending) in [
-        ("policies", "cedar"),
-        ("policy-tests", "toml"),
-        ("roles", "toml"),
-    ] {
-        let entries = fs::read_dir(base.join(folder))
-            .into_iter()
-            .flatten()
-            .flatten();
+    for (folder, ending) in [("policies", "cedar"), ("policy-tests", "toml"), ("roles", "toml")] {
+        let entries = fs::read_dir(base.join(folder)).into_iter().flatten().flatten();
         for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
-            if Path::new(&name)
-                .extension()
-                .is_some_and(|found| found == ending)
-            {
+            if Path::new(&name).extension().is_some_and(|found| found == ending) {
                 paths.push(format!("{folder}/{name}"));
             }
         }

@@ -14,20 +14,12 @@ pub struct Failure {
 impl Failure {
     /// What was asked for can't be done like that.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            code: 2,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
+        Self { code: 2, message: message.into(), hint: Some(hint.into()) }
     }
 
     /// It was tried, and failed.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self {
-            code: 1,
-            message: message.into(),
-            hint: None,
-        }
+        Self { code: 1, message: message.into(), hint: None }
     }
 
     /// With what to do about it.
@@ -41,9 +33,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.message)?;
-        self.hint
-            .iter()
-            .try_for_each(|hint| write!(f, "\nhint: {hint}"))
+        self.hint.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
     }
 }
 
@@ -84,10 +74,6 @@ from_errors! {
 
 impl From<crate::config::Faults> for Failure {
     fn from(faults: crate::config::Faults) -> Self {
-        Self {
-            code: 2,
-            message: format!("the configuration has faults\n{faults}"),
-            hint: None,
-        }
+        Self { code: 2, message: format!("the configuration has faults\n{faults}"), hint: None }
     }
 }

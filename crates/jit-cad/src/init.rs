@@ -61,38 +61,18 @@ async fn make(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure>
     let log_key = log.log_key(config.origin.clone());
     let store = Arc::new(Store::create(&config.store)?);
     let sequencer = Sequencer::start(store, log, &config.origin)?;
-    let begin = LogInit {
-        origin: config.origin.clone(),
-        keys: keys::logged(&public),
-    };
-    let bundle = BundleActivated {
-        hash: config.bundle_hash,
-        files: bundle_files(&config.bundle),
-    };
-    let entries = vec![
-        (ActorRef::DAEMON, begin.into()),
-        (ActorRef::DAEMON, bundle.into()),
-    ];
-    sequencer
-        .commit(Proposal::new(clock::now(), entries))
-        .await?;
+    let begin = LogInit { origin: config.origin.clone(), keys: keys::logged(&public) };
+    let bundle = BundleActivated { hash: config.bundle_hash, files: bundle_files(&config.bundle) };
+    let entries = vec![(ActorRef::DAEMON, begin.into()), (ActorRef::DAEMON, bundle.into())];
+    sequencer.commit(Proposal::new(clock::now(), entries)).await?;
 
     // 3. The CA's own certificates, which the log holds before they are signed, as it does all others.
-    let maker = Maker {
-        config: &config,
-        issuer: Issuer::new(sequencer.clone(), log_key),
-        sequencer,
-    };
+    let maker =
+        Maker { config: &config, issuer: Issuer::new(sequencer.clone(), log_key), sequencer };
     let issued = clock::now();
     let name = config.ca_name.clone();
-    let content = |issuance| RootCertificate {
-        name,
-        issuance,
-        issued,
-    };
-    let root = maker
-        .issue(content, (&keys.root, keys.root.public()), ROOT_LIFETIME)
-        .await?;
+    let content = |issuance| RootCertificate { name, issuance, issued };
+    let root = maker.issue(content, (&keys.root, keys.root.public()), ROOT_LIFETIME).await?;
     maker.put(Root::PURPOSE, &root)?;
     let root = CaCertificate::root(root.as_bytes().to_vec())?;
     maker.issuing(&keys.root, &root, &keys.clients).await?;
@@ -120,9 +100,7 @@ impl Maker<'_> {
     {
         let (name, issued) = (self.config.ca_name.clone(), clock::now());
         let content = |issuance| IssuingCertificate::new(name, key, issuance, issued);
-        let signed = self
-            .issue(content, (root_key, root), ISSUING_LIFETIME)
-            .await?;
+        let signed = self.issue(content, (root_key, root), ISSUING_LIFETIME).await?;
         self.put(P::PURPOSE, &signed)
     }
 
@@ -140,13 +118,7 @@ impl Maker<'_> {
         };
         let intent = Intent::new(content(issuance.id), by.1)?;
         let validity = (now.time(), now.time().plus(lifetime));
-        let event = intended(
-            issuance.id,
-            &intent,
-            x509_serial(issuance.id),
-            validity,
-            None,
-        );
+        let event = intended(issuance.id, &intent, x509_serial(issuance.id), validity, None);
         let proposal = Proposal::new(now.time(), vec![(ActorRef::DAEMON, event)]);
         let (signed, _) = self.issuer.issue(issuance, intent, by, proposal).await?;
         Ok(signed)
@@ -197,7 +169,5 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn make_parent(path: &Path) -> Result<(), Failure> {
-    Ok(make_private_folder(
-        path.parent().unwrap_or(Path::new(".")),
-    )?)
+    Ok(make_private_folder(path.parent().unwrap_or(Path::new(".")))?)
 }

@@ -48,10 +48,7 @@ pub struct Issuer {
 impl Issuer {
     /// An issuer that records its intents with this sequencer.
     pub fn new(sequencer: Sequencer, log_key: LogKey) -> Self {
-        Self {
-            sequencer,
-            log_key: Arc::new(log_key),
-        }
+        Self { sequencer, log_key: Arc::new(log_key) }
     }
 
     /// Records the intent as the last of the proposal's entries, signs it, and has the outcome recorded.
@@ -116,16 +113,10 @@ impl Issuer {
                 }
                 .into()
             }
-            Err(error) => IssuanceFailed {
-                issuance: id,
-                grant,
-                error: error.to_string(),
-            }
-            .into(),
+            Err(error) => IssuanceFailed { issuance: id, grant, error: error.to_string() }.into(),
         };
         // 4. The outcome joins the next batch; the answer need not wait, as an intent counts as issued.
-        self.sequencer
-            .commit_soon(Proposal::new(clock::now(), vec![(actor, outcome)]));
+        self.sequencer.commit_soon(Proposal::new(clock::now(), vec![(actor, outcome)]));
         Ok(signed?)
     }
 }

@@ -102,10 +102,8 @@ impl Keys {
             salt: Bytes::from(salt.as_slice()),
         };
         let path = derivation_path(dir);
-        let text = toml::to_string(&derivation).map_err(|error| KeysError::Derivation {
-            path: path.clone(),
-            source: error.into(),
-        })?;
+        let text = toml::to_string(&derivation)
+            .map_err(|error| KeysError::Derivation { path: path.clone(), source: error.into() })?;
         write_private(&path, text.as_bytes())?;
         let kek = derivation.kek(passphrase, &path)?;
 
@@ -125,15 +123,10 @@ impl Keys {
     /// If one is missing or does not open, or two are the same.
     pub fn open(dir: &Path, passphrase: &str) -> Result<(Self, Key<Log>), KeysError> {
         let path = derivation_path(dir);
-        let text = fs::read_to_string(&path).map_err(|source| KeysError::File {
-            path: path.clone(),
-            source,
-        })?;
-        let derivation: Derivation =
-            toml::from_str(&text).map_err(|error| KeysError::Derivation {
-                path: path.clone(),
-                source: error.into(),
-            })?;
+        let text = fs::read_to_string(&path)
+            .map_err(|source| KeysError::File { path: path.clone(), source })?;
+        let derivation: Derivation = toml::from_str(&text)
+            .map_err(|error| KeysError::Derivation { path: path.clone(), source: error.into() })?;
         Self::open_with(dir, derivation.kek(passphrase, &path)?)
     }
 
@@ -192,18 +185,11 @@ pub fn logged(keys: &[(Purpose, PublicKey)]) -> Vec<event::PublicKey> {
 /// If there is one, or it can't be written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeysError> {
     let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(|source| KeysError::File {
-        path: path.to_owned(),
-        source,
-    })
+    write().map_err(|source| KeysError::File { path: path.to_owned(), source })
 }
 
 /// Makes a folder that only its owner enters.
@@ -212,14 +198,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeysError> {
 /// If it can't be made.
 pub fn make_private_folder(path: &Path) -> Result<(), KeysError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path);
-    made.map_err(|source| KeysError::File {
-        path: path.to_owned(),
-        source,
-    })
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| KeysError::File { path: path.to_owned(), source })
 }
 
 impl Derivation {
@@ -232,11 +212,7 @@ impl Derivation {
             Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).map_err(fault)?;
         let mut key = Zeroizing::new([0; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(
-                passphrase.as_bytes(),
-                self.salt.as_slice(),
-                key.as_mut_slice(),
-            )
+            .hash_password_into(passphrase.as_bytes(), self.salt.as_slice(), key.as_mut_slice())
             .map_err(fault)?;
         Ok(KeyEncryptionKey::new(key))
     }
@@ -244,19 +220,15 @@ impl Derivation {
 
 fn create<P: KeyPurpose>(dir: &Path, kek: &KeyEncryptionKey) -> Result<(), KeysError> {
     let path = key_path(dir, P::PURPOSE);
-    let (_, at_rest) = Key::<P>::create(kek).map_err(|source| KeysError::Sealed {
-        path: path.clone(),
-        source,
-    })?;
+    let (_, at_rest) =
+        Key::<P>::create(kek).map_err(|source| KeysError::Sealed { path: path.clone(), source })?;
     write_private(&path, &at_rest)
 }
 
 fn open<P: KeyPurpose>(dir: &Path, kek: &KeyEncryptionKey) -> Result<Key<P>, KeysError> {
     let path = key_path(dir, P::PURPOSE);
-    let at_rest = fs::read(&path).map_err(|source| KeysError::File {
-        path: path.clone(),
-        source,
-    })?;
+    let at_rest =
+        fs::read(&path).map_err(|source| KeysError::File { path: path.clone(), source })?;
     Key::open(kek, &at_rest).map_err(|source| KeysError::Sealed { path, source })
 }
 

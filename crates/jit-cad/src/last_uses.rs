@@ -22,12 +22,7 @@ struct Inner {
 impl LastUses {
     /// When the login was last used in this run of the daemon.
     pub fn last(&self, serial: &[u8]) -> Option<UnixTime> {
-        self.inner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .uses
-            .get(serial)
-            .copied()
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).uses.get(serial).copied()
     }
 
     /// Notes a use.

@@ -22,19 +22,15 @@ use jit_cad::{clock, http, init, passage};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let logging = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("JIT_CAD_LOG")
-                .unwrap_or_else(|_| "info".into()),
-        );
+    let logging = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(
+        tracing_subscriber::EnvFilter::try_from_env("JIT_CAD_LOG")
+            .unwrap_or_else(|_| "info".into()),
+    );
     logging.init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return end(Failure::failed(format!(
-                "the runtime can't be started: {error}"
-            )));
+            return end(&Failure::failed(format!("the runtime can't be started: {error}")));
         }
     };
     match runtime.block_on(run(cli.command)) {
@@ -64,10 +60,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Log(Log::Check(config)) => {
             let config = Config::read(&config.file)?;
             let head = Store::open(&config.store)?.check()?;
-            say(&format!(
-                "{} entries hold, with the root {}",
-                head.size, head.root
-            ))
+            say(&format!("{} entries hold, with the root {}", head.size, head.root))
         }
     }
 }
@@ -83,13 +76,8 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
         address: address.to_string(),
     };
     let entry = (ActorRef::DAEMON, started.into());
-    app.sequencer
-        .commit(Proposal::new(clock::now(), vec![entry]))
-        .await?;
-    say(&format!(
-        "pin {}\nlistening on https://{address}\nready",
-        app.pin()
-    ))?;
+    app.sequencer.commit(Proposal::new(clock::now(), vec![entry])).await?;
+    say(&format!("pin {}\nlistening on https://{address}\nready", app.pin()))?;
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -108,12 +96,8 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
 
     let now = clock::now();
     passage::keep(&app, now, now);
-    let stopped = DaemonStopped {
-        cause: cause.to_owned(),
-    };
-    app.sequencer
-        .commit(Proposal::new(now, vec![(ActorRef::DAEMON, stopped.into())]))
-        .await?;
+    let stopped = DaemonStopped { cause: cause.to_owned() };
+    app.sequencer.commit(Proposal::new(now, vec![(ActorRef::DAEMON, stopped.into())])).await?;
     tracing::info!(cause, "stopped");
     Ok(())
 }

@@ -29,10 +29,7 @@ pub async fn run(app: Arc<App>) {
         ticks.tick().await;
         let now = clock::now();
         if let Err(error) = end_what_is_due(&app, now).await {
-            tracing::warn!(
-                error = with_causes(&error),
-                "what is due can't be ended yet"
-            );
+            tracing::warn!(error = with_causes(&error), "what is due can't be ended yet");
         }
         if now.since(last_minute) >= MINUTE {
             keep(&app, last_minute, now);
@@ -43,9 +40,7 @@ pub async fn run(app: Arc<App>) {
 
 /// Writes down what was only counted in memory, for the daemon's end.
 pub fn keep(app: &App, since: UnixTime, now: UnixTime) {
-    let strangers = app
-        .take_strangers(since)
-        .map(|event| (ActorRef::DAEMON, event));
+    let strangers = app.take_strangers(since).map(|event| (ActorRef::DAEMON, event));
     let mut proposal = Proposal::new(now, strangers.into_iter().collect());
     proposal.last_uses = app.last_uses.take_unkept(now.minus(USES_LIFE));
     proposal.forget_replies = Some(now.minus(REPLIES_LIFE));

@@ -89,14 +89,7 @@ impl Committed {
             .get(nth)
             .ok_or_else(|| StoreError::Damaged("an entry that was not written".into()))?;
         let index = self.first + u64::try_from(nth).unwrap_or(u64::MAX);
-        recorded(
-            &self.store,
-            leaf.clone(),
-            index,
-            self.size,
-            Arc::clone(&self.checkpoint),
-            value,
-        )
+        recorded(&self.store, leaf.clone(), index, self.size, Arc::clone(&self.checkpoint), value)
     }
 }
 
@@ -142,31 +135,14 @@ impl Sequencer {
         let fault = |error: jit_ca_cert::Error| StoreError::Damaged(error.to_string());
         let log_key = key.log_key(origin.clone());
         // Ed25519 gives the same signature over the same text, so a checkpoint need not be kept.
-        let checkpoint = Arc::new(
-            key.sign_checkpoint(&checkpoint(origin, head))
-                .map_err(fault)?,
-        );
+        let checkpoint = Arc::new(key.sign_checkpoint(&checkpoint(origin, head)).map_err(fault)?);
         let (jobs, received) = mpsc::channel(QUEUE);
         let (announce, checkpoints) = watch::channel(checkpoint);
-        let tail = Tail {
-            store: Arc::clone(&store),
-            key,
-            origin: origin.clone(),
-            head,
-            announce,
-        };
-        thread::Builder::new()
-            .name("sequencer".into())
-            .spawn(move || tail.run(received))
-            .map_err(|error| {
-                StoreError::Damaged(format!("its writer can't be started: {error}"))
-            })?;
-        Ok(Self {
-            store,
-            jobs,
-            checkpoints,
-            log_key,
-        })
+        let tail = Tail { store: Arc::clone(&store), key, origin: origin.clone(), head, announce };
+        thread::Builder::new().name("sequencer".into()).spawn(move || tail.run(received)).map_err(
+            |error| StoreError::Damaged(format!("its writer can't be started: {error}")),
+        )?;
+        Ok(Self { store, jobs, checkpoints, log_key })
     }
 
     /// Writes the entries, and returns once they are durable.
@@ -175,12 +151,10 @@ impl Sequencer {
     /// If nothing was written. An error of the store is not among them: it ends the process.
     pub async fn commit(&self, proposal: Proposal) -> Result<Committed, CommitError> {
         let (done, answer) = oneshot::channel();
-        self.jobs
-            .try_send(Job { proposal, done })
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => CommitError::Busy,
-                mpsc::error::TrySendError::Closed(_) => CommitError::Stopped,
-            })?;
+        self.jobs.try_send(Job { proposal, done }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommitError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CommitError::Stopped,
+        })?;
         answer.await.map_err(|_| CommitError::Stopped)?
     }
 
@@ -201,9 +175,7 @@ impl Sequencer {
     /// # Errors
     /// If the log can't be written.
     pub async fn flush(&self) -> Result<(), CommitError> {
-        self.commit(Proposal::new(clock::now(), Vec::new()))
-            .await
-            .map(drop)
+        self.commit(Proposal::new(clock::now(), Vec::new())).await.map(drop)
     }
 
     /// The newest checkpoint, as it changes.
@@ -239,14 +211,9 @@ fn recorded<T>(
 }
 
 fn checkpoint(origin: &Origin, head: Option<Head>) -> Checkpoint {
-    let (size, root) = head.map_or((0, jit_ca_log::tree::empty_root()), |head| {
-        (head.size, head.root)
-    });
-    Checkpoint {
-        origin: origin.clone(),
-        size,
-        root,
-    }
+    let (size, root) =
+        head.map_or((0, jit_ca_log::tree::empty_root()), |head| (head.size, head.root));
+    Checkpoint { origin: origin.clone(), size, root }
 }
 
 /// The end of the log, and the only hand that moves it.
@@ -289,9 +256,7 @@ impl Tail {
         let now = clock::now_millis();
         let last = self.head.map_or(Millis(0), |head| head.last);
         if now.0.saturating_add(CLOCK_TOLERANCE_MS) < last.0 {
-            batch
-                .into_iter()
-                .for_each(|job| answer(job.done, Err(CommitError::ClockBehind(last))));
+            batch.into_iter().for_each(|job| answer(job.done, Err(CommitError::ClockBehind(last))));
             return Ok(());
         }
         let now = now.max(last);
@@ -306,11 +271,7 @@ impl Tail {
                     let leaves = append(&mut transaction, &proposal, next, now)?;
                     let first = next;
                     next += u64::try_from(leaves.len()).unwrap_or(u64::MAX);
-                    written.push(Written {
-                        done,
-                        first,
-                        leaves,
-                    });
+                    written.push(Written { done, first, leaves });
                 }
                 Err(clash) => answer(done, Err(CommitError::Clash(clash))),
             }
@@ -320,27 +281,18 @@ impl Tail {
         }
 
         // 2. One commit: when it has returned, all of it is durable.
-        let leaves: Vec<Vec<u8>> = written
-            .iter()
-            .flat_map(|written| written.leaves.iter().cloned())
-            .collect();
+        let leaves: Vec<Vec<u8>> =
+            written.iter().flat_map(|written| written.leaves.iter().cloned()).collect();
         let head = transaction.extend_tree(self.head, &leaves, now)?;
         transaction.commit()?;
         self.head = Some(head);
 
         // 3. One checkpoint, signed only now. INVARIANT (append only): what it covers can't be undone any more.
-        let checkpoint = self
-            .key
-            .sign_checkpoint(&checkpoint(&self.origin, self.head));
+        let checkpoint = self.key.sign_checkpoint(&checkpoint(&self.origin, self.head));
         let checkpoint =
             Arc::new(checkpoint.map_err(|error| StoreError::Damaged(error.to_string()))?);
         self.announce.send_replace(Arc::clone(&checkpoint));
-        for Written {
-            done,
-            first,
-            leaves,
-        } in written
-        {
+        for Written { done, first, leaves } in written {
             let committed = Committed {
                 store: Arc::clone(&self.store),
                 first,
@@ -428,11 +380,7 @@ fn append(
 
 /// The ids that stand openly in an event's leaf.
 fn ids(event: &Event) -> Ids {
-    let mut ids = Ids {
-        request: event.request(),
-        grant: None,
-        issuance: None,
-    };
+    let mut ids = Ids { request: event.request(), grant: None, issuance: None };
     match event {
         Event::GrantMade(event) => ids.grant = Some(event.grant),
         Event::GrantEnded(event) => ids.grant = Some(event.grant),

@@ -77,10 +77,8 @@ impl App {
             address: caller.address,
             decision,
         };
-        self.sequencer.commit_soon(Proposal::new(
-            crate::clock::now(),
-            vec![(caller.actor, entry.into())],
-        ));
+        self.sequencer
+            .commit_soon(Proposal::new(crate::clock::now(), vec![(caller.actor, entry.into())]));
         Fault::Refused(refusal)
     }
 }
@@ -90,8 +88,7 @@ impl App {
 /// # Errors
 /// If the policy does not let the caller.
 pub fn may_read_log(app: &App, caller: &Caller) -> Result<(), Fault> {
-    app.ask(caller, caller.facts(Action::ReadLog, crate::clock::now()))
-        .map(drop)
+    app.ask(caller, caller.facts(Action::ReadLog, crate::clock::now())).map(drop)
 }
 
 impl Caller {
@@ -113,13 +110,7 @@ impl Caller {
     }
 
     fn reply(&self, call: &CallKey, resource: Resource, at: UnixTime) -> Reply {
-        Reply {
-            actor: self.actor,
-            key: call.key,
-            call: call.call,
-            resource,
-            at,
-        }
+        Reply { actor: self.actor, key: call.key, call: call.call, resource, at }
     }
 }
 

@@ -85,9 +85,7 @@ impl Store {
         if path.exists() {
             return Err(StoreError::Exists(path.to_owned()));
         }
-        let store = Self {
-            database: Builder::new().set_cache_size(CACHE_BYTES).create(path)?,
-        };
+        let store = Self { database: Builder::new().set_cache_size(CACHE_BYTES).create(path)? };
         // All tables exist from the first commit on, so that a snapshot finds them.
         store.write()?.commit()?;
         Ok(store)
@@ -101,9 +99,7 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        Ok(Self {
-            database: Builder::new().set_cache_size(CACHE_BYTES).open(path)?,
-        })
+        Ok(Self { database: Builder::new().set_cache_size(CACHE_BYTES).open(path)? })
     }
 
     /// A store in memory: for the fold to be made again and compared.
@@ -112,9 +108,7 @@ impl Store {
     /// If redb fails.
     pub fn in_memory() -> Result<Self, StoreError> {
         let backend = redb::backends::InMemoryBackend::new();
-        let store = Self {
-            database: Builder::new().create_with_backend(backend)?,
-        };
+        let store = Self { database: Builder::new().create_with_backend(backend)? };
         store.write()?.commit()?;
         Ok(store)
     }

@@ -28,11 +28,7 @@ pub(super) fn user_certificate(
         P256_CERT => Algorithm::P256,
         _ => return Err(Lint::SubjectKey),
     };
-    let nonce = reader
-        .string()
-        .ok_or(form("nonce"))?
-        .try_into()
-        .map_err(|_| Lint::Nonce)?;
+    let nonce = reader.string().ok_or(form("nonce"))?.try_into().map_err(|_| Lint::Nonce)?;
     let key = subject_key(algorithm, &mut reader)?;
     let serial = reader.uint64().ok_or(form("serial"))?;
     let serial = SshSerial::from_u64(serial).ok_or(Lint::Serial)?;
@@ -57,9 +53,7 @@ pub(super) fn user_certificate(
     }
 
     let signed_length = certificate.len() - reader.left();
-    let to_be_signed = certificate
-        .get(..signed_length)
-        .ok_or(form("certificate"))?;
+    let to_be_signed = certificate.get(..signed_length).ok_or(form("certificate"))?;
     let mut signature = Reader::new(reader.string().ok_or(form("signature"))?);
     if !reader.is_empty() {
         return Err(Lint::TrailingBytes);
@@ -85,11 +79,7 @@ pub(super) fn user_certificate(
         source_addresses,
         nonce,
     };
-    Ok(Parts {
-        content,
-        to_be_signed: to_be_signed.to_vec(),
-        signature: bytes.to_vec(),
-    })
+    Ok(Parts { content, to_be_signed: to_be_signed.to_vec(), signature: bytes.to_vec() })
 }
 
 fn subject_key(algorithm: Algorithm, reader: &mut Reader<'_>) -> Result<SubjectKey, Lint> {
@@ -109,11 +99,7 @@ fn key_id(text: &str) -> Option<(GrantId, IssuanceId, SubjectName)> {
     if prefix != KEY_ID_PREFIX || parts.next().is_some() {
         return None;
     }
-    Some((
-        grant.parse().ok()?,
-        issuance.parse().ok()?,
-        name.parse().ok()?,
-    ))
+    Some((grant.parse().ok()?, issuance.parse().ok()?, name.parse().ok()?))
 }
 
 fn principals(list: &[u8]) -> Option<Principals> {
@@ -146,17 +132,12 @@ fn window(after: u64, before: u64) -> Result<Window, Lint> {
 }
 
 fn critical_options(list: &[u8]) -> Result<(Option<Text>, BTreeSet<Network>), Lint> {
-    let fault = |name: &str| Lint::CriticalOption {
-        name: name.to_owned(),
-    };
+    let fault = |name: &str| Lint::CriticalOption { name: name.to_owned() };
     let (mut command, mut sources) = (None, BTreeSet::new());
     for (name, data) in options(list, fault)? {
         // The data of an option is a string once more.
         let mut data = Reader::new(data);
-        let value = data
-            .text()
-            .filter(|_| data.is_empty())
-            .ok_or_else(|| fault(name))?;
+        let value = data.text().filter(|_| data.is_empty()).ok_or_else(|| fault(name))?;
         match name {
             FORCE_COMMAND => command = Some(value.parse().map_err(|_| fault(name))?),
             SOURCE_ADDRESS => {
@@ -173,9 +154,7 @@ fn critical_options(list: &[u8]) -> Result<(Option<Text>, BTreeSet<Network>), Li
 }
 
 fn extensions(list: &[u8]) -> Result<BTreeSet<Extension>, Lint> {
-    let fault = |name: &str| Lint::Extension {
-        name: name.to_owned(),
-    };
+    let fault = |name: &str| Lint::Extension { name: name.to_owned() };
     let options = options(list, fault)?;
     let known = options.into_iter().map(|(name, data)| match name.parse() {
         Ok(extension) if data.is_empty() => Ok(extension),

@@ -40,13 +40,7 @@ pub struct IssuingCertificate<P> {
 impl<P: Issuing> IssuingCertificate<P> {
     /// The certificate of the CA `name` for this key, valid from `issued` on for [`ISSUING_LIFETIME`].
     pub fn new(name: CaName, key: &Key<P>, issuance: IssuanceId, issued: UnixTime) -> Self {
-        Self {
-            name,
-            key: key.public().clone(),
-            issuance,
-            issued,
-            purpose: PhantomData,
-        }
+        Self { name, key: key.public().clone(), issuance, issued, purpose: PhantomData }
     }
 }
 
@@ -70,13 +64,7 @@ impl CaCertificate<Root> {
         let content: RootCertificate = intent::read(&der, &key)?;
         let end = content.issued.plus(ROOT_LIFETIME);
         let common_name = root_name(&content.name);
-        Ok(Self {
-            der,
-            common_name,
-            key,
-            end,
-            purpose: PhantomData,
-        })
+        Ok(Self { der, common_name, key, end, purpose: PhantomData })
     }
 }
 
@@ -89,13 +77,7 @@ impl<P: Issuing> CaCertificate<P> {
         let content: IssuingCertificate<P> = intent::read(&der, root)?;
         let end = content.issued.plus(ISSUING_LIFETIME);
         let common_name = issuing_name::<P>(&content.name);
-        Ok(Self {
-            der,
-            common_name,
-            key: content.key,
-            end,
-            purpose: PhantomData,
-        })
+        Ok(Self { der, common_name, key: content.key, end, purpose: PhantomData })
     }
 }
 
@@ -143,10 +125,7 @@ impl Profile for RootCertificate {
             validity: write::between(self.issued, self.issued.plus(ROOT_LIFETIME)),
             key: issuer,
             subject: vec![write::common_name(&name)],
-            form: Form::Ca {
-                usage: None,
-                path_length: 1,
-            },
+            form: Form::Ca { usage: None, path_length: 1 },
         };
         write::write(&draft, &name, issuer)
     }
@@ -158,9 +137,7 @@ impl Profile for RootCertificate {
     fn read(certificate: &[u8], issuer: &PublicKey) -> Result<Parts<Self>, Lint> {
         let mut reading = Reading::new(certificate, Purpose::Root.algorithm())?;
         let [common_name] = reading.subject([COMMON_NAME])?;
-        let name = common_name
-            .strip_suffix(" Root")
-            .and_then(|name| name.parse().ok());
+        let name = common_name.strip_suffix(" Root").and_then(|name| name.parse().ok());
         let name: CaName = name.ok_or(Lint::Subject)?;
         reading.issuer(&root_name(&name))?;
         if reading.public_key()? != *issuer {
@@ -168,11 +145,7 @@ impl Profile for RootCertificate {
         }
         let issued = reading.validity_of(ROOT_LIFETIME)?;
         reading.ca_extensions(issuer, None, 1)?;
-        let content = Self {
-            name,
-            issuance: reading.issuance()?,
-            issued,
-        };
+        let content = Self { name, issuance: reading.issuance()?, issued };
         reading.finish(content)
     }
 
@@ -197,10 +170,7 @@ impl<P: Issuing> Profile for IssuingCertificate<P> {
             validity: write::between(self.issued, self.issued.plus(ISSUING_LIFETIME)),
             key: &self.key,
             subject: vec![write::common_name(&issuing_name::<P>(&self.name))],
-            form: Form::Ca {
-                usage: Some(P::USAGE),
-                path_length: 0,
-            },
+            form: Form::Ca { usage: Some(P::USAGE), path_length: 0 },
         };
         write::write(&draft, issuer.common_name(), issuer.key())
     }
@@ -214,12 +184,8 @@ impl<P: Issuing> Profile for IssuingCertificate<P> {
         reading.issuer(issuer.common_name())?;
         reading.authority(issuer.key())?;
         let [common_name] = reading.subject([COMMON_NAME])?;
-        let name = common_name
-            .strip_suffix(P::TITLE)
-            .and_then(|name| name.strip_suffix(' '));
-        let name = name
-            .and_then(|name| name.parse().ok())
-            .ok_or(Lint::Subject)?;
+        let name = common_name.strip_suffix(P::TITLE).and_then(|name| name.strip_suffix(' '));
+        let name = name.and_then(|name| name.parse().ok()).ok_or(Lint::Subject)?;
         let key = reading.public_key()?;
         if key.algorithm() != P::PURPOSE.algorithm() || key == *issuer.key() {
             return Err(Lint::SubjectKey);
@@ -229,13 +195,8 @@ impl<P: Issuing> Profile for IssuingCertificate<P> {
             return Err(Lint::OutlivesIssuer);
         }
         reading.ca_extensions(&key, Some(P::USAGE), 0)?;
-        let content = Self {
-            name,
-            key,
-            issuance: reading.issuance()?,
-            issued,
-            purpose: PhantomData,
-        };
+        let content =
+            Self { name, key, issuance: reading.issuance()?, issued, purpose: PhantomData };
         reading.finish(content)
     }
 

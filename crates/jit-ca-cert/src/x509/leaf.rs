@@ -144,11 +144,7 @@ fn read<L: Leaf>(certificate: &[u8], issuer: &CaCertificate<L::Ca>) -> Result<Pa
     if window.end() > issuer.end() {
         return Err(Lint::OutlivesIssuer);
     }
-    let common = Common {
-        key: reading.subject_key()?,
-        issuance: reading.issuance()?,
-        window,
-    };
+    let common = Common { key: reading.subject_key()?, issuance: reading.issuance()?, window };
     reading.leaf_extensions(L::Ca::USAGE)?;
     let content = L::read(&mut reading, common)?;
     reading.finish(content)
@@ -158,10 +154,8 @@ impl Leaf for ClientCertificate {
     type Ca = Clients;
 
     fn draft(&self) -> Result<Draft<'_>, Error> {
-        let id = format!(
-            "spiffe://{}/role/{}/person/{}",
-            self.trust_domain, self.role, self.subject
-        );
+        let id =
+            format!("spiffe://{}/role/{}/person/{}", self.trust_domain, self.role, self.subject);
         Ok(Draft {
             issuance: self.issuance,
             validity: write::between(self.window.start(), self.window.end()),
@@ -171,19 +165,12 @@ impl Leaf for ClientCertificate {
                 write::organizational_unit(self.role.as_str()),
                 write::serial_number(&self.grant.to_string())?,
             ],
-            form: Form::Leaf {
-                usage: Clients::USAGE,
-                names: vec![write::uri(&id)?],
-            },
+            form: Form::Leaf { usage: Clients::USAGE, names: vec![write::uri(&id)?] },
         })
     }
 
     fn read(reading: &mut Reading<'_>, common: Common) -> Result<Self, Lint> {
-        let Common {
-            key,
-            issuance,
-            window,
-        } = common;
+        let Common { key, issuance, window } = common;
         let [name, role, grant] =
             reading.subject([COMMON_NAME, ORGANIZATIONAL_UNIT, SERIAL_NUMBER])?;
         let name = name.parse().map_err(|_| Lint::Subject)?;
@@ -196,16 +183,7 @@ impl Leaf for ClientCertificate {
             .and_then(|subject| subject.parse().ok())
             .ok_or(Lint::SubjectAltName)?;
         let trust_domain = trust_domain.parse().map_err(|_| Lint::SubjectAltName)?;
-        Ok(Self {
-            key,
-            issuance,
-            name,
-            subject,
-            role,
-            grant,
-            trust_domain,
-            window,
-        })
+        Ok(Self { key, issuance, name, subject, role, grant, trust_domain, window })
     }
 }
 
@@ -223,19 +201,12 @@ impl Leaf for LoginCertificate {
                 write::common_name(self.name.as_str()),
                 write::serial_number(&self.subject.to_string())?,
             ],
-            form: Form::Leaf {
-                usage: Logins::USAGE,
-                names: vec![write::uri(&id)?],
-            },
+            form: Form::Leaf { usage: Logins::USAGE, names: vec![write::uri(&id)?] },
         })
     }
 
     fn read(reading: &mut Reading<'_>, common: Common) -> Result<Self, Lint> {
-        let Common {
-            key,
-            issuance,
-            window,
-        } = common;
+        let Common { key, issuance, window } = common;
         let [name, subject] = reading.subject([COMMON_NAME, SERIAL_NUMBER])?;
         let name = name.parse().map_err(|_| Lint::Subject)?;
         let subject: ActorRef = subject.parse().map_err(|_| Lint::Subject)?;
@@ -243,14 +214,7 @@ impl Leaf for LoginCertificate {
             .strip_suffix(&format!("/login/{subject}"))
             .and_then(|domain| domain.parse().ok())
             .ok_or(Lint::SubjectAltName)?;
-        Ok(Self {
-            key,
-            issuance,
-            name,
-            subject,
-            trust_domain,
-            window,
-        })
+        Ok(Self { key, issuance, name, subject, trust_domain, window })
     }
 }
 
@@ -267,19 +231,12 @@ impl Leaf for ServerCertificate {
             validity: write::between(self.window.start(), self.window.end()),
             key: self.key.public_key(),
             subject: Vec::new(),
-            form: Form::Leaf {
-                usage: Servers::USAGE,
-                names: names.collect::<Result<_, _>>()?,
-            },
+            form: Form::Leaf { usage: Servers::USAGE, names: names.collect::<Result<_, _>>()? },
         })
     }
 
     fn read(reading: &mut Reading<'_>, common: Common) -> Result<Self, Lint> {
-        let Common {
-            key,
-            issuance,
-            window,
-        } = common;
+        let Common { key, issuance, window } = common;
         let [] = reading.subject([])?;
         let found = reading.alternative_names(true)?;
         let names: BTreeSet<_> = found.iter().filter_map(server_name).collect();
@@ -287,22 +244,16 @@ impl Leaf for ServerCertificate {
         if names.is_empty() || names.len() != found.len() {
             return Err(Lint::SubjectAltName);
         }
-        Ok(Self {
-            key,
-            issuance,
-            names,
-            window,
-        })
+        Ok(Self { key, issuance, names, window })
     }
 }
 
 /// What follows `spiffe://` in the one alternative name.
 fn spiffe_id(reading: &mut Reading<'_>) -> Result<String, Lint> {
     match reading.alternative_names(false)?.as_slice() {
-        [GeneralName::URI(id)] => id
-            .strip_prefix("spiffe://")
-            .map(str::to_owned)
-            .ok_or(Lint::SubjectAltName),
+        [GeneralName::URI(id)] => {
+            id.strip_prefix("spiffe://").map(str::to_owned).ok_or(Lint::SubjectAltName)
+        }
         _ => Err(Lint::SubjectAltName),
     }
 }

@@ -51,26 +51,17 @@ impl<'c> Reading<'c> {
         let mut extensions = BTreeMap::new();
         for extension in fields.extensions() {
             let name = extension.oid.to_id_string();
-            if extensions
-                .insert(name.clone(), (extension.critical, extension.value))
-                .is_some()
-            {
+            if extensions.insert(name.clone(), (extension.critical, extension.value)).is_some() {
                 return Err(Lint::Extension { name });
             }
         }
-        Ok(Self {
-            certificate,
-            extensions,
-        })
+        Ok(Self { certificate, extensions })
     }
 
     /// The issuance id in the serial number, which has the one form `01 ‖ id`.
     pub(super) fn issuance(&self) -> Result<IssuanceId, Lint> {
         match self.certificate.tbs_certificate.raw_serial() {
-            [1, id @ ..] => id
-                .try_into()
-                .map(IssuanceId::from_bytes)
-                .map_err(|_| Lint::Serial),
+            [1, id @ ..] => id.try_into().map(IssuanceId::from_bytes).map_err(|_| Lint::Serial),
             _ => Err(Lint::Serial),
         }
     }
@@ -105,10 +96,7 @@ impl<'c> Reading<'c> {
     /// The window of a leaf, at most `cap` long.
     pub(super) fn window(&self, cap: Span) -> Result<Window, Lint> {
         let (start, end) = self.bounds()?;
-        let too_long = Lint::TooLong {
-            seconds: end.since(start).secs(),
-            cap: cap.secs(),
-        };
+        let too_long = Lint::TooLong { seconds: end.since(start).secs(), cap: cap.secs() };
         match Window::new(start, end) {
             Ok(_) if end.since(start) > cap => Err(too_long),
             Ok(window) => Ok(window),
@@ -122,10 +110,7 @@ impl<'c> Reading<'c> {
         let (start, end) = self.bounds()?;
         let found = end.since(start);
         if found > length {
-            Err(Lint::TooLong {
-                seconds: found.secs(),
-                cap: length.secs(),
-            })
+            Err(Lint::TooLong { seconds: found.secs(), cap: length.secs() })
         } else if found < length {
             Err(Lint::Validity)
         } else {
@@ -139,9 +124,7 @@ impl<'c> Reading<'c> {
         let [not_before, not_after] = [validity.not_before, validity.not_after].map(|time| {
             // RFC 5280 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on.
             let right_form = time.is_utctime() == (time.timestamp() < YEAR_2050);
-            u64::try_from(time.timestamp())
-                .ok()
-                .filter(|&seconds| right_form && seconds > 0)
+            u64::try_from(time.timestamp()).ok().filter(|&seconds| right_form && seconds > 0)
         });
         let (Some(not_before), Some(not_after)) = (not_before, not_after) else {
             return Err(Lint::Validity);
@@ -173,15 +156,9 @@ impl<'c> Reading<'c> {
     ) -> Result<(), Lint> {
         let subject_key_id = [b"\x04\x14".as_slice(), &key.key_identifier()].concat();
         self.extension(&SUBJECT_KEY_ID, false, &subject_key_id)?;
-        self.extension(
-            &BASIC_CONSTRAINTS,
-            true,
-            &[0x30, 6, 1, 1, 0xff, 2, 1, path_length],
-        )?;
+        self.extension(&BASIC_CONSTRAINTS, true, &[0x30, 6, 1, 1, 0xff, 2, 1, path_length])?;
         self.extension(&KEY_USAGE, true, KEY_CERT_SIGN_CRL_SIGN)?;
-        usage.map_or(Ok(()), |usage| {
-            self.extension(&EXTENDED_KEY_USAGE, false, extended(usage))
-        })
+        usage.map_or(Ok(()), |usage| self.extension(&EXTENDED_KEY_USAGE, false, extended(usage)))
     }
 
     /// Takes the alternative names.
@@ -206,18 +183,12 @@ impl<'c> Reading<'c> {
         if self.take(extension)? == (critical, value) {
             Ok(())
         } else {
-            Err(Lint::Extension {
-                name: extension.name.to_owned(),
-            })
+            Err(Lint::Extension { name: extension.name.to_owned() })
         }
     }
 
     fn take(&mut self, extension: &Extension) -> Result<(bool, &'c [u8]), Lint> {
-        self.extensions
-            .remove(extension.oid)
-            .ok_or(Lint::MissingExtension {
-                name: extension.name,
-            })
+        self.extensions.remove(extension.oid).ok_or(Lint::MissingExtension { name: extension.name })
     }
 
     /// Ends the reading: every extension must have been taken.
@@ -230,11 +201,7 @@ impl<'c> Reading<'c> {
             return Err(form("signature"));
         }
         let to_be_signed = self.certificate.tbs_certificate.as_ref().to_vec();
-        Ok(Parts {
-            content,
-            to_be_signed,
-            signature: signature.data.to_vec(),
-        })
+        Ok(Parts { content, to_be_signed, signature: signature.data.to_vec() })
     }
 }
 
@@ -268,11 +235,7 @@ fn values<const N: usize>(name: &X509Name<'_>, attributes: [&Attribute; N]) -> O
         }
         values.push(found.as_str().ok()?.to_owned());
     }
-    if parts.next().is_some() {
-        None
-    } else {
-        values.try_into().ok()
-    }
+    if parts.next().is_some() { None } else { values.try_into().ok() }
 }
 
 fn extended(usage: Usage) -> &'static [u8] {
@@ -292,52 +255,24 @@ pub(super) struct Attribute {
     tag: Tag,
 }
 
-pub(super) const COMMON_NAME: &Attribute = &Attribute {
-    oid: "2.5.4.3",
-    tag: Tag::Utf8String,
-};
-pub(super) const ORGANIZATIONAL_UNIT: &Attribute = &Attribute {
-    oid: "2.5.4.11",
-    tag: Tag::Utf8String,
-};
-pub(super) const SERIAL_NUMBER: &Attribute = &Attribute {
-    oid: "2.5.4.5",
-    tag: Tag::PrintableString,
-};
+pub(super) const COMMON_NAME: &Attribute = &Attribute { oid: "2.5.4.3", tag: Tag::Utf8String };
+pub(super) const ORGANIZATIONAL_UNIT: &Attribute =
+    &Attribute { oid: "2.5.4.11", tag: Tag::Utf8String };
+pub(super) const SERIAL_NUMBER: &Attribute =
+    &Attribute { oid: "2.5.4.5", tag: Tag::PrintableString };
 
 struct Extension {
     oid: &'static str,
     name: &'static str,
 }
 
-const SUBJECT_KEY_ID: Extension = Extension {
-    oid: "2.5.29.14",
-    name: "subjectKeyIdentifier",
-};
-const KEY_USAGE: Extension = Extension {
-    oid: "2.5.29.15",
-    name: "keyUsage",
-};
-const SUBJECT_ALT_NAME: Extension = Extension {
-    oid: "2.5.29.17",
-    name: "subjectAltName",
-};
-const BASIC_CONSTRAINTS: Extension = Extension {
-    oid: "2.5.29.19",
-    name: "basicConstraints",
-};
-const AUTHORITY_KEY_ID: Extension = Extension {
-    oid: "2.5.29.35",
-    name: "authorityKeyIdentifier",
-};
-const EXTENDED_KEY_USAGE: Extension = Extension {
-    oid: "2.5.29.37",
-    name: "extKeyUsage",
-};
-const NO_REV_AVAIL: Extension = Extension {
-    oid: "2.5.29.56",
-    name: "noRevAvail",
-};
+const SUBJECT_KEY_ID: Extension = Extension { oid: "2.5.29.14", name: "subjectKeyIdentifier" };
+const KEY_USAGE: Extension = Extension { oid: "2.5.29.15", name: "keyUsage" };
+const SUBJECT_ALT_NAME: Extension = Extension { oid: "2.5.29.17", name: "subjectAltName" };
+const BASIC_CONSTRAINTS: Extension = Extension { oid: "2.5.29.19", name: "basicConstraints" };
+const AUTHORITY_KEY_ID: Extension = Extension { oid: "2.5.29.35", name: "authorityKeyIdentifier" };
+const EXTENDED_KEY_USAGE: Extension = Extension { oid: "2.5.29.37", name: "extKeyUsage" };
+const NO_REV_AVAIL: Extension = Extension { oid: "2.5.29.56", name: "noRevAvail" };
 
 /// BIT STRING with bit 0 set (RFC 5280 4.2.1.3).
 const DIGITAL_SIGNATURE: &[u8] = b"\x03\x02\x07\x80";

@@ -29,14 +29,8 @@ pub(super) struct Validity {
 
 /// What kind of certificate.
 pub(super) enum Form {
-    Leaf {
-        usage: Usage,
-        names: Vec<SanType>,
-    },
-    Ca {
-        usage: Option<Usage>,
-        path_length: u8,
-    },
+    Leaf { usage: Usage, names: Vec<SanType> },
+    Ca { usage: Option<Usage>, path_length: u8 },
 }
 
 /// The validity of a certificate for `[start, end)`.
@@ -70,9 +64,7 @@ pub(super) fn finish(algorithm: Algorithm, to_be_signed: &[u8], signature: &[u8]
         writer.write_sequence(|writer| {
             writer.next().write_der(to_be_signed);
             writer.next().write_der(algorithm_identifier(algorithm));
-            writer
-                .next()
-                .write_bitvec_bytes(signature, signature.len() * 8);
+            writer.next().write_bitvec_bytes(signature, signature.len() * 8);
         });
     })
 }
@@ -144,19 +136,13 @@ pub(super) fn common_name(name: &str) -> (DnType, DnValue) {
 }
 
 pub(super) fn organizational_unit(name: &str) -> (DnType, DnValue) {
-    (
-        DnType::OrganizationalUnitName,
-        DnValue::Utf8String(name.to_owned()),
-    )
+    (DnType::OrganizationalUnitName, DnValue::Utf8String(name.to_owned()))
 }
 
 /// X520SerialNumber is a PrintableString (RFC 5280 A.1).
 pub(super) fn serial_number(number: &str) -> Result<(DnType, DnValue), Error> {
     let number = number.try_into().map_err(fault)?;
-    Ok((
-        DnType::from_oid(&[2, 5, 4, 5]),
-        DnValue::PrintableString(number),
-    ))
+    Ok((DnType::from_oid(&[2, 5, 4, 5]), DnValue::PrintableString(number)))
 }
 
 pub(super) fn uri(uri: &str) -> Result<SanType, Error> {
@@ -169,9 +155,7 @@ pub(super) fn dns(name: &str) -> Result<SanType, Error> {
 
 fn distinguished_name(parts: impl IntoIterator<Item = (DnType, DnValue)>) -> DistinguishedName {
     let mut name = DistinguishedName::new();
-    parts
-        .into_iter()
-        .for_each(|(kind, value)| name.push(kind, value));
+    parts.into_iter().for_each(|(kind, value)| name.push(kind, value));
     name
 }
 

@@ -33,10 +33,7 @@ impl Fields {
             der(0x02, &self.serial),
             self.algorithm.clone(),
             name(&self.issuer),
-            der(
-                0x30,
-                &[self.not_before.clone(), self.not_after.clone()].concat(),
-            ),
+            der(0x30, &[self.not_before.clone(), self.not_after.clone()].concat()),
             name(&self.subject),
             self.spki.clone(),
             self.unique_id.clone(),
@@ -46,10 +43,7 @@ impl Fields {
     }
 
     pub(super) fn extension(&mut self, oid: &str) -> &mut Extension {
-        self.extensions
-            .iter_mut()
-            .find(|(found, ..)| *found == oid)
-            .unwrap()
+        self.extensions.iter_mut().find(|(found, ..)| *found == oid).unwrap()
     }
 
     pub(super) fn remove(&mut self, oid: &str) {
@@ -60,11 +54,7 @@ impl Fields {
 pub(super) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = match content.len() {
         short @ 0..128 => vec![u8::try_from(short).unwrap()],
-        long => [
-            &[0x82],
-            u16::try_from(long).unwrap().to_be_bytes().as_slice(),
-        ]
-        .concat(),
+        long => [&[0x82], u16::try_from(long).unwrap().to_be_bytes().as_slice()].concat(),
     };
     // Between 128 and 255 a single octet of length is DER's form.
     let length = match length.as_slice() {
@@ -92,24 +82,15 @@ pub(super) fn name(name: &Name) -> Vec<u8> {
 }
 
 pub(super) fn extension((kind, critical, value): &Extension) -> Vec<u8> {
-    let critical = if *critical {
-        der(0x01, &[0xff])
-    } else {
-        vec![]
-    };
+    let critical = if *critical { der(0x01, &[0xff]) } else { vec![] };
     der(0x30, &[oid(kind), critical, der(0x04, value)].concat())
 }
 
 pub(super) fn time(time: u64) -> Vec<u8> {
-    let date = ASN1Time::from_timestamp(time.try_into().unwrap())
-        .unwrap()
-        .to_datetime();
+    let date = ASN1Time::from_timestamp(time.try_into().unwrap()).unwrap().to_datetime();
     let (year, month, day) = date.to_calendar_date();
     let (hour, minute, second) = date.to_hms();
-    let rest = format!(
-        "{:02}{day:02}{hour:02}{minute:02}{second:02}Z",
-        u8::from(month)
-    );
+    let rest = format!("{:02}{day:02}{hour:02}{minute:02}{second:02}Z", u8::from(month));
     if year < 2050 {
         der(0x17, format!("{:02}{rest}", year % 100).as_bytes())
     } else {
@@ -157,11 +138,7 @@ pub(super) fn client() -> Fields {
         spki: content.key.public_key().spki(),
         unique_id: vec![],
         extensions: vec![
-            (
-                AUTHORITY_KEY_ID,
-                false,
-                der(0x30, &der(0x80, &key_identifier(CA.clients.key()))),
-            ),
+            (AUTHORITY_KEY_ID, false, der(0x30, &der(0x80, &key_identifier(CA.clients.key())))),
             (SUBJECT_ALT_NAME, false, der(0x30, &der(0x86, id))),
             (KEY_USAGE, true, hex("03020780")),
             (EXTENDED_KEY_USAGE, false, hex(CLIENT_AUTH)),
@@ -176,10 +153,7 @@ pub(super) fn login() -> Fields {
     let id = b"spiffe://example.org/login/abababababababababababababababab";
     let mut fields = client();
     fields.issuer = vec![common_name("Example Access Logins")];
-    fields.subject = vec![
-        common_name("alice"),
-        vec![("2.5.4.5", 0x13, "ab".repeat(16))],
-    ];
+    fields.subject = vec![common_name("alice"), vec![("2.5.4.5", 0x13, "ab".repeat(16))]];
     fields.extension(AUTHORITY_KEY_ID).2 = der(0x30, &der(0x80, &key_identifier(CA.logins.key())));
     fields.extension(SUBJECT_ALT_NAME).2 = der(0x30, &der(0x86, id));
     fields
@@ -228,18 +202,10 @@ pub(super) fn issuing() -> Fields {
     fields.subject = vec![common_name("Example Access Clients")];
     fields.spki = CA.clients.key().spki();
     fields.extensions = vec![
-        (
-            AUTHORITY_KEY_ID,
-            false,
-            der(0x30, &der(0x80, &key_identifier(CA.root.key()))),
-        ),
+        (AUTHORITY_KEY_ID, false, der(0x30, &der(0x80, &key_identifier(CA.root.key())))),
         (KEY_USAGE, true, hex("03020106")),
         (EXTENDED_KEY_USAGE, false, hex(CLIENT_AUTH)),
-        (
-            SUBJECT_KEY_ID,
-            false,
-            der(0x04, &key_identifier(CA.clients.key())),
-        ),
+        (SUBJECT_KEY_ID, false, der(0x04, &key_identifier(CA.clients.key()))),
         (BASIC_CONSTRAINTS, true, hex("30060101ff020100")),
     ];
     fields

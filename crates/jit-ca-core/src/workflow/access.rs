@@ -172,10 +172,8 @@ impl Access {
                 }
             }
             Event::RequestDenied(denied) => {
-                self.state = RequestState::Denied {
-                    by: denied.name.clone(),
-                    reason: denied.reason.clone(),
-                };
+                self.state =
+                    RequestState::Denied { by: denied.name.clone(), reason: denied.reason.clone() };
             }
             Event::RequestCancelled(_) => self.state = RequestState::Cancelled,
             Event::RequestLapsed(_) => self.state = RequestState::Lapsed,
@@ -194,13 +192,10 @@ impl Access {
 
     /// The people who approved, each once.
     pub fn approvers(&self) -> BTreeSet<&SubjectId> {
-        let people = self
-            .approvals
-            .iter()
-            .filter_map(|approval| match &approval.by {
-                Approver::Person { subject, .. } => Some(subject),
-                Approver::Rules(_) => None,
-            });
+        let people = self.approvals.iter().filter_map(|approval| match &approval.by {
+            Approver::Person { subject, .. } => Some(subject),
+            Approver::Rules(_) => None,
+        });
         people.collect()
     }
 }

@@ -22,10 +22,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of this kind, said in these words.
     pub fn new(code: RefusalCode, text: impl Into<String>) -> Self {
-        Self {
-            code,
-            text: text.into(),
-        }
+        Self { code, text: text.into() }
     }
 }
 
@@ -144,16 +141,7 @@ impl Access {
                 "this is your own request; cancel it instead",
             ));
         }
-        Ok(vec![
-            RequestDenied {
-                request: self.request.id,
-                by,
-                name,
-                reason,
-                decision,
-            }
-            .into(),
-        ])
+        Ok(vec![RequestDenied { request: self.request.id, by, name, reason, decision }.into()])
     }
 
     /// The requester takes the request back.
@@ -168,12 +156,7 @@ impl Access {
             ));
         }
         self.must_be_pending(now)?;
-        Ok(vec![
-            RequestCancelled {
-                request: self.request.id,
-            }
-            .into(),
-        ])
+        Ok(vec![RequestCancelled { request: self.request.id }.into()])
     }
 
     /// What time alone has brought: the lapse of a pending request, the end of a grant.
@@ -181,23 +164,10 @@ impl Access {
         let request = self.request.id;
         match &self.state {
             RequestState::Pending if now >= self.request.lapses => {
-                vec![
-                    RequestLapsed {
-                        request,
-                        lapsed: self.request.lapses,
-                    }
-                    .into(),
-                ]
+                vec![RequestLapsed { request, lapsed: self.request.lapses }.into()]
             }
             RequestState::Approved(grant) if !grant.end_logged && now >= grant.window.end() => {
-                vec![
-                    GrantEnded {
-                        grant: grant.id,
-                        request,
-                        ended: grant.window.end(),
-                    }
-                    .into(),
-                ]
+                vec![GrantEnded { grant: grant.id, request, ended: grant.window.end() }.into()]
             }
             _ => Vec::new(),
         }
@@ -223,16 +193,10 @@ impl Access {
         now: UnixTime,
     ) -> Result<(&Grant, &Row), Refusal> {
         if *subject != self.request.subject {
-            return Err(Refusal::new(
-                RefusalCode::NotYours,
-                "the grant is somebody else's",
-            ));
+            return Err(Refusal::new(RefusalCode::NotYours, "the grant is somebody else's"));
         }
         let grant = self.grant().ok_or_else(|| {
-            Refusal::new(
-                RefusalCode::NotPending,
-                "the request has not become a grant",
-            )
+            Refusal::new(RefusalCode::NotPending, "the request has not become a grant")
         })?;
         match grant.state(now) {
             GrantState::Active => {}
@@ -250,10 +214,7 @@ impl Access {
             }
         }
         let row = grant.row(row).ok_or_else(|| {
-            Refusal::new(
-                RefusalCode::UnknownRow,
-                format!("the grant has no row {row}"),
-            )
+            Refusal::new(RefusalCode::UnknownRow, format!("the grant has no row {row}"))
         })?;
         Ok((grant, row))
     }
@@ -267,32 +228,19 @@ impl Access {
             RequestState::Denied { .. } => "was denied",
             RequestState::Cancelled => "was cancelled",
         };
-        Err(Refusal::new(
-            RefusalCode::NotPending,
-            format!("the request {state}"),
-        ))
+        Err(Refusal::new(RefusalCode::NotPending, format!("the request {state}")))
     }
 
     /// The rows that all approvals so far kept.
     fn rows_kept(&self) -> Vec<Row> {
-        let kept_by_all = |row: &&Row| {
-            self.approvals
-                .iter()
-                .all(|approval| approval.rows.contains(row))
-        };
-        self.request
-            .rows
-            .iter()
-            .filter(kept_by_all)
-            .cloned()
-            .collect()
+        let kept_by_all =
+            |row: &&Row| self.approvals.iter().all(|approval| approval.rows.contains(row));
+        self.request.rows.iter().filter(kept_by_all).cloned().collect()
     }
 
     fn is_agreed(&self) -> bool {
-        let by_rule = self
-            .approvals
-            .iter()
-            .any(|approval| matches!(approval.by, Approver::Rules(_)));
+        let by_rule =
+            self.approvals.iter().any(|approval| matches!(approval.by, Approver::Rules(_)));
         by_rule || self.approvers().len() >= usize::from(self.request.approvals_needed.max(1))
     }
 

@@ -14,29 +14,15 @@ use crate::{
 
 /// The requester is person 0.
 const PEOPLE: usize = 4;
-const ROWS: [&str; 3] = [
-    "ssh a login=x hosts=h1,h2",
-    "ssh b login=y hosts=h1",
-    "x509 c",
-];
+const ROWS: [&str; 3] = ["ssh a login=x hosts=h1,h2", "ssh b login=y hosts=h1", "x509 c"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Approve {
-        by: usize,
-        duration: Option<u64>,
-        rows: Option<Vec<usize>>,
-    },
+    Approve { by: usize, duration: Option<u64>, rows: Option<Vec<usize>> },
     ApproveByRule,
-    Deny {
-        by: usize,
-    },
-    Cancel {
-        by: usize,
-    },
-    Wait {
-        seconds: u64,
-    },
+    Deny { by: usize },
+    Cancel { by: usize },
+    Wait { seconds: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -114,11 +100,7 @@ struct Model {
 }
 
 enum Over {
-    Granted {
-        from: u64,
-        until: u64,
-        rows: BTreeSet<usize>,
-    },
+    Granted { from: u64, until: u64, rows: BTreeSet<usize> },
     Otherwise,
 }
 
@@ -142,10 +124,9 @@ impl Model {
                 }
             }
             Step::Approve { by, duration, rows } => {
-                let rows: BTreeSet<usize> =
-                    rows.as_ref().map_or((0..ROWS.len()).collect(), |rows| {
-                        rows.iter().copied().collect()
-                    });
+                let rows: BTreeSet<usize> = rows
+                    .as_ref()
+                    .map_or((0..ROWS.len()).collect(), |rows| rows.iter().copied().collect());
                 let kept: BTreeSet<usize> = self.rows.intersection(&rows).copied().collect();
                 let last = self.approvers.len() + 1 >= self.needed;
                 let fits = duration.is_none_or(|duration| duration > 0 && duration <= self.asked)
@@ -170,11 +151,8 @@ impl Model {
     }
 
     fn grant(&mut self, now: u64) {
-        self.over = Some(Over::Granted {
-            from: now,
-            until: now + self.left,
-            rows: self.rows.clone(),
-        });
+        self.over =
+            Some(Over::Granted { from: now, until: now + self.left, rows: self.rows.clone() });
     }
 }
 
@@ -184,11 +162,7 @@ fn an_approval_of_another_request_is_none() {
     let mut other = approval(person(1), None, None);
     other.hash = Digest::from_bytes([1; 32]);
     let refusal = access
-        .approve(
-            other,
-            GrantId::from_bytes([9; 16]),
-            UnixTime::from_secs(1_001),
-        )
+        .approve(other, GrantId::from_bytes([9; 16]), UnixTime::from_secs(1_001))
         .unwrap_err();
     assert_eq!(refusal.code, RefusalCode::WrongStatement);
     assert_eq!(access.state, RequestState::Pending);
@@ -203,10 +177,7 @@ fn subject(index: usize) -> SubjectId {
 }
 
 fn person(index: usize) -> Approver {
-    Approver::Person {
-        subject: subject(index),
-        name: "p".parse().unwrap(),
-    }
+    Approver::Person { subject: subject(index), name: "p".parse().unwrap() }
 }
 
 fn approval(by: Approver, duration: Option<u64>, rows: Option<Vec<Row>>) -> Approve {
@@ -237,11 +208,7 @@ fn decided() -> Decided {
             reason: None,
             ticket: None,
         },
-        decision: Decision {
-            outcome: Outcome::Allow,
-            rules: Vec::new(),
-            reasons: Vec::new(),
-        },
+        decision: Decision { outcome: Outcome::Allow, rules: Vec::new(), reasons: Vec::new() },
     }
 }
 

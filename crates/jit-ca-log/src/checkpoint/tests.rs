@@ -13,11 +13,7 @@ fn signer(seed: u8, origin: &str) -> (Ed25519KeyPair, LogKey) {
 }
 
 fn checkpoint() -> Checkpoint {
-    Checkpoint {
-        origin: ORIGIN.parse().unwrap(),
-        size: 4712,
-        root: empty_root(),
-    }
+    Checkpoint { origin: ORIGIN.parse().unwrap(), size: 4712, root: empty_root() }
 }
 
 fn sign(pair: &Ed25519KeyPair, text: &str) -> [u8; 64] {
@@ -26,17 +22,11 @@ fn sign(pair: &Ed25519KeyPair, text: &str) -> [u8; 64] {
 
 /// The checkpoint as this key's owner signs it, and also what no honest owner would sign.
 fn note(text: &str, pair: &Ed25519KeyPair, key: &LogKey) -> String {
-    format!(
-        "{text}\n{}",
-        line(key.origin.as_str(), key.id(), &sign(pair, text))
-    )
+    format!("{text}\n{}", line(key.origin.as_str(), key.id(), &sign(pair, text)))
 }
 
 fn line(name: &str, id: [u8; 4], signature: &[u8]) -> String {
-    format!(
-        "\u{2014} {name} {}\n",
-        Base64::encode_string(&[&id, signature].concat())
-    )
+    format!("\u{2014} {name} {}\n", Base64::encode_string(&[&id, signature].concat()))
 }
 
 fn open(note: &str, key: &LogKey) -> Result<Checkpoint, Error> {
@@ -71,9 +61,7 @@ fn a_foreign_verifier_opens_it() {
 
     let verifier = StandardVerifier::new(&key.to_string()).unwrap();
     let note = Note::from_bytes(signed.as_str().as_bytes()).unwrap();
-    let (verified, unverified) = note
-        .verify(&VerifierList::new(vec![Box::new(verifier)]))
-        .unwrap();
+    let (verified, unverified) = note.verify(&VerifierList::new(vec![Box::new(verifier)])).unwrap();
     assert_eq!((verified.len(), unverified.len()), (1, 0));
 
     let theirs = tlog_tiles::Checkpoint::from_bytes(note.text()).unwrap();
@@ -88,24 +76,14 @@ fn survives_its_text_and_bears_other_signatures() {
     let text = checkpoint().to_string();
     let plain = note(&text, &pair, &key);
     assert_eq!(open(&plain, &key).unwrap(), checkpoint());
-    assert_eq!(
-        plain.parse::<SignedCheckpoint>().unwrap().to_string(),
-        plain
-    );
+    assert_eq!(plain.parse::<SignedCheckpoint>().unwrap().to_string(), plain);
 
     // Cosignatures of known and unknown kinds, before and after ours; a rotated key of the same name.
-    let of_witness = line(
-        "witness.example.net",
-        witness_key.id(),
-        &sign(&witness, &text),
-    );
+    let of_witness = line("witness.example.net", witness_key.id(), &sign(&witness, &text));
     let unknown = line("other.example", [9; 4], b"signature of another length");
     let rotated = line(ORIGIN, [8; 4], &[0; 64]);
     for others in [&of_witness, &unknown, &rotated] {
-        assert_eq!(
-            open(&format!("{plain}{others}"), &key).unwrap(),
-            checkpoint()
-        );
+        assert_eq!(open(&format!("{plain}{others}"), &key).unwrap(), checkpoint());
         assert_eq!(
             open(&plain.replace("\n\n", &format!("\n\n{others}")), &key).unwrap(),
             checkpoint()
@@ -121,29 +99,17 @@ fn what_the_log_did_not_sign_is_refused() {
     let good = note(&text, &pair, &key);
 
     assert!(matches!(open(&good, &other_key), Err(Error::Unsigned(_))));
-    assert!(matches!(
-        open(&good, &signer(1, "ca.example.org/other").1),
-        Err(Error::Unsigned(_))
-    ));
+    assert!(matches!(open(&good, &signer(1, "ca.example.org/other").1), Err(Error::Unsigned(_))));
     // Signed by another key that claims our key's id.
-    let forged = format!(
-        "{text}\n{}",
-        line(ORIGIN, key.id(), &sign(&other_pair, &text))
-    );
+    let forged = format!("{text}\n{}", line(ORIGIN, key.id(), &sign(&other_pair, &text)));
     assert!(matches!(open(&forged, &key), Err(Error::Signature)));
     // One good signature does not excuse a wrong one.
     let both = format!("{good}{}", line(ORIGIN, key.id(), &[0; 64]));
     assert!(matches!(open(&both, &key), Err(Error::Signature)));
     // A signer that signs in another's name.
     let stolen = text.replace("jit-ca", "stolen");
-    assert!(matches!(
-        open(&note(&stolen, &pair, &key), &key),
-        Err(Error::Checkpoint(_))
-    ));
-    assert!(matches!(
-        checkpoint().with_signature(&key, &[0; 64]),
-        Err(Error::Signature)
-    ));
+    assert!(matches!(open(&note(&stolen, &pair, &key), &key), Err(Error::Checkpoint(_))));
+    assert!(matches!(checkpoint().with_signature(&key, &[0; 64]), Err(Error::Signature)));
 
     for place in 0..good.len() {
         for flip in [0x01, 0x10, 0x20] {
@@ -152,11 +118,7 @@ fn what_the_log_did_not_sign_is_refused() {
             let Ok(changed) = String::from_utf8(bytes) else {
                 continue;
             };
-            assert!(
-                open(&changed, &key).is_err(),
-                "{place} of {}: {changed}",
-                good.len()
-            );
+            assert!(open(&changed, &key).is_err(), "{place} of {}: {changed}", good.len());
         }
         if let Some(cut) = good.get(..place) {
             assert!(open(cut, &key).is_err(), "cut at {place}");
@@ -175,10 +137,7 @@ fn other_texts_are_refused() {
         ("plus sign", good.replace("4712", "+4712")),
         ("space", good.replace("4712", "4712 ")),
         ("no number", good.replace("4712", "many")),
-        (
-            "beyond 64 bits",
-            good.replace("4712", "18446744073709551616"),
-        ),
+        ("beyond 64 bits", good.replace("4712", "18446744073709551616")),
         ("carriage return", good.replace('\n', "\r\n")),
         ("unpadded root", good.replace('=', "")),
         ("short root", good.replace("47DE", "")),
@@ -198,18 +157,9 @@ fn other_texts_are_refused() {
         ("hyphen for dash", note.replace('\u{2014}', "-")),
         ("empty line at the end", note.clone() + "\n"),
         ("signature line of junk", note.clone() + "junk\n"),
-        (
-            "signature without name",
-            note.clone() + &line("", [0; 4], &[0; 64]),
-        ),
-        (
-            "signature without bytes",
-            note.clone() + &line("a", [0; 4], &[]),
-        ),
-        (
-            "too long",
-            note.clone() + &line("a", [0; 4], &[0; 64]).repeat(200),
-        ),
+        ("signature without name", note.clone() + &line("", [0; 4], &[0; 64])),
+        ("signature without bytes", note.clone() + &line("a", [0; 4], &[])),
+        ("too long", note.clone() + &line("a", [0; 4], &[0; 64]).repeat(200)),
     ] {
         assert!(note.parse::<SignedCheckpoint>().is_err(), "{fault}");
     }

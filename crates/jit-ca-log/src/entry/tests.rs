@@ -21,11 +21,7 @@ fn whole() -> Leaf {
 }
 
 fn bare() -> Leaf {
-    let none = Ids {
-        request: None,
-        grant: None,
-        issuance: None,
-    };
+    let none = Ids { request: None, grant: None, issuance: None };
     Leaf {
         entry_type: "stop".parse().unwrap(),
         idx: 0,
@@ -109,95 +105,41 @@ fn other_encodings_are_refused() {
 
     assert!(spliced(b"\xa7\x61v\x01\x63ids\xa0\x63idx\x00").is_ok());
     for (fault, head) in [
-        (
-            "version 0",
-            b"\xa7\x61v\x00\x63ids\xa0\x63idx\x00".as_slice(),
-        ),
+        ("version 0", b"\xa7\x61v\x00\x63ids\xa0\x63idx\x00".as_slice()),
         ("version 2", b"\xa7\x61v\x02\x63ids\xa0\x63idx\x00"),
         ("no version", b"\xa6\x63ids\xa0\x63idx\x00"),
         ("no index", b"\xa6\x61v\x01\x63ids\xa0"),
         ("no ids", b"\xa6\x61v\x01\x63idx\x00"),
         ("keys out of order", b"\xa7\x61v\x01\x63idx\x00\x63ids\xa0"),
-        (
-            "doubled key",
-            b"\xa8\x61v\x01\x63ids\xa0\x63idx\x00\x63idx\x00",
-        ),
-        (
-            "unknown key",
-            b"\xa8\x61v\x01\x61w\x01\x63ids\xa0\x63idx\x00",
-        ),
-        (
-            "unknown id",
-            b"\xa7\x61v\x01\x63ids\xa1\x61x\x40\x63idx\x00",
-        ),
-        (
-            "number in two bytes",
-            b"\xa7\x61v\x01\x63ids\xa0\x63idx\x18\x00",
-        ),
-        (
-            "number in nine bytes",
-            b"\xa7\x61v\x01\x63ids\xa0\x63idx\x1b\0\0\0\0\0\0\0\0",
-        ),
+        ("doubled key", b"\xa8\x61v\x01\x63ids\xa0\x63idx\x00\x63idx\x00"),
+        ("unknown key", b"\xa8\x61v\x01\x61w\x01\x63ids\xa0\x63idx\x00"),
+        ("unknown id", b"\xa7\x61v\x01\x63ids\xa1\x61x\x40\x63idx\x00"),
+        ("number in two bytes", b"\xa7\x61v\x01\x63ids\xa0\x63idx\x18\x00"),
+        ("number in nine bytes", b"\xa7\x61v\x01\x63ids\xa0\x63idx\x1b\0\0\0\0\0\0\0\0"),
         ("negative number", b"\xa7\x61v\x01\x63ids\xa0\x63idx\x20"),
-        (
-            "floating-point number",
-            b"\xa7\x61v\x01\x63ids\xa0\x63idx\xf9\0\0",
-        ),
+        ("floating-point number", b"\xa7\x61v\x01\x63ids\xa0\x63idx\xf9\0\0"),
         ("tagged number", b"\xa7\x61v\x01\x63ids\xa0\x63idx\xc1\x00"),
-        (
-            "map's length in two bytes",
-            b"\xb8\x07\x61v\x01\x63ids\xa0\x63idx\x00",
-        ),
-        (
-            "key's length in two bytes",
-            b"\xa7\x78\x01v\x01\x63ids\xa0\x63idx\x00",
-        ),
-        (
-            "ids of indefinite length",
-            b"\xa7\x61v\x01\x63ids\xbf\xff\x63idx\x00",
-        ),
-        (
-            "key of indefinite length",
-            b"\xa7\x7f\x61v\xff\x01\x63ids\xa0\x63idx\x00",
-        ),
-        (
-            "null for an id",
-            b"\xa7\x61v\x01\x63ids\xa1\x61r\xf6\x63idx\x00",
-        ),
-        (
-            "null for tbs",
-            b"\xa8\x61v\x01\x63ids\xa0\x63idx\x00\x63tbs\xf6",
-        ),
-        (
-            "short id",
-            b"\xa7\x61v\x01\x63ids\xa1\x61r\x41\x00\x63idx\x00",
-        ),
+        ("map's length in two bytes", b"\xb8\x07\x61v\x01\x63ids\xa0\x63idx\x00"),
+        ("key's length in two bytes", b"\xa7\x78\x01v\x01\x63ids\xa0\x63idx\x00"),
+        ("ids of indefinite length", b"\xa7\x61v\x01\x63ids\xbf\xff\x63idx\x00"),
+        ("key of indefinite length", b"\xa7\x7f\x61v\xff\x01\x63ids\xa0\x63idx\x00"),
+        ("null for an id", b"\xa7\x61v\x01\x63ids\xa1\x61r\xf6\x63idx\x00"),
+        ("null for tbs", b"\xa8\x61v\x01\x63ids\xa0\x63idx\x00\x63tbs\xf6"),
+        ("short id", b"\xa7\x61v\x01\x63ids\xa1\x61r\x41\x00\x63idx\x00"),
     ] {
         assert!(spliced(head).is_err(), "{fault}");
     }
 
     let indefinite = [b"\xbf", &bytes[1..], b"\xff"].concat();
     assert!(Leaf::decode(&indefinite).is_err());
-    assert!(
-        Leaf::decode(&[bytes.as_slice(), b"\x00"].concat()).is_err(),
-        "trailing byte"
-    );
-    assert!(
-        Leaf::decode(&[bytes.as_slice(), &[0; 70_000]].concat()).is_err(),
-        "too long"
-    );
+    assert!(Leaf::decode(&[bytes.as_slice(), b"\x00"].concat()).is_err(), "trailing byte");
+    assert!(Leaf::decode(&[bytes.as_slice(), &[0; 70_000]].concat()).is_err(), "too long");
     assert!(Leaf::decode(&[]).is_err());
 }
 
 #[test]
 fn types_are_words_joined_by_dots() {
-    for good in [
-        "start",
-        "log.init",
-        "user.second_factor.enroll",
-        "break-glass.x509",
-        "a",
-    ] {
+    for good in ["start", "log.init", "user.second_factor.enroll", "break-glass.x509", "a"] {
         assert_eq!(good.parse::<EntryType>().unwrap().as_str(), good);
     }
     let long = "a".repeat(64);
@@ -233,37 +175,27 @@ fn leaves() -> impl Strategy<Value = Leaf> {
     let entry_type = "[a-z]{1,9}([._][a-z]{1,9}){0,4}".prop_map(|text| text.parse().unwrap());
     // Small numbers as well as large ones, since their encodings differ in length.
     let number = || (any::<u64>(), 0u32..64).prop_map(|(number, shift)| number >> shift);
-    (
-        entry_type,
-        number(),
-        number(),
-        any::<[u8; 16]>(),
-        (id(), id(), id()),
+    (entry_type, number(), number(), any::<[u8; 16]>(), (id(), id(), id())).prop_flat_map(
+        move |(entry_type, idx, ts_ms, actor, (request, grant, issuance))| {
+            let ids = Ids {
+                request: request.map(RequestId::from_bytes),
+                grant: grant.map(GrantId::from_bytes),
+                issuance: issuance.map(IssuanceId::from_bytes),
+            };
+            (proptest::option::of(digest()), proptest::option::of(digest()), digest()).prop_map(
+                move |(bundle, tbs, commit)| Leaf {
+                    entry_type: EntryType::clone(&entry_type),
+                    idx,
+                    ts_ms,
+                    actor: ActorRef::from_bytes(actor),
+                    ids,
+                    bundle,
+                    tbs,
+                    commit,
+                },
+            )
+        },
     )
-        .prop_flat_map(
-            move |(entry_type, idx, ts_ms, actor, (request, grant, issuance))| {
-                let ids = Ids {
-                    request: request.map(RequestId::from_bytes),
-                    grant: grant.map(GrantId::from_bytes),
-                    issuance: issuance.map(IssuanceId::from_bytes),
-                };
-                (
-                    proptest::option::of(digest()),
-                    proptest::option::of(digest()),
-                    digest(),
-                )
-                    .prop_map(move |(bundle, tbs, commit)| Leaf {
-                        entry_type: EntryType::clone(&entry_type),
-                        idx,
-                        ts_ms,
-                        actor: ActorRef::from_bytes(actor),
-                        ids,
-                        bundle,
-                        tbs,
-                        commit,
-                    })
-            },
-        )
 }
 
 proptest! {

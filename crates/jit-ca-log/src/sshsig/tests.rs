@@ -24,19 +24,11 @@ impl Key {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         ssh_keygen(
-            &[
-                &["-q", "-N", "", "-C", "test", "-f", path.to_str().unwrap()],
-                options,
-            ]
-            .concat(),
+            &[&["-q", "-N", "", "-C", "test", "-f", path.to_str().unwrap()], options].concat(),
         );
         let public = fs::read_to_string(path.with_extension("pub")).unwrap();
         let public = PublicKey::from_openssh(&public).unwrap().key_data().clone();
-        Self {
-            path,
-            public,
-            _folder: folder,
-        }
+        Self { path, public, _folder: folder }
     }
 
     fn sign(&self, namespace: &str, message: &[u8], options: &[&str]) -> String {
@@ -45,25 +37,14 @@ impl Key {
         fs::write(&file, message).unwrap();
         let _ = fs::remove_file(&signature);
         let (key, file) = (self.path.to_str().unwrap(), file.to_str().unwrap());
-        ssh_keygen(
-            &[
-                &["-Y", "sign", "-q", "-n", namespace, "-f", key],
-                options,
-                &[file],
-            ]
-            .concat(),
-        );
+        ssh_keygen(&[&["-Y", "sign", "-q", "-n", namespace, "-f", key], options, &[file]].concat());
         fs::read_to_string(signature).unwrap()
     }
 }
 
 fn ssh_keygen(arguments: &[&str]) {
     let output = Command::new("ssh-keygen").args(arguments).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn accepted_kinds() -> impl Iterator<Item = Key> {
@@ -96,22 +77,13 @@ fn what_ssh_keygen_signs_is_accepted_and_nothing_else() {
         let fault = |key: &Key, namespace, message: &[u8], signature: &str| {
             verify(&key.public, namespace, message, signature).unwrap_err()
         };
-        assert!(matches!(
-            fault(&stranger, NAMESPACE, MESSAGE, &signature),
-            Error::OtherKey
-        ));
+        assert!(matches!(fault(&stranger, NAMESPACE, MESSAGE, &signature), Error::OtherKey));
         assert!(matches!(
             fault(&key, "approval.v1@jit-ca", MESSAGE, &signature),
             Error::Namespace { .. }
         ));
-        assert!(matches!(
-            fault(&key, NAMESPACE, &MESSAGE[1..], &signature),
-            Error::Signature
-        ));
-        assert!(matches!(
-            fault(&key, NAMESPACE, b"", &signature),
-            Error::Signature
-        ));
+        assert!(matches!(fault(&key, NAMESPACE, &MESSAGE[1..], &signature), Error::Signature));
+        assert!(matches!(fault(&key, NAMESPACE, b"", &signature), Error::Signature));
 
         // A stranger's signature that claims to be by this key.
         let forged: SshSig = stranger.sign(NAMESPACE, MESSAGE, &[]).parse().unwrap();
@@ -125,17 +97,10 @@ fn what_ssh_keygen_signs_is_accepted_and_nothing_else() {
         assert!(verify(&key.public, NAMESPACE, MESSAGE, &forged).is_err());
         // A signature for another purpose that claims to be for this one.
         let other: SshSig = key.sign("git", MESSAGE, &[]).parse().unwrap();
-        let other = SshSig::new(
-            key.public.clone(),
-            NAMESPACE,
-            other.hash_alg(),
-            other.signature().clone(),
-        );
+        let other =
+            SshSig::new(key.public.clone(), NAMESPACE, other.hash_alg(), other.signature().clone());
         let other = other.unwrap().to_pem(LineEnding::LF).unwrap();
-        assert!(matches!(
-            fault(&key, NAMESPACE, MESSAGE, &other),
-            Error::Signature
-        ));
+        assert!(matches!(fault(&key, NAMESPACE, MESSAGE, &other), Error::Signature));
     }
 }
 
@@ -159,24 +124,15 @@ fn no_byte_can_be_changed() {
             // Whether the last line is ended does not matter.
             if place < signature.len() - 1 {
                 assert!(
-                    verify(
-                        &key.public,
-                        NAMESPACE,
-                        MESSAGE,
-                        signature.get(..place).unwrap()
-                    )
-                    .is_err(),
+                    verify(&key.public, NAMESPACE, MESSAGE, signature.get(..place).unwrap())
+                        .is_err(),
                     "cut at {place}"
                 );
             }
         }
 
         let mut blob = Vec::new();
-        signature
-            .parse::<SshSig>()
-            .unwrap()
-            .encode(&mut blob)
-            .unwrap();
+        signature.parse::<SshSig>().unwrap().encode(&mut blob).unwrap();
         assert!(verify(&key.public, NAMESPACE, MESSAGE, &armoured(&blob)).is_ok());
         for place in 0..blob.len() {
             let mut changed = blob.clone();
@@ -186,10 +142,7 @@ fn no_byte_can_be_changed() {
                 "{place}"
             );
         }
-        for wrong in [
-            [blob.as_slice(), &[0]].concat(),
-            blob[..blob.len() - 1].to_vec(),
-        ] {
+        for wrong in [[blob.as_slice(), &[0]].concat(), blob[..blob.len() - 1].to_vec()] {
             assert!(verify(&key.public, NAMESPACE, MESSAGE, &armoured(&wrong)).is_err());
         }
     }
@@ -201,17 +154,11 @@ fn weak_and_unknown_keys_are_refused() {
         let key = Key::generate(&options);
         let signature = key.sign(NAMESPACE, MESSAGE, &[]);
         let fault = verify(&key.public, NAMESPACE, MESSAGE, &signature).unwrap_err();
-        assert!(
-            matches!(fault, Error::Algorithm(_)),
-            "{options:?}: {fault:?}"
-        );
+        assert!(matches!(fault, Error::Algorithm(_)), "{options:?}: {fault:?}");
     }
     let key = Key::generate(&["-t", "ed25519"]);
     let long = key.sign(NAMESPACE, MESSAGE, &[]) + &" ".repeat(10_000);
-    assert!(matches!(
-        verify(&key.public, NAMESPACE, MESSAGE, &long),
-        Err(Error::SshSigTooLong(_))
-    ));
+    assert!(matches!(verify(&key.public, NAMESPACE, MESSAGE, &long), Err(Error::SshSigTooLong(_))));
 }
 
 /// RSA with SHA-1 (`ssh-rsa`), with which no key has signed here for years: OpenSSH makes none any
@@ -220,11 +167,7 @@ fn weak_and_unknown_keys_are_refused() {
 fn sha1_is_refused() {
     let key = Key::generate(&["-t", "rsa", "-b", "2048"]);
     let mut blob = Vec::new();
-    key.sign(NAMESPACE, MESSAGE, &[])
-        .parse::<SshSig>()
-        .unwrap()
-        .encode(&mut blob)
-        .unwrap();
+    key.sign(NAMESPACE, MESSAGE, &[]).parse::<SshSig>().unwrap().encode(&mut blob).unwrap();
     let name = b"\x00\x00\x00\x0crsa-sha2-512";
     let place = blob.windows(name.len()).position(|at| at == name).unwrap();
     // The signature's length stands before its algorithm's name, which is 5 bytes shorter then.
@@ -235,22 +178,13 @@ fn sha1_is_refused() {
     blob.extend_from_slice(b"\x00\x00\x00\x07ssh-rsa");
     blob.extend_from_slice(&rest);
     let fault = verify(&key.public, NAMESPACE, MESSAGE, &armoured(&blob)).unwrap_err();
-    assert!(
-        matches!(fault, Error::SshSig(_) | Error::Algorithm(_)),
-        "{fault:?}"
-    );
+    assert!(matches!(fault, Error::SshSig(_) | Error::Algorithm(_)), "{fault:?}");
 }
 
 fn armoured(blob: &[u8]) -> String {
     use base64ct::{Base64, Encoding as _};
     let base64 = Base64::encode_string(blob);
-    let lines: Vec<&str> = base64
-        .as_bytes()
-        .chunks(70)
-        .map(|line| std::str::from_utf8(line).unwrap())
-        .collect();
-    format!(
-        "-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n",
-        lines.join("\n")
-    )
+    let lines: Vec<&str> =
+        base64.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", lines.join("\n"))
 }

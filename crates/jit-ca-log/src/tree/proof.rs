@@ -20,10 +20,7 @@ pub fn verify_inclusion(
     if index >= size {
         return Err(Error::OutOfRange { index, size });
     }
-    let mut climb = Climb {
-        node: index,
-        last: size - 1,
-    };
+    let mut climb = Climb { node: index, last: size - 1 };
     let mut found = leaf_hash;
     for hash in proof {
         found = match climb.step()? {
@@ -48,32 +45,19 @@ pub fn verify_consistency(
     proof: &[Digest],
 ) -> Result<(), Error> {
     if old_size > new_size {
-        return Err(Error::OutOfRange {
-            index: old_size,
-            size: new_size,
-        });
+        return Err(Error::OutOfRange { index: old_size, size: new_size });
     }
     if old_size == 0 || old_size == new_size {
         if !proof.is_empty() {
             return Err(Error::ProofLength);
         }
-        return same(
-            if old_size == 0 {
-                empty_root()
-            } else {
-                new_root
-            },
-            old_root,
-        );
+        return same(if old_size == 0 { empty_root() } else { new_root }, old_root);
     }
 
     // Start at the last complete subtree of the old tree. Where that is the whole old tree, the
     // proof leaves it out.
     let complete = old_size.trailing_zeros();
-    let mut climb = Climb {
-        node: (old_size - 1) >> complete,
-        last: (new_size - 1) >> complete,
-    };
+    let mut climb = Climb { node: (old_size - 1) >> complete, last: (new_size - 1) >> complete };
     let (start, rest) = match proof {
         rest if old_size.is_power_of_two() => (old_root, rest),
         [start, rest @ ..] => (*start, rest),
@@ -127,18 +111,10 @@ impl Climb {
     }
 
     fn arrived(&self) -> Result<(), Error> {
-        if self.last == 0 {
-            Ok(())
-        } else {
-            Err(Error::ProofLength)
-        }
+        if self.last == 0 { Ok(()) } else { Err(Error::ProofLength) }
     }
 }
 
 fn same(expected: Digest, found: Digest) -> Result<(), Error> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(Error::Root { expected, found })
-    }
+    if expected == found { Ok(()) } else { Err(Error::Root { expected, found }) }
 }

@@ -41,10 +41,7 @@ impl Store {
         let changed = tree.into_changed_tiles();
         self.size = size;
         self.tiles.extend(changed.iter().cloned());
-        changed
-            .into_iter()
-            .map(|(id, tile)| (id, tile.len() / 32))
-            .collect()
+        changed.into_iter().map(|(id, tile)| (id, tile.len() / 32)).collect()
     }
 }
 
@@ -53,10 +50,7 @@ struct Foreign(Vec<tlog::Hash>);
 
 impl tlog::HashReader for Foreign {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
-        Ok(indexes
-            .iter()
-            .map(|&index| self.0[usize::try_from(index).unwrap()])
-            .collect())
+        Ok(indexes.iter().map(|&index| self.0[usize::try_from(index).unwrap()]).collect())
     }
 }
 
@@ -75,19 +69,11 @@ impl Foreign {
     }
 
     fn inclusion_proof(&self, index: u64, size: u64) -> Vec<Digest> {
-        tlog::prove_record(size, index, self)
-            .unwrap()
-            .into_iter()
-            .map(ours)
-            .collect()
+        tlog::prove_record(size, index, self).unwrap().into_iter().map(ours).collect()
     }
 
     fn consistency_proof(&self, old: u64, size: u64) -> Vec<Digest> {
-        tlog::prove_tree(size, old, self)
-            .unwrap()
-            .into_iter()
-            .map(ours)
-            .collect()
+        tlog::prove_tree(size, old, self).unwrap().into_iter().map(ours).collect()
     }
 }
 
@@ -116,11 +102,7 @@ fn agree(largest: u64, sizes: impl Iterator<Item = u64>, places: impl Fn(u64) ->
 
         for place in places(size) {
             let proof = tree.inclusion_proof(place).unwrap();
-            assert_eq!(
-                proof,
-                judge.inclusion_proof(place, size),
-                "{place} in {size}"
-            );
+            assert_eq!(proof, judge.inclusion_proof(place, size), "{place} in {size}");
             verify_inclusion(leaf(place), place, size, &proof, root).unwrap();
             let theirs = proof.iter().copied().map(foreign).collect();
             tlog::check_record(&theirs, size, foreign(root), place, foreign(leaf(place))).unwrap();
@@ -159,12 +141,7 @@ fn rfc_6962_vectors() {
         "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
         "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
     ];
-    let hex = |root: Digest| {
-        root.as_bytes()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect::<String>()
-    };
+    let hex = |root: Digest| root.as_bytes().iter().map(|b| format!("{b:02x}")).collect::<String>();
     let store = Store::default();
     let (mut tree, mut frontier) = (store.at(0), Frontier::default());
     for (size, root) in roots.into_iter().enumerate() {
@@ -185,17 +162,13 @@ fn small_trees_agree_with_a_foreign_one() {
 #[test]
 fn trees_of_two_levels_agree_with_a_foreign_one() {
     agree(600, (71..=300).chain([511, 512, 513, 600]), |size| {
-        (0..size)
-            .filter(|place| (place + size) % 29 == 0 || (254..258).contains(place))
-            .collect()
+        (0..size).filter(|place| (place + size) % 29 == 0 || (254..258).contains(place)).collect()
     });
 }
 
 #[test]
 fn trees_of_three_levels_agree_with_a_foreign_one() {
-    let sizes = [
-        65_279, 65_280, 65_535, 65_536, 65_537, 65_791, 65_792, 65_793, 66_000,
-    ];
+    let sizes = [65_279, 65_280, 65_535, 65_536, 65_537, 65_791, 65_792, 65_793, 66_000];
     agree(66_000, sizes.into_iter(), |size| {
         (0..size)
             .filter(|place| {
@@ -208,19 +181,12 @@ fn trees_of_three_levels_agree_with_a_foreign_one() {
 #[test]
 fn changed_tiles_are_those_of_a_foreign_tree() {
     let mut store = Store::default();
-    for sizes in [
-        0, 1, 2, 255, 256, 257, 700, 1_024, 65_535, 65_536, 65_537, 66_000,
-    ]
-    .windows(2)
-    {
+    for sizes in [0, 1, 2, 255, 256, 257, 700, 1_024, 65_535, 65_536, 65_537, 66_000].windows(2) {
         let changed = store.grow(sizes[1]);
         let mut judged: Vec<_> = tlog_tiles::Tile::new_tiles(8, sizes[0], sizes[1])
             .into_iter()
             .map(|tile| {
-                let id = TileId {
-                    level: tile.level(),
-                    index: tile.level_index(),
-                };
+                let id = TileId { level: tile.level(), index: tile.level_index() };
                 (id, usize::try_from(tile.width()).unwrap())
             })
             .collect();
@@ -229,10 +195,7 @@ fn changed_tiles_are_those_of_a_foreign_tree() {
     }
     let judge = Foreign::of(66_000);
     for tile in tlog_tiles::Tile::new_tiles(8, 0, 66_000) {
-        let id = TileId {
-            level: tile.level(),
-            index: tile.level_index(),
-        };
+        let id = TileId { level: tile.level(), index: tile.level_index() };
         assert_eq!(store.tiles[&id], tile.read_data(&judge).unwrap(), "{id:?}");
     }
 }
@@ -247,16 +210,10 @@ fn few_tiles_are_read() {
         store.reads.get()
     };
     assert_eq!(reads(|_| ()), 0);
-    assert_eq!(
-        reads(|tree| assert_ne!(tree.root().unwrap(), empty_root())),
-        3
-    );
+    assert_eq!(reads(|tree| assert_ne!(tree.root().unwrap(), empty_root())), 3);
     assert_eq!(reads(|tree| tree.append(leaf(70_001)).unwrap()), 1);
     assert_eq!(reads(|tree| drop(tree.inclusion_proof(12_345).unwrap())), 4);
-    assert_eq!(
-        reads(|tree| drop(tree.consistency_proof(12_345).unwrap())),
-        4
-    );
+    assert_eq!(reads(|tree| drop(tree.consistency_proof(12_345).unwrap())), 4);
     let batch = reads(|tree| {
         for index in 70_001..70_100 {
             tree.append(leaf(index)).unwrap();
@@ -287,43 +244,16 @@ fn a_store_that_does_not_fit_is_refused() {
         assert!(matches!(fault, Error::Tile { .. }), "{behind}: {fault}");
     }
     for too_large in [301, 512, 65_536] {
-        assert!(
-            matches!(store.at(too_large).root(), Err(Error::Tile { .. })),
-            "{too_large}"
-        );
+        assert!(matches!(store.at(too_large).root(), Err(Error::Tile { .. })), "{too_large}");
     }
-    assert!(matches!(
-        store.at(u64::MAX).append(leaf(0)),
-        Err(Error::Full)
-    ));
-    assert!(matches!(
-        store.at(300).inclusion_proof(300),
-        Err(Error::OutOfRange { .. })
-    ));
-    assert!(matches!(
-        store.at(300).consistency_proof(301),
-        Err(Error::OutOfRange { .. })
-    ));
+    assert!(matches!(store.at(u64::MAX).append(leaf(0)), Err(Error::Full)));
+    assert!(matches!(store.at(300).inclusion_proof(300), Err(Error::OutOfRange { .. })));
+    assert!(matches!(store.at(300).consistency_proof(301), Err(Error::OutOfRange { .. })));
 
     store.tiles.get_mut(&edge).unwrap().pop();
-    assert!(matches!(
-        store.at(300).root(),
-        Err(Error::Tile {
-            level: 0,
-            index: 1,
-            ..
-        })
-    ));
+    assert!(matches!(store.at(300).root(), Err(Error::Tile { level: 0, index: 1, .. })));
     store.tiles.remove(&edge);
-    assert!(matches!(
-        store.at(300).root(),
-        Err(Error::Tile {
-            level: 0,
-            index: 1,
-            found: 0,
-            ..
-        })
-    ));
+    assert!(matches!(store.at(300).root(), Err(Error::Tile { level: 0, index: 1, found: 0, .. })));
 }
 
 #[test]
@@ -336,17 +266,7 @@ fn a_store_that_fails_is_named() {
         }
     }
     let fault = Tree::at(Broken, 257).root().unwrap_err();
-    assert!(
-        matches!(
-            fault,
-            Error::Store {
-                level: 1,
-                index: 0,
-                ..
-            }
-        ),
-        "{fault}"
-    );
+    assert!(matches!(fault, Error::Store { level: 1, index: 0, .. }), "{fault}");
     assert!(std::error::Error::source(&fault).is_some());
 }
 

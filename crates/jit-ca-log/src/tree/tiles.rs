@@ -83,13 +83,7 @@ impl<R: TileReader> Tree<R> {
     /// The tree of the first `size` leaves that `reader` knows of. Nothing is read yet.
     pub fn at(reader: R, size: u64) -> Self {
         let (tiles, changed, nodes) = Default::default();
-        Self {
-            reader,
-            size,
-            tiles,
-            changed,
-            nodes,
-        }
+        Self { reader, size, tiles, changed, nodes }
     }
 
     /// The number of leaves.
@@ -127,10 +121,7 @@ impl<R: TileReader> Tree<R> {
     /// # Errors
     /// If tiles can't be read or lack hashes.
     pub fn frontier(&mut self) -> Result<Frontier, Error> {
-        Ok(Frontier {
-            size: self.size,
-            edge: self.complete_subtrees(0, self.size)?,
-        })
+        Ok(Frontier { size: self.size, edge: self.complete_subtrees(0, self.size)? })
     }
 
     /// The root.
@@ -147,10 +138,7 @@ impl<R: TileReader> Tree<R> {
     /// If there is no such leaf, or tiles can't be read or lack hashes.
     pub fn inclusion_proof(&mut self, index: u64) -> Result<Vec<Digest>, Error> {
         if index >= self.size {
-            return Err(Error::OutOfRange {
-                index,
-                size: self.size,
-            });
+            return Err(Error::OutOfRange { index, size: self.size });
         }
         let (mut start, mut end) = (0, self.size);
         let mut proof = Vec::new();
@@ -177,10 +165,7 @@ impl<R: TileReader> Tree<R> {
     /// If `old_size` is larger than this tree, or tiles can't be read or lack hashes.
     pub fn consistency_proof(&mut self, old_size: u64) -> Result<Vec<Digest>, Error> {
         if old_size > self.size {
-            return Err(Error::OutOfRange {
-                index: old_size,
-                size: self.size,
-            });
+            return Err(Error::OutOfRange { index: old_size, size: self.size });
         }
         if old_size == 0 {
             return Ok(Vec::new());
@@ -251,11 +236,8 @@ impl<R: TileReader> Tree<R> {
     fn stored(&mut self, level: u8, index: u64) -> Result<Digest, Error> {
         let (id, place) = place(level, index);
         let tile = self.tile(id)?;
-        let hash = tile
-            .get(place..place + 32)
-            .and_then(|hash| hash.try_into().ok());
-        hash.map(Digest::from_bytes)
-            .ok_or_else(|| wrong_length(id, place + 32, tile))
+        let hash = tile.get(place..place + 32).and_then(|hash| hash.try_into().ok());
+        hash.map(Digest::from_bytes).ok_or_else(|| wrong_length(id, place + 32, tile))
     }
 
     fn push(&mut self, level: u8, index: u64, hash: Digest) -> Result<(), Error> {
@@ -291,20 +273,9 @@ const WIDTH: u64 = 256;
 fn place(level: u8, index: u64) -> (TileId, usize) {
     // The last byte is the remainder by the width.
     let [.., place] = index.to_be_bytes();
-    (
-        TileId {
-            level,
-            index: index / WIDTH,
-        },
-        32 * usize::from(place),
-    )
+    (TileId { level, index: index / WIDTH }, 32 * usize::from(place))
 }
 
 fn wrong_length(id: TileId, needed: usize, tile: &[u8]) -> Error {
-    Error::Tile {
-        level: id.level,
-        index: id.index,
-        needed,
-        found: tile.len(),
-    }
+    Error::Tile { level: id.level, index: id.index, needed, found: tile.len() }
 }

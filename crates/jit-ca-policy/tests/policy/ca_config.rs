@@ -16,11 +16,8 @@ fn has_no_faults_and_passes_its_tests() {
     let bundle = ca_config().unwrap_or_else(|faults| panic!("{faults}"));
     let results = run_tests(&bundle);
     assert!(results.len() > 20);
-    let failed: Vec<String> = results
-        .iter()
-        .filter(|result| !result.passed)
-        .map(ToString::to_string)
-        .collect();
+    let failed: Vec<String> =
+        results.iter().filter(|result| !result.passed).map(ToString::to_string).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
@@ -28,30 +25,20 @@ fn has_no_faults_and_passes_its_tests() {
 fn each_rule_decides_a_test() {
     let bundle = ca_config().unwrap();
     let results = run_tests(&bundle);
-    let tested: BTreeSet<&str> = results
-        .iter()
-        .flat_map(|result| &result.got.rules)
-        .map(String::as_str)
-        .collect();
-    let ids = bundle
-        .files()
-        .iter()
-        .filter(|file| file.path.ends_with(".cedar"));
+    let tested: BTreeSet<&str> =
+        results.iter().flat_map(|result| &result.got.rules).map(String::as_str).collect();
+    let ids = bundle.files().iter().filter(|file| file.path.ends_with(".cedar"));
     let ids = ids.flat_map(|file| file.text.lines());
-    let ids: BTreeSet<&str> = ids
-        .filter_map(|line| line.strip_prefix("@id(\"")?.strip_suffix("\")"))
-        .collect();
+    let ids: BTreeSet<&str> =
+        ids.filter_map(|line| line.strip_prefix("@id(\"")?.strip_suffix("\")")).collect();
     assert_eq!(tested, ids);
 }
 
 #[test]
 fn the_roles_are_those_that_the_field_asks_for_first() {
     let bundle = ca_config().unwrap();
-    let rows: Vec<String> = bundle
-        .roles()
-        .flat_map(|role| &role.rows)
-        .map(Row::to_string)
-        .collect();
+    let rows: Vec<String> =
+        bundle.roles().flat_map(|role| &role.rows).map(Row::to_string).collect();
     assert_eq!(
         rows,
         [
@@ -70,10 +57,7 @@ fn who_may_ask_and_who_can_approve() {
     let asks = |name: &str| {
         let person = bundle.person_named(&name.parse().unwrap()).unwrap();
         let roles = may_request(&bundle, &person.id, now, "10.0.0.1".parse().unwrap());
-        let names: Vec<&str> = roles
-            .iter()
-            .map(|role: &&Role| role.name.as_str())
-            .collect();
+        let names: Vec<&str> = roles.iter().map(|role: &&Role| role.name.as_str()).collect();
         names.join(" ")
     };
     assert_eq!(asks("alice"), "orders-api web-deploy web-logs web-shell");

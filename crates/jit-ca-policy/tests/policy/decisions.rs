@@ -9,18 +9,14 @@ const ALLOW_ALL: &str = r#"@id("all") @match_all("meant") permit (principal, act
 
 /// A request that meets all requirements of the role `shell`.
 fn request() -> Facts {
-    Facts {
-        ticket: Some("INC-1".parse().unwrap()),
-        ..facts(Action::Request, "u-1", "shell")
-    }
+    Facts { ticket: Some("INC-1".parse().unwrap()), ..facts(Action::Request, "u-1", "shell") }
 }
 
 /// The codes and texts of a denial, `code: text`, one a line.
 fn told(decision: &Decision) -> String {
     let reasons = decision.reasons.iter();
-    let lines: Vec<String> = reasons
-        .map(|reason| format!("{}: {}", reason.code, reason.text))
-        .collect();
+    let lines: Vec<String> =
+        reasons.map(|reason| format!("{}: {}", reason.code, reason.text)).collect();
     lines.join("\n")
 }
 
@@ -42,20 +38,11 @@ fn what_a_role_requires_no_rule_can_give() {
             &(|f: &mut Facts| f.subject = "local/u-9".parse().unwrap()) as &dyn Fn(&mut Facts),
             "not-permitted: local/u-9 is not in users.toml",
         ),
-        (
-            &|f| f.role = Some("root".parse().unwrap()),
-            "unknown-role: there is no role root",
-        ),
+        (&|f| f.role = Some("root".parse().unwrap()), "unknown-role: there is no role root"),
         (&|f| f.role = None, "unknown-role: `request` needs a role"),
-        (
-            &|f| f.requester = Some("local/u-2".parse().unwrap()),
-            "not-yours: only bob may do that",
-        ),
+        (&|f| f.requester = Some("local/u-2".parse().unwrap()), "not-yours: only bob may do that"),
         (&|f| f.requester = Some("local/u-1".parse().unwrap()), ""),
-        (
-            &|f| f.mfa_at = None,
-            "mfa-required: the login has no second factor",
-        ),
+        (&|f| f.mfa_at = None, "mfa-required: the login has no second factor"),
         (
             &|f| f.mfa_at = Some(old),
             "mfa-too-old: the second factor was given 8h1s ago, and shell accepts 8h",
@@ -78,10 +65,7 @@ fn what_a_role_requires_no_rule_can_give() {
             },
             "unknown-host: api does not give web1; its hosts are none",
         ),
-        (
-            &|f| f.ticket = None,
-            "ticket-required: shell wants a ticket",
-        ),
+        (&|f| f.ticket = None, "ticket-required: shell wants a ticket"),
         (
             &|f| {
                 f.duration = Some("24h".parse().unwrap());
@@ -109,18 +93,11 @@ fn nothing_is_done_without_a_second_factor() {
             Action::Approve => "local/u-2",
             _ => "local/u-1",
         };
-        let mut facts = Facts {
-            action,
-            requester: Some(requester.parse().unwrap()),
-            ..request()
-        };
+        let mut facts = Facts { action, requester: Some(requester.parse().unwrap()), ..request() };
         assert!(decide(&bundle, &facts).allows(), "{action}");
         facts.mfa_at = None;
         let decision = decide(&bundle, &facts);
-        assert_eq!(
-            told(&decision),
-            "mfa-required: the login has no second factor"
-        );
+        assert_eq!(told(&decision), "mfa-required: the login has no second factor");
     }
 }
 
@@ -141,14 +118,8 @@ fn approvals_are_by_others_and_by_approvers() {
         approve("u-4", Some("local/u-1")),
         "not-an-approver: shell is approved by dev or sre, and dave is in none of them"
     );
-    assert_eq!(
-        approve("u-2", Some("local/u-9")),
-        "not-permitted: local/u-9 is not in users.toml"
-    );
-    assert_eq!(
-        approve("u-2", None),
-        "not-permitted: an approval needs a requester"
-    );
+    assert_eq!(approve("u-2", Some("local/u-9")), "not-permitted: local/u-9 is not in users.toml");
+    assert_eq!(approve("u-2", None), "not-permitted: an approval needs a requester");
 }
 
 #[test]
@@ -156,19 +127,9 @@ fn what_no_rule_permits_is_refused() {
     let bundle = with_rules("").unwrap();
     for (action, subject, requester, text) in [
         (Action::Request, "u-1", "u-1", "alice request shell"),
-        (
-            Action::SkipApproval,
-            "u-1",
-            "u-1",
-            "alice have shell without a person's approval",
-        ),
+        (Action::SkipApproval, "u-1", "u-1", "alice have shell without a person's approval"),
         (Action::Approve, "u-2", "u-1", "bob approve shell for alice"),
-        (
-            Action::Issue,
-            "u-1",
-            "u-1",
-            "alice take certificates for shell",
-        ),
+        (Action::Issue, "u-1", "u-1", "alice take certificates for shell"),
         (Action::ReadLog, "u-1", "u-1", "alice read the log"),
         (Action::Administer, "u-1", "u-1", "alice run the CA"),
     ] {
@@ -177,10 +138,7 @@ fn what_no_rule_permits_is_refused() {
         facts.ticket = request().ticket;
         let decision = decide(&bundle, &facts);
         assert_eq!(decision.outcome, Outcome::Deny);
-        assert_eq!(
-            told(&decision),
-            format!("not-permitted: no rule lets {text}")
-        );
+        assert_eq!(told(&decision), format!("not-permitted: no rule lets {text}"));
         assert!(decision.rules.is_empty());
     }
 }
@@ -192,20 +150,14 @@ fn a_forbid_wins_and_says_why() {
     let decision = decide(&bundle, &facts);
     assert_eq!(
         (decision.outcome, told(&decision)),
-        (
-            Outcome::Deny,
-            "forbidden: the rule not-db1 forbids it: db1 is being moved".to_owned()
-        )
+        (Outcome::Deny, "forbidden: the rule not-db1 forbids it: db1 is being moved".to_owned())
     );
     assert_eq!(decision.rules, ["not-db1"]);
 
     facts.hosts = Some("web1".parse().unwrap());
     assert_eq!(decide(&bundle, &facts).rules, ["devs-request"]);
     facts.address = "::ffff:10.1.2.3".parse().unwrap();
-    assert_eq!(
-        decide(&bundle, &facts).rules,
-        ["devs-request", "from-the-office"]
-    );
+    assert_eq!(decide(&bundle, &facts).rules, ["devs-request", "from-the-office"]);
 }
 
 #[test]
@@ -251,48 +203,21 @@ fn hours_are_those_of_the_zone() {
 fn rules_see_what_they_are_told_they_see() {
     for (action, condition) in [
         (Action::Request, r#"context.duration == duration("30m")"#),
-        (
-            Action::Request,
-            r#"context.hosts == ["db1", "web1", "web2"]"#,
-        ),
+        (Action::Request, r#"context.hosts == ["db1", "web1", "web2"]"#),
         (Action::Request, r#"context.reason == "INC-1""#),
-        (
-            Action::Request,
-            r#"context has ticket && context.ticket like "INC-*""#,
-        ),
+        (Action::Request, r#"context has ticket && context.ticket like "INC-*""#),
         (
             Action::Request,
             r#"context.mfa && context has mfa_age && context.mfa_age == duration("1m")"#,
         ),
-        (
-            Action::Request,
-            r#"context.source_address == ip("192.0.2.1")"#,
-        ),
-        (
-            Action::Request,
-            r#"context.now == datetime("2026-07-01T08:00:00Z")"#,
-        ),
-        (
-            Action::Request,
-            "context.weekday == 3 && context.minute == 10 * 60",
-        ),
+        (Action::Request, r#"context.source_address == ip("192.0.2.1")"#),
+        (Action::Request, r#"context.now == datetime("2026-07-01T08:00:00Z")"#),
+        (Action::Request, "context.weekday == 3 && context.minute == 10 * 60"),
         (Action::Request, r#"resource.name like "sh*""#),
-        (
-            Action::Request,
-            r#"principal == Person::"local/u-1" && principal in Group::"dev""#,
-        ),
-        (
-            Action::Approve,
-            r#"context.requester in Group::"sre" && context.requester != principal"#,
-        ),
-        (
-            Action::ReadLog,
-            r#"resource == Ca::"this" && context.weekday == 3"#,
-        ),
-        (
-            Action::Administer,
-            r#"context.now > datetime("2026-01-01")"#,
-        ),
+        (Action::Request, r#"principal == Person::"local/u-1" && principal in Group::"dev""#),
+        (Action::Approve, r#"context.requester in Group::"sre" && context.requester != principal"#),
+        (Action::ReadLog, r#"resource == Ca::"this" && context.weekday == 3"#),
+        (Action::Administer, r#"context.now > datetime("2026-01-01")"#),
     ] {
         let rule = format!(
             r#"@id("it") permit (principal, action == Action::"{action}", resource) when {{ {condition} }};"#
@@ -302,11 +227,7 @@ fn rules_see_what_they_are_told_they_see() {
             Action::Approve => Some("local/u-3".parse().unwrap()),
             _ => None,
         };
-        let facts = Facts {
-            action,
-            requester,
-            ..request()
-        };
+        let facts = Facts { action, requester, ..request() };
         assert!(decide(&bundle, &facts).allows(), "{condition}");
     }
 }
@@ -327,15 +248,9 @@ fn the_policy_reads_the_other_way_round() {
     assert_eq!(names(roles), "api shell");
 
     let can_approve = |bundle: &Bundle, subject: &str| {
-        let asked = Facts {
-            subject: subject.parse().unwrap(),
-            ..asked.clone()
-        };
+        let asked = Facts { subject: subject.parse().unwrap(), ..asked.clone() };
         let people = who_can_approve(bundle, &asked);
-        let names: Vec<String> = people
-            .iter()
-            .map(|person| person.name.to_string())
-            .collect();
+        let names: Vec<String> = people.iter().map(|person| person.name.to_string()).collect();
         names.join(" ")
     };
     assert_eq!(can_approve(&bundle, "local/u-1"), "bob carol");
@@ -375,22 +290,11 @@ fn a_role_is_what_its_file_says() {
             "x509 orders-api",
         ]
     );
-    let spans = [
-        role.default,
-        role.longest,
-        role.pending_for,
-        role.mfa_max_age.unwrap(),
-    ];
-    assert_eq!(
-        spans.map(|span| span.to_string()),
-        ["30m", "4h", "10m", "8h"]
-    );
+    let spans = [role.default, role.longest, role.pending_for, role.mfa_max_age.unwrap()];
+    assert_eq!(spans.map(|span| span.to_string()), ["30m", "4h", "10m", "8h"]);
     assert_eq!((role.approvals, role.ticket_required), (2, true));
     let api = bundle.role(&"api".parse().unwrap()).unwrap();
-    assert_eq!(
-        (api.pending_for.to_string().as_str(), api.mfa_max_age),
-        ("1h", None)
-    );
+    assert_eq!((api.pending_for.to_string().as_str(), api.mfa_max_age), ("1h", None));
     assert!(!api.ticket_required && api.hosts().is_empty());
 }
 

@@ -80,15 +80,9 @@ fn cedar(rules: &[Rule], scoped: bool) -> String {
     let mut text = String::new();
     for (number, rule) in rules.iter().enumerate() {
         let effect = if rule.permit { "permit" } else { "forbid" };
-        let group = rule
-            .group
-            .map(|group| format!("principal in Group::\"{group}\""));
-        let action = rule
-            .action
-            .map(|action| format!("action == Action::\"{action}\""));
-        let role = rule
-            .role
-            .map(|role| format!("resource == Role::\"{role}\""));
+        let group = rule.group.map(|group| format!("principal in Group::\"{group}\""));
+        let action = rule.action.map(|action| format!("action == Action::\"{action}\""));
+        let role = rule.role.map(|role| format!("resource == Role::\"{role}\""));
         let condition = match rule.condition {
             Condition::Always => "true",
             Condition::ForAnHour => "context.duration <= duration(\"1h\")",

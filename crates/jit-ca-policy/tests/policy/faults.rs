@@ -35,10 +35,7 @@ fn a_file_that_is_there_twice() {
     let mut twice = files("tests/samples/good");
     twice.push(file("users.toml", ""));
     let faults = Bundle::parse(twice).unwrap_err().to_string();
-    assert_eq!(
-        faults,
-        "users.toml: the file is there twice\n  hint: give it once"
-    );
+    assert_eq!(faults, "users.toml: the file is there twice\n  hint: give it once");
 }
 
 #[test]
@@ -62,10 +59,7 @@ fn paths_that_only_look_like_a_bundles() {
 #[test]
 fn lines_are_told_after_a_fault_in_each_file() {
     let faults = Bundle::parse(files("tests/samples/bad-roles")).unwrap_err();
-    let places: Vec<_> = faults
-        .iter()
-        .map(|fault| (&fault.path, fault.line))
-        .collect();
+    let places: Vec<_> = faults.iter().map(|fault| (&fault.path, fault.line)).collect();
     let mut sorted = places.clone();
     sorted.sort();
     assert_eq!(places, sorted);
@@ -104,8 +98,5 @@ fn check(sample: &str) {
     let faults = Bundle::parse(files(&folder)).unwrap_err().to_string();
     let golden = format!("{}/{folder}/faults.txt", env!("CARGO_MANIFEST_DIR"));
     let golden = std::fs::read_to_string(golden).unwrap_or_default();
-    assert!(
-        faults == golden.trim_end(),
-        "{folder}/faults.txt should say\n{faults}"
-    );
+    assert!(faults == golden.trim_end(), "{folder}/faults.txt should say\n{faults}");
 }

@@ -31,10 +31,7 @@ fn folder_needs(root: &Path, name: &str) -> bool {
 }
 
 pub(crate) fn file(path: &str, text: &str) -> SourceFile {
-    SourceFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    SourceFile { path: path.to_owned(), text: text.to_owned() }
 }
 
 pub(crate) fn good() -> Bundle {

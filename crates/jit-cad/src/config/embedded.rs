@@ -45,10 +45,8 @@ mod tests {
                 }
             }
         }
-        let embedded: BTreeSet<PathBuf> = EMBEDDED
-            .iter()
-            .map(|(path, _)| PathBuf::from(path))
-            .collect();
+        let embedded: BTreeSet<PathBuf> =
+            EMBEDDED.iter().map(|(path, _)| PathBuf::from(path)).collect();
         assert_eq!(found, embedded);
     }
 }

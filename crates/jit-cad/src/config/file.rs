@@ -149,11 +149,7 @@ struct Login {
 
 /// Reads the file's text; all faults at once, as far as it is TOML of the right shape at all.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Checked, Vec<String>> {
-    let mut faults = Report {
-        path,
-        text,
-        faults: Vec::new(),
-    };
+    let mut faults = Report { path, text, faults: Vec::new() };
     let file: File = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {
@@ -181,11 +177,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Checked, Vec<String>> {
         login_longest: faults.login_span(&file.login.longest),
         login_idle: faults.login_span(&file.login.idle),
     };
-    if faults.faults.is_empty() {
-        Ok(checked)
-    } else {
-        Err(faults.faults)
-    }
+    if faults.faults.is_empty() { Ok(checked) } else { Err(faults.faults) }
 }
 
 struct Report<'a> {
@@ -197,14 +189,10 @@ struct Report<'a> {
 impl Report<'_> {
     fn add(&mut self, span: Option<Range<usize>>, message: &str, hint: &str) {
         let before = span.and_then(|span| self.text.get(..span.start));
-        let line = before.map_or(String::new(), |before| {
-            format!(":{}", before.matches('\n').count() + 1)
-        });
+        let line =
+            before.map_or(String::new(), |before| format!(":{}", before.matches('\n').count() + 1));
         let message = message.trim_end().replace('\n', " ");
-        self.faults.push(format!(
-            "{}{line}: {message}\n  hint: {hint}",
-            self.path.display()
-        ));
+        self.faults.push(format!("{}{line}: {message}\n  hint: {hint}", self.path.display()));
     }
 
     /// The value that `parse` finds in the text; `instead`, with a fault noted, if there is none.
@@ -272,15 +260,8 @@ impl Report<'_> {
 
     fn login_span(&mut self, text: &Spanned<String>) -> Span {
         let allowed = |text: &str| {
-            text.parse()
-                .ok()
-                .filter(|span: &Span| !span.is_zero() && *span <= LONGEST_LOGIN)
+            text.parse().ok().filter(|span: &Span| !span.is_zero() && *span <= LONGEST_LOGIN)
         };
-        self.check(
-            text,
-            LONGEST_LOGIN,
-            allowed,
-            "a duration up to 12h, such as 8h or 30m",
-        )
+        self.check(text, LONGEST_LOGIN, allowed, "a duration up to 12h, such as 8h or 30m")
     }
 }

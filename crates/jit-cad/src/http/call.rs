@@ -45,9 +45,7 @@ impl FromRequestParts<Arc<App>> for LoggedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         let peer = Peer::from_request_parts(parts, app).await?;
-        identify(app, &peer)
-            .map(Self)
-            .map_err(IntoResponse::into_response)
+        identify(app, &peer).map(Self).map_err(IntoResponse::into_response)
     }
 }
 
@@ -60,10 +58,7 @@ impl FromRequestParts<Arc<App>> for WithMfa {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         let LoggedIn(caller) = LoggedIn::from_request_parts(parts, app).await?;
-        caller
-            .with_mfa()
-            .map(Self)
-            .map_err(IntoResponse::into_response)
+        caller.with_mfa().map(Self).map_err(IntoResponse::into_response)
     }
 }
 
@@ -74,12 +69,7 @@ fn identify(app: &App, peer: &Peer) -> Result<Caller, Fault> {
     })?;
     let (_, certificate) =
         X509Certificate::from_der(certificate).map_err(|_| Fault::login_ended())?;
-    Caller::identify(
-        app,
-        certificate.raw_serial(),
-        peer.address.ip().to_canonical(),
-        clock::now(),
-    )
+    Caller::identify(app, certificate.raw_serial(), peer.address.ip().to_canonical(), clock::now())
 }
 
 /// A call that writes: its JSON body, and the key that makes it repeatable.
@@ -105,24 +95,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Call<T> {
             call: sha256_of(&[head.as_bytes(), &bytes]),
         };
         let body = parse(&bytes).map_err(IntoResponse::into_response)?;
-        Ok(Self {
-            body,
-            idempotency_key,
-            key,
-        })
-    }
-}
-
-/// A JSON body alone, of a call that nobody is known by yet.
-#[derive(Debug)]
-pub(super) struct Body<T>(pub(super) T);
-
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
-        let bytes = body(request, app).await?;
-        parse(&bytes).map(Self).map_err(IntoResponse::into_response)
+        Ok(Self { body, idempotency_key, key })
     }
 }
 
@@ -168,19 +141,14 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Filter<T> {
 
 fn idempotency_key(request: &Request) -> Result<String, Fault> {
     let hint = "send an Idempotency-Key header of 1 to 128 visible ASCII characters, a new one for each new call";
-    let mut values = request
-        .headers()
-        .get_all(jit_ca_api::IDEMPOTENCY_KEY)
-        .iter();
+    let mut values = request.headers().get_all(jit_ca_api::IDEMPOTENCY_KEY).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Fault::bad("the call needs one idempotency key", hint));
     };
     let value = value.to_str().ok().filter(|value| {
         (1..=128).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic())
     });
-    value
-        .map(str::to_owned)
-        .ok_or_else(|| Fault::bad("the idempotency key is malformed", hint))
+    value.map(str::to_owned).ok_or_else(|| Fault::bad("the idempotency key is malformed", hint))
 }
 
 async fn body(request: Request, app: &Arc<App>) -> Result<Bytes, Response> {
@@ -189,18 +157,13 @@ async fn body(request: Request, app: &Arc<App>) -> Result<Bytes, Response> {
         .get(CONTENT_TYPE)
         .is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !is_json {
-        return Err(Fault::bad(
-            "the body is not JSON",
-            "send Content-Type: application/json",
-        )
-        .into_response());
+        return Err(Fault::bad("the body is not JSON", "send Content-Type: application/json")
+            .into_response());
     }
-    Bytes::from_request(request, app)
-        .await
-        .map_err(|error| match error.status() {
-            axum::http::StatusCode::PAYLOAD_TOO_LARGE => problem::too_large(),
-            _ => Fault::bad("the body did not arrive whole", "send it again").into_response(),
-        })
+    Bytes::from_request(request, app).await.map_err(|error| match error.status() {
+        axum::http::StatusCode::PAYLOAD_TOO_LARGE => problem::too_large(),
+        _ => Fault::bad("the body did not arrive whole", "send it again").into_response(),
+    })
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {

@@ -18,14 +18,8 @@ pub(super) async fn ssh(
     Id(grant): Id<GrantId>,
     call: Call<SshCall>,
 ) -> Result<Json<SshCertificate>, Fault> {
-    let Call {
-        body,
-        idempotency_key,
-        key,
-    } = call;
-    certificate::ssh(&app, &caller, grant, &body, &idempotency_key, &key)
-        .await
-        .map(Json)
+    let Call { body, idempotency_key, key } = call;
+    certificate::ssh(&app, &caller, grant, &body, &idempotency_key, &key).await.map(Json)
 }
 
 /// `POST /v1/grants/ID/x509`.
@@ -35,12 +29,6 @@ pub(super) async fn x509(
     Id(grant): Id<GrantId>,
     call: Call<X509Call>,
 ) -> Result<Json<X509Certificate>, Fault> {
-    let Call {
-        body,
-        idempotency_key,
-        key,
-    } = call;
-    certificate::x509(&app, &caller, grant, &body, &idempotency_key, &key)
-        .await
-        .map(Json)
+    let Call { body, idempotency_key, key } = call;
+    certificate::x509(&app, &caller, grant, &body, &idempotency_key, &key).await.map(Json)
 }

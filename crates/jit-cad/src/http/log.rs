@@ -36,9 +36,7 @@ pub(super) async fn list(
         None => return Ok(Json(Vec::new())),
     };
     let found = snapshot.find(&filter)?;
-    let entries = found
-        .into_iter()
-        .map(|(leaf, bytes)| view(&snapshot, &leaf, &bytes));
+    let entries = found.into_iter().map(|(leaf, bytes)| view(&snapshot, &leaf, &bytes));
     entries.collect::<Result<_, _>>().map(Json)
 }
 
@@ -64,11 +62,10 @@ fn filter(
     let subject = match &query.subject {
         None => None,
         Some(text) => {
-            let named = text.parse::<PersonName>().ok().and_then(|name| {
-                app.bundle()
-                    .person_named(&name)
-                    .map(|person| person.id.clone())
-            });
+            let named = text
+                .parse::<PersonName>()
+                .ok()
+                .and_then(|name| app.bundle().person_named(&name).map(|person| person.id.clone()));
             let Some(subject) = named.or_else(|| text.parse::<SubjectId>().ok()) else {
                 return Ok(None);
             };
@@ -101,19 +98,14 @@ fn filter(
 fn view(snapshot: &Snapshot, leaf: &Leaf, bytes: &[u8]) -> Result<Entry, Fault> {
     let event = snapshot.event(leaf)?;
     let access = access(snapshot, leaf)?;
-    let name = snapshot
-        .subject_of(leaf.actor)?
-        .map(|subject| subject.name.to_string());
+    let name = snapshot.subject_of(leaf.actor)?.map(|subject| subject.name.to_string());
     Ok(Entry {
         index: leaf.idx,
         time: UnixTime::from_secs(leaf.ts_ms / 1_000),
         entry_type: leaf.entry_type.to_string(),
         actor: leaf.actor,
         name,
-        request: leaf
-            .ids
-            .request
-            .or(access.as_ref().map(|access| access.request.id)),
+        request: leaf.ids.request.or(access.as_ref().map(|access| access.request.id)),
         grant: leaf.ids.grant,
         issuance: leaf.ids.issuance,
         role: access.map(|access| access.request.role),

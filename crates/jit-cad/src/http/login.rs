@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use jit_ca_api::{Challenge, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret};
 
-use super::call::{Body, Call, LoggedIn, Nothing, Peer};
+use super::call::{Call, LoggedIn, Nothing, Peer};
 use crate::app::App;
 use crate::clock;
 use crate::service::{Caller, Fault, login, second_factor};
@@ -18,20 +18,17 @@ pub(super) async fn challenge(State(app): State<Arc<App>>) -> Result<Json<Challe
     Ok(Json(Challenge { challenge, expires }))
 }
 
-/// `POST /v1/logins`. What makes it unrepeatable is the challenge, which is answered once.
+/// `POST /v1/logins`.
 pub(super) async fn log_in(
     State(app): State<Arc<App>>,
     peer: Peer,
-    Body(call): Body<LoginCall>,
+    call: Call<LoginCall>,
 ) -> Result<Json<LoginReply>, Fault> {
     let address = peer.address.ip().to_canonical();
-    let login = login::log_in(&app, &call, address).await?;
+    let login = login::log_in(&app, &call.body, address, &call.key).await?;
     let caller = Caller::identify(&app, &login.serial, address, clock::now())?;
     let certificate = login.certificate + &app.authorities.logins.pem();
-    Ok(Json(LoginReply {
-        certificate,
-        me: view(&caller),
-    }))
+    Ok(Json(LoginReply { certificate, me: view(&caller) }))
 }
 
 /// `POST /v1/logout`.
@@ -57,10 +54,7 @@ pub(super) async fn begin_mfa(
 ) -> Result<Json<MfaSecret>, Fault> {
     let secret = second_factor::begin(&app, &caller).await?;
     let uri = secret.uri(&app.config.origin, &caller.person.name);
-    Ok(Json(MfaSecret {
-        secret: secret.base32(),
-        uri,
-    }))
+    Ok(Json(MfaSecret { secret: secret.base32(), uri }))
 }
 
 /// `POST /v1/mfa/confirm`.
@@ -69,7 +63,7 @@ pub(super) async fn confirm_mfa(
     LoggedIn(caller): LoggedIn,
     call: Call<MfaConfirm>,
 ) -> Result<Json<Me>, Fault> {
-    second_factor::confirm(&app, &caller, &call.body.code).await?;
+    second_factor::confirm(&app, &caller, &call.body.code, &call.key).await?;
     let caller = Caller::identify(&app, &caller.serial, caller.address, clock::now())?;
     Ok(Json(view(&caller)))
 }

@@ -106,32 +106,25 @@ pub(super) fn too_large() -> Response {
 fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
     use RefusalCode as Code;
     match code {
-        Code::NotPermitted | Code::Forbidden => (
-            StatusCode::FORBIDDEN,
-            "`jit-ca roles` lists what you may ask for",
-        ),
-        Code::RuleError => (
-            StatusCode::FORBIDDEN,
-            "a rule of the policy failed; tell an administrator its name",
-        ),
+        Code::NotPermitted | Code::Forbidden => {
+            (StatusCode::FORBIDDEN, "`jit-ca roles` lists what you may ask for")
+        }
+        Code::RuleError => {
+            (StatusCode::FORBIDDEN, "a rule of the policy failed; tell an administrator its name")
+        }
         Code::MfaRequired => (
             StatusCode::FORBIDDEN,
             "enrol one with `jit-ca mfa enroll`, or log in again with a code: `jit-ca login --again`",
         ),
-        Code::MfaTooOld => (
-            StatusCode::FORBIDDEN,
-            "give a new code: jit-ca login --again",
-        ),
+        Code::MfaTooOld => (StatusCode::FORBIDDEN, "give a new code: jit-ca login --again"),
         Code::TooLong => (StatusCode::FORBIDDEN, "ask for less: --for"),
-        Code::UnknownRole | Code::UnknownHost => (
-            StatusCode::FORBIDDEN,
-            "`jit-ca roles` lists roles and their hosts",
-        ),
+        Code::UnknownRole | Code::UnknownHost => {
+            (StatusCode::FORBIDDEN, "`jit-ca roles` lists roles and their hosts")
+        }
         Code::TicketRequired => (StatusCode::FORBIDDEN, "name one: --ticket"),
-        Code::SelfApproval => (
-            StatusCode::FORBIDDEN,
-            "ask a colleague; `jit-ca requests` shows who can approve",
-        ),
+        Code::SelfApproval => {
+            (StatusCode::FORBIDDEN, "ask a colleague; `jit-ca requests` shows who can approve")
+        }
         Code::NotAnApprover => (StatusCode::FORBIDDEN, "the role says which groups approve"),
         Code::Widening => (
             StatusCode::FORBIDDEN,
@@ -142,33 +135,26 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             "sign what `jit-ca approve` shows, with a key that is in the user file",
         ),
         Code::NotYours => (StatusCode::FORBIDDEN, "`jit-ca status` lists what is yours"),
-        Code::NotPending | Code::AlreadyApproved => (
-            StatusCode::CONFLICT,
-            "`jit-ca requests` shows how it stands",
-        ),
+        Code::NotPending | Code::AlreadyApproved => {
+            (StatusCode::CONFLICT, "`jit-ca requests` shows how it stands")
+        }
         Code::GrantEnded => (StatusCode::CONFLICT, "ask again: jit-ca request"),
         Code::GrantWaiting => (StatusCode::CONFLICT, "wait for its start"),
-        Code::UnknownRow => (
-            StatusCode::FORBIDDEN,
-            "`jit-ca status` lists the rows of your grants",
-        ),
+        Code::UnknownRow => {
+            (StatusCode::FORBIDDEN, "`jit-ca status` lists the rows of your grants")
+        }
         Code::RoleChanged => (StatusCode::CONFLICT, "ask again: jit-ca request"),
-        Code::KeyRefused => (
-            StatusCode::FORBIDDEN,
-            "use a fresh ed25519 or P-256 key; `jit-ca cert` makes one",
-        ),
-        Code::NoPossession => (
-            StatusCode::FORBIDDEN,
-            "the key to be certified has to sign; `jit-ca cert` does it",
-        ),
+        Code::KeyRefused => {
+            (StatusCode::FORBIDDEN, "use a fresh ed25519 or P-256 key; `jit-ca cert` makes one")
+        }
+        Code::NoPossession => {
+            (StatusCode::FORBIDDEN, "the key to be certified has to sign; `jit-ca cert` does it")
+        }
         Code::LoginRefused => (
             StatusCode::UNAUTHORIZED,
             "check the name, the SSH key, the CA's pin and the code; a code works once",
         ),
-        Code::TooManyAttempts => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "wait, then try again with care",
-        ),
+        Code::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, "wait, then try again with care"),
     }
 }
 
@@ -211,13 +197,7 @@ struct Told {
 
 impl Told {
     fn new(status: StatusCode, code: &str, detail: impl Into<String>, hint: &'static str) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            detail: detail.into(),
-            hint,
-            retry_after: None,
-        }
+        Self { status, code: code.to_owned(), detail: detail.into(), hint, retry_after: None }
     }
 }
 
@@ -232,13 +212,9 @@ impl IntoResponse for Told {
             hint: Some(self.hint.to_owned()),
         };
         let mut response = (self.status, Json(problem)).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, seconds.into());
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -39,26 +39,12 @@ pub(super) async fn list(
     Filter(filter): Filter<StateFilter>,
 ) -> Result<Json<Vec<Request>>, Fault> {
     let now = clock::now();
-    let records = app
-        .store
-        .read()?
-        .newest(LOOKED_AT, LONGEST_LIST, |record| {
-            let is_own = record.access.request.subject == caller.person.id;
-            let seen = if filter.mine {
-                is_own
-            } else {
-                access::may_see(&app, &caller, record)
-            };
-            seen && filter
-                .status
-                .is_none_or(|status| status == status_of(&record.access, now))
-        })?;
-    Ok(Json(
-        records
-            .iter()
-            .map(|record| view(&app, &caller, &record.access, now))
-            .collect(),
-    ))
+    let records = app.store.read()?.newest(LOOKED_AT, LONGEST_LIST, |record| {
+        let is_own = record.access.request.subject == caller.person.id;
+        let seen = if filter.mine { is_own } else { access::may_see(&app, &caller, record) };
+        seen && filter.status.is_none_or(|status| status == status_of(&record.access, now))
+    })?;
+    Ok(Json(records.iter().map(|record| view(&app, &caller, &record.access, now)).collect()))
 }
 
 /// `GET /v1/requests/ID`. With `wait`, the answer comes when the request has changed, or when the time is over.
@@ -76,12 +62,13 @@ pub(super) async fn get(
         let Json(request) = answer(&app, &caller, id)?;
         let unchanged =
             request.status == RequestStatus::Pending && request.approvals.len() <= query.approvals;
-        if !unchanged
-            || tokio::time::timeout_at(deadline, commits.changed())
-                .await
-                .is_err()
-        {
+        if !unchanged {
             return Ok(Json(request));
+        }
+        tokio::select! {
+            changed = commits.changed() => if changed.is_err() { return Ok(Json(request)) },
+            () = tokio::time::sleep_until(deadline) => return Ok(Json(request)),
+            () = app.stopped() => return Ok(Json(request)),
         }
     }
 }
@@ -128,10 +115,7 @@ fn view(app: &App, caller: &Caller, access: &Access, now: UnixTime) -> Request {
     let request = &access.request;
     let denied = match &access.state {
         RequestState::Denied { by, reason } => Some(ApprovalView {
-            by: Approver::Person {
-                subject: request.subject.clone(),
-                name: by.clone(),
-            },
+            by: Approver::Person { subject: request.subject.clone(), name: by.clone() },
             duration: None,
             rows: Vec::new(),
             comment: reason.clone(),
@@ -210,8 +194,5 @@ fn approvers(
     };
     let gave = access.approvers();
     let people = who_can_approve(app.bundle(), &access::facts_about(access, asked)).into_iter();
-    people
-        .filter(|person| !gave.contains(&person.id))
-        .map(|person| person.name.clone())
-        .collect()
+    people.filter(|person| !gave.contains(&person.id)).map(|person| person.name.clone()).collect()
 }

@@ -93,10 +93,8 @@ impl Server {
             }
         }
         drop(self.listener);
-        if tokio::time::timeout(LONGEST_DRAIN, graceful.shutdown())
-            .await
-            .is_err()
-        {
+        self.app.stop();
+        if tokio::time::timeout(LONGEST_DRAIN, graceful.shutdown()).await.is_err() {
             tracing::warn!("calls were still under way when the time to drain was over");
         }
     }
@@ -132,10 +130,7 @@ async fn serve_connection(
         .peer_certificates()
         .and_then(|chain| chain.first())
         .map(|leaf| leaf.clone().into_owned());
-    let service = TowerToHyperService::new(router.layer(Extension(Peer {
-        address,
-        certificate,
-    })));
+    let service = TowerToHyperService::new(router.layer(Extension(Peer { address, certificate })));
 
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -149,9 +144,7 @@ async fn serve_connection(
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(LARGEST_HEAD.try_into().unwrap_or(u32::MAX))
         .keep_alive_interval(Duration::from_secs(30));
-    let connection = builder
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned();
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%address, error = with_causes(error.as_ref()), "a connection ended");
     }

@@ -29,11 +29,8 @@ pub(super) async fn config(app: &App) -> Result<Arc<ServerConfig>, Failure> {
         .map_err(|error| Failure::failed(error.to_string()))?;
     let certificate = issue(app, SubjectKey::from_spki(&key.subject_public_key_info())?).await?;
     // The root goes along, so that a client that knows nothing but the pin finds it.
-    let chain = [
-        certificate,
-        app.authorities.servers.der().to_vec(),
-        app.authorities.root.der().to_vec(),
-    ];
+    let chain =
+        [certificate, app.authorities.servers.der().to_vec(), app.authorities.root.der().to_vec()];
     let chain = chain.into_iter().map(CertificateDer::from).collect();
     let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(Failure::failed)?;
 
@@ -76,26 +73,14 @@ async fn issue(app: &App, key: SubjectKey) -> Result<Vec<u8>, Failure> {
     let issuer = (&app.keys.servers, &app.authorities.servers);
     let intent = Intent::new(content, issuer.1)?;
     let validity = (window.start().minus(jit_ca_cert::BACKDATE), window.end());
-    let event = intended(
-        issuance.id,
-        &intent,
-        x509_serial(issuance.id),
-        validity,
-        None,
-    );
+    let event = intended(issuance.id, &intent, x509_serial(issuance.id), validity, None);
     let (signed, _) = app
         .issuer
-        .issue(
-            issuance,
-            intent,
-            issuer,
-            Proposal::new(now.time(), vec![(ActorRef::DAEMON, event)]),
-        )
+        .issue(issuance, intent, issuer, Proposal::new(now.time(), vec![(ActorRef::DAEMON, event)]))
         .await?;
     Ok(signed.as_bytes().to_vec())
 }
 
 fn until(app: &App, now: UnixTime) -> UnixTime {
-    now.plus(CERTIFICATE_LIFE)
-        .min(app.authorities.servers.end())
+    now.plus(CERTIFICATE_LIFE).min(app.authorities.servers.end())
 }

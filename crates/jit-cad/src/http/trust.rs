@@ -24,16 +24,8 @@ pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<Trust> {
     };
     let origin = app.config.origin.clone();
     Json(Trust {
-        ssh_user_ca: app
-            .keys
-            .ssh_user
-            .public()
-            .to_openssh(&format!("jit-ca user CA of {origin}")),
-        ssh_host_ca: app
-            .keys
-            .ssh_host
-            .public()
-            .to_openssh(&format!("jit-ca host CA of {origin}")),
+        ssh_user_ca: app.keys.ssh_user.public().to_openssh(&format!("jit-ca user CA of {origin}")),
+        ssh_host_ca: app.keys.ssh_host.public().to_openssh(&format!("jit-ca host CA of {origin}")),
         origin,
         log_key: app.log_key.to_string(),
         pin: app.pin(),

@@ -27,9 +27,7 @@ impl Challenges {
     /// # Errors
     /// If the system has no random bytes.
     pub fn new() -> Result<Self, NoRandomness> {
-        Ok(Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &clock::random::<32>()?),
-        })
+        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &clock::random::<32>()?) })
     }
 
     /// A challenge, and until when it can be answered.
@@ -38,16 +36,9 @@ impl Challenges {
     /// If the system has no random bytes.
     pub fn make(&self, now: UnixTime) -> Result<(String, UnixTime), NoRandomness> {
         let expires = now.plus(CHALLENGE_LIFE);
-        let signed = [
-            clock::random::<32>()?.as_slice(),
-            &expires.secs().to_be_bytes(),
-        ]
-        .concat();
+        let signed = [clock::random::<32>()?.as_slice(), &expires.secs().to_be_bytes()].concat();
         let tag = hmac::sign(&self.key, &signed);
-        Ok((
-            Base64UrlUnpadded::encode_string(&[&signed, tag.as_ref()].concat()),
-            expires,
-        ))
+        Ok((Base64UrlUnpadded::encode_string(&[&signed, tag.as_ref()].concat()), expires))
     }
 
     /// Whether this is one of ours that can still be answered.

@@ -40,12 +40,7 @@ pub struct Authenticated<'b> {
 impl<'b> Authenticated<'b> {
     /// The one place that makes it: [`verify`] calls this after every check has passed.
     fn assertion(person: &'b Person, key: Bytes, signature: Bytes, factor: event::Factor) -> Self {
-        Self {
-            person,
-            key,
-            signature,
-            factor,
-        }
+        Self { person, key, signature, factor }
     }
 }
 
@@ -94,31 +89,20 @@ pub fn verify<'b>(
         .as_ref()
         .is_some_and(|signed| person.is_some_and(|person| signed.is_a_key_of(person)));
 
-    let subject = person
-        .map(|person| snapshot.subject(&person.id))
-        .transpose()?
-        .flatten();
+    let subject = person.map(|person| snapshot.subject(&person.id)).transpose()?.flatten();
     let factor = match &call.factor {
         Factor::Totp(code) => {
             let sealed = match person {
                 Some(person) => snapshot.secret(&person.id.to_string())?,
                 None => None,
             };
-            let label = person
-                .map(|person| secret_label(&person.id))
-                .unwrap_or_default();
+            let label = person.map(|person| secret_label(&person.id)).unwrap_or_default();
             let secret = sealed.and_then(|sealed| kek.open(&label, &sealed).ok());
             // Without a secret a code is compared all the same, with what nobody can know.
-            let known = secret
-                .as_ref()
-                .and_then(|secret| Secret::from_slice(secret));
+            let known = secret.as_ref().and_then(|secret| Secret::from_slice(secret));
             let enrolled = known.is_some()
-                && subject
-                    .as_ref()
-                    .is_some_and(|subject| subject.totp_step.is_some());
-            let step = known
-                .unwrap_or_else(|| Secret::new(decoy(pin)))
-                .step_of(code, now);
+                && subject.as_ref().is_some_and(|subject| subject.totp_step.is_some());
+            let step = known.unwrap_or_else(|| Secret::new(decoy(pin))).step_of(code, now);
             let last = subject.as_ref().and_then(|subject| subject.totp_step);
             step.filter(|step| enrolled && last.is_some_and(|last| *step > last))
                 .map(|step| event::Factor::Totp { step })
@@ -176,29 +160,16 @@ impl Signed {
 /// The key that signed the statement, if any did: whose it is, is another question.
 fn signed_by(signature: &str, statement: &str) -> Option<Signed> {
     let public_key = SshSig::from_pem(signature).ok()?.public_key().clone();
-    let blob = sshsig::verify(
-        &public_key,
-        &Kind::Login.namespace(),
-        statement.as_bytes(),
-        signature,
-    )
-    .ok()?;
-    let key = ssh_key::PublicKey::from(public_key.clone())
-        .to_bytes()
-        .ok()?;
-    Some(Signed {
-        public_key,
-        key: key.into(),
-        signature: blob.into(),
-    })
+    let blob =
+        sshsig::verify(&public_key, &Kind::Login.namespace(), statement.as_bytes(), signature)
+            .ok()?;
+    let key = ssh_key::PublicKey::from(public_key.clone()).to_bytes().ok()?;
+    Some(Signed { public_key, key: key.into(), signature: blob.into() })
 }
 
 /// Bytes to compare a stranger's code with.
 fn decoy(pin: &Digest) -> [u8; 20] {
     let mut bytes = [0; 20];
-    bytes
-        .iter_mut()
-        .zip(pin.as_bytes())
-        .for_each(|(byte, pin)| *byte = *pin);
+    bytes.iter_mut().zip(pin.as_bytes()).for_each(|(byte, pin)| *byte = *pin);
     bytes
 }

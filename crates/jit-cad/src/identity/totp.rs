@@ -63,14 +63,8 @@ impl Secret {
     fn code(&self, step: u64) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.0.as_slice());
         let tag = hmac::sign(&key, &step.to_be_bytes());
-        let offset = tag
-            .as_ref()
-            .last()
-            .map_or(0, |last| usize::from(last & 0x0f));
-        let chosen = tag
-            .as_ref()
-            .get(offset..offset + 4)
-            .and_then(|bytes| bytes.try_into().ok());
+        let offset = tag.as_ref().last().map_or(0, |last| usize::from(last & 0x0f));
+        let chosen = tag.as_ref().get(offset..offset + 4).and_then(|bytes| bytes.try_into().ok());
         let number = u32::from_be_bytes(chosen.unwrap_or_default()) & 0x7fff_ffff;
         format!("{:06}", number % 1_000_000)
     }
@@ -91,10 +85,7 @@ mod tests {
             (20_000_000_000, "353130"),
         ] {
             assert_eq!(secret.code(time / 30), code);
-            assert_eq!(
-                secret.step_of(code, UnixTime::from_secs(time)),
-                Some(time / 30)
-            );
+            assert_eq!(secret.step_of(code, UnixTime::from_secs(time)), Some(time / 30));
         }
         assert_eq!(secret.base32(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
     }
@@ -104,17 +95,10 @@ mod tests {
         let secret = Secret::new([7; 20]);
         let code = secret.code(1_000);
         let at = |step: u64| secret.step_of(&code, UnixTime::from_secs(step * 30));
-        assert_eq!(
-            (at(999), at(1_000), at(1_001)),
-            (Some(1_000), Some(1_000), Some(1_000))
-        );
+        assert_eq!((at(999), at(1_000), at(1_001)), (Some(1_000), Some(1_000), Some(1_000)));
         assert_eq!((at(998), at(1_002)), (None, None));
         for wrong in ["", "12345", "1234567", "abcdef", " 12345", "１２３４５６"] {
-            assert_eq!(
-                secret.step_of(wrong, UnixTime::from_secs(30_000)),
-                None,
-                "{wrong:?}"
-            );
+            assert_eq!(secret.step_of(wrong, UnixTime::from_secs(30_000)), None, "{wrong:?}");
         }
     }
 }

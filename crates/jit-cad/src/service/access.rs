@@ -50,40 +50,29 @@ pub async fn approve(
     call: &ApproveCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    change(
-        app,
-        caller,
-        id,
-        key,
-        Action::Approve,
-        |record, decided, grant, now| {
-            let statement = statement::Approval {
-                origin: &app.config.origin,
-                request: &call.hash,
-                duration: call.duration,
-                rows: &call.rows,
-            };
-            let signature = signed_by(
-                &caller.person,
-                Kind::Approval,
-                &statement.text(),
-                &call.signature,
-            )?;
-            let approval = Approve {
-                by: Approver::Person {
-                    subject: caller.person.id.clone(),
-                    name: caller.person.name.clone(),
-                },
-                hash: call.hash,
-                duration: Some(call.duration),
-                rows: Some(call.rows.clone()),
-                comment: call.comment.clone(),
-                signature: Some(signature),
-                decision: decided,
-            };
-            record.access.approve(approval, grant, now)
-        },
-    )
+    change(app, caller, id, key, Action::Approve, |record, decided, grant, now| {
+        let statement = statement::Approval {
+            origin: &app.config.origin,
+            request: &call.hash,
+            duration: call.duration,
+            rows: &call.rows,
+        };
+        let signature =
+            signed_by(&caller.person, Kind::Approval, &statement.text(), &call.signature)?;
+        let approval = Approve {
+            by: Approver::Person {
+                subject: caller.person.id.clone(),
+                name: caller.person.name.clone(),
+            },
+            hash: call.hash,
+            duration: Some(call.duration),
+            rows: Some(call.rows.clone()),
+            comment: call.comment.clone(),
+            signature: Some(signature),
+            decision: decided,
+        };
+        record.access.approve(approval, grant, now)
+    })
     .await
 }
 
@@ -98,19 +87,10 @@ pub async fn deny(
     call: &DenyCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    change(
-        app,
-        caller,
-        id,
-        key,
-        Action::Approve,
-        |record, decided, _, now| {
-            let (by, name) = (caller.person.id.clone(), caller.person.name.clone());
-            record
-                .access
-                .deny(by, name, call.reason.clone(), decided, now)
-        },
-    )
+    change(app, caller, id, key, Action::Approve, |record, decided, _, now| {
+        let (by, name) = (caller.person.id.clone(), caller.person.name.clone());
+        record.access.deny(by, name, call.reason.clone(), decided, now)
+    })
     .await
 }
 
@@ -119,14 +99,9 @@ pub async fn deny(
 /// # Errors
 /// If there is no such request that the caller may see, it is somebody else's, or it is no longer pending.
 pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) -> Result<(), Fault> {
-    change(
-        app,
-        caller,
-        id,
-        key,
-        Action::Request,
-        |record, _, _, now| record.access.cancel(&caller.person.id, now),
-    )
+    change(app, caller, id, key, Action::Request, |record, _, _, now| {
+        record.access.cancel(&caller.person.id, now)
+    })
     .await
 }
 
@@ -135,26 +110,15 @@ pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) ->
 /// # Errors
 /// If there is none, or none that the caller may see: the answer is the same.
 pub fn visible(app: &App, caller: &Caller, id: RequestId) -> Result<AccessRecord, Fault> {
-    let record = app
-        .store
-        .read()?
-        .access(id)?
-        .ok_or(Fault::NotFound("request"))?;
-    if may_see(app, caller, &record) {
-        Ok(record)
-    } else {
-        Err(Fault::NotFound("request"))
-    }
+    let record = app.store.read()?.access(id)?.ok_or(Fault::NotFound("request"))?;
+    if may_see(app, caller, &record) { Ok(record) } else { Err(Fault::NotFound("request")) }
 }
 
 /// Whether the caller asked for it, or is among those that its role names as approvers.
 pub fn may_see(app: &App, caller: &Caller, record: &AccessRecord) -> bool {
     let request = &record.access.request;
     request.subject == caller.person.id
-        || app
-            .bundle()
-            .role(&request.role)
-            .is_some_and(|role| is_approver(&caller.person, role))
+        || app.bundle().role(&request.role).is_some_and(|role| is_approver(&caller.person, role))
 }
 
 fn is_approver(person: &Person, role: &Role) -> bool {
@@ -183,12 +147,8 @@ fn propose_request(
 ) -> Result<(RequestId, Proposal), Fault> {
     let now = clock::now_millis();
     let bundle = app.bundle();
-    let unknown = || {
-        Refusal::new(
-            RefusalCode::UnknownRole,
-            format!("there is no role {}", call.role),
-        )
-    };
+    let unknown =
+        || Refusal::new(RefusalCode::UnknownRole, format!("there is no role {}", call.role));
     let role = bundle
         .role(&call.role)
         .ok_or_else(unknown)
@@ -210,12 +170,7 @@ fn propose_request(
         ..caller.facts(Action::Request, now.time())
     };
     let decided = app.ask(caller, facts.clone())?;
-    let rows: Vec<Row> = role
-        .rows
-        .iter()
-        .filter(|row| gives_on(row, &hosts))
-        .cloned()
-        .collect();
+    let rows: Vec<Row> = role.rows.iter().filter(|row| gives_on(row, &hosts)).cloned().collect();
     if duration.is_zero() || rows.is_empty() {
         return Err(Fault::bad(
             "nothing is asked for",
@@ -261,10 +216,7 @@ fn propose_request(
 
     // 3. Does a rule approve it?
     let mut entries = vec![(caller.actor, made.clone())];
-    let skip = Facts {
-        action: Action::SkipApproval,
-        ..facts
-    };
+    let skip = Facts { action: Action::SkipApproval, ..facts };
     let decision = decide(bundle, &skip);
     if decision.allows()
         && let Some(access) = Access::fold(None, &made)
@@ -276,20 +228,11 @@ fn propose_request(
             rows: None,
             comment: None,
             signature: None,
-            decision: Decided {
-                facts: skip,
-                decision,
-            },
+            decision: Decided { facts: skip, decision },
         };
         let grant = GrantId::new(now.0, clock::random()?);
-        let events = access
-            .approve(approval, grant, now.time())
-            .map_err(Fault::Refused)?;
-        entries.extend(
-            events
-                .into_iter()
-                .map(|event| (jit_ca_core::ActorRef::DAEMON, event)),
-        );
+        let events = access.approve(approval, grant, now.time()).map_err(Fault::Refused)?;
+        entries.extend(events.into_iter().map(|event| (jit_ca_core::ActorRef::DAEMON, event)));
     }
 
     let mut proposal = Proposal::new(now.time(), entries);
@@ -330,10 +273,7 @@ async fn change(
         // Nobody needs a rule to take back what is theirs.
         let is_own = action == Action::Request;
         let decided = match is_own {
-            true => Decided {
-                decision: decide(app.bundle(), &facts),
-                facts,
-            },
+            true => Decided { decision: decide(app.bundle(), &facts), facts },
             false => app.ask(caller, facts)?,
         };
         let events = command(&record, decided.clone(), grant, now.time());
@@ -341,10 +281,7 @@ async fn change(
             events.map_err(|refusal| app.refused(caller, Some(action), refusal, Some(decided)))?;
         let mut proposal = Proposal::new(
             now.time(),
-            events
-                .into_iter()
-                .map(|event| (caller.actor, event))
-                .collect(),
+            events.into_iter().map(|event| (caller.actor, event)).collect(),
         );
         proposal.bundle = Some(app.config.bundle_hash);
         proposal.access = Some((id, record.generation));
@@ -376,17 +313,11 @@ fn signed_by(
         let Ok(key) = ssh_key::PublicKey::from_openssh(key.as_str()) else {
             continue;
         };
-        if let Ok(blob) = sshsig::verify(
-            key.key_data(),
-            &kind.namespace(),
-            statement.as_bytes(),
-            armoured,
-        ) {
+        if let Ok(blob) =
+            sshsig::verify(key.key_data(), &kind.namespace(), statement.as_bytes(), armoured)
+        {
             let wire = key.to_bytes().map_err(|_| refuse())?;
-            return Ok(Signature {
-                key: wire.into(),
-                sshsig: blob.into(),
-            });
+            return Ok(Signature { key: wire.into(), sshsig: blob.into() });
         }
     }
     Err(refuse())
@@ -404,11 +335,7 @@ pub fn choose_row(
     if let Some(name) = named {
         return Ok(name.clone());
     }
-    let names: Vec<RowName> = rows
-        .iter()
-        .filter(|row| is_kind(row))
-        .map(Row::name)
-        .collect();
+    let names: Vec<RowName> = rows.iter().filter(|row| is_kind(row)).map(Row::name).collect();
     match names.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err(Fault::Refused(Refusal::new(

@@ -45,11 +45,7 @@ impl Caller {
         if login.ended || !login.window.contains(now) {
             return Err(Fault::login_ended());
         }
-        let kept = || {
-            snapshot
-                .last_use(serial)
-                .map(|last| last.unwrap_or(login.window.start()))
-        };
+        let kept = || snapshot.last_use(serial).map(|last| last.unwrap_or(login.window.start()));
         let last = app.last_uses.last(serial).map_or_else(kept, Ok)?;
         if now.since(last) >= app.config.login_idle {
             return Err(Fault::Unauthenticated {
@@ -57,14 +53,8 @@ impl Caller {
                 hint: "log in again: jit-ca login",
             });
         }
-        let person = app
-            .bundle()
-            .person(&login.subject)
-            .cloned()
-            .ok_or(Fault::login_ended())?;
-        let subject = snapshot
-            .subject(&login.subject)?
-            .ok_or(Fault::login_ended())?;
+        let person = app.bundle().person(&login.subject).cloned().ok_or(Fault::login_ended())?;
+        let subject = snapshot.subject(&login.subject)?.ok_or(Fault::login_ended())?;
         app.last_uses.note(serial, now);
         let idle_ends = now.plus(app.config.login_idle).min(login.window.end());
         Ok(Self {

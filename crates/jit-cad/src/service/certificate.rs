@@ -11,7 +11,7 @@ use jit_ca_core::network::Network;
 use jit_ca_core::statement::{Kind, Possession};
 use jit_ca_core::workflow::{Access, Refusal};
 use jit_ca_core::{
-    Action, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
+    Action, ActorRef, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
 };
 use jit_ca_log::hash::sha256;
 use jit_ca_log::{Leaf, sshsig};
@@ -40,14 +40,8 @@ pub async fn ssh(
     key: &CallKey,
 ) -> Result<SshCertificate, Fault> {
     let subject_key = SubjectKey::from_openssh(&call.public_key)?;
-    let signature = proof_of_possession(
-        app,
-        caller,
-        grant,
-        &subject_key,
-        &call.signature,
-        idempotency_key,
-    )?;
+    let signature =
+        proof_of_possession(app, caller, grant, &subject_key, &call.signature, idempotency_key)?;
     for _ in 0..ATTEMPTS {
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
             return ssh_again(app, caller, issuance);
@@ -70,8 +64,7 @@ pub async fn ssh(
             issuance: issuance.id,
             name: SubjectName::from(&caller.person.name),
             principals: Principals::new(
-                row.principals(&ready.record.access.request.hosts)
-                    .unwrap_or_default(),
+                row.principals(&ready.record.access.request.hosts).unwrap_or_default(),
             )?,
             window: ready.window,
             extensions: row.extensions.clone(),
@@ -143,13 +136,7 @@ pub async fn x509(
         let intent = Intent::new(content, issuer.1)?;
         let proposal = ready.proposal(app, caller, key, idempotency_key, &csr, |under| {
             let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
-            intended(
-                issuance.id,
-                &intent,
-                x509_serial(issuance.id),
-                validity,
-                Some(under),
-            )
+            intended(issuance.id, &intent, x509_serial(issuance.id), validity, Some(under))
         });
         match app.issuer.issue(issuance, intent, issuer, proposal).await {
             Ok((signed, entry)) => return Ok(x509_answer(app, &signed, ready.row.name(), entry)),
@@ -213,10 +200,7 @@ impl Ready {
         }
         // 3. The key: nobody's but the caller's.
         if let Some(whose) = belongs_to_another(app, caller, key.public_key()) {
-            return Err(refuse(
-                RefusalCode::KeyRefused,
-                format!("the key is {whose}"),
-            ));
+            return Err(refuse(RefusalCode::KeyRefused, format!("the key is {whose}")));
         }
 
         let issuance = Issuance {
@@ -225,14 +209,7 @@ impl Ready {
             actor: caller.actor,
         };
         let (window, row) = (found.window, row.clone());
-        Ok(Self {
-            now,
-            window,
-            row,
-            issuance,
-            decided,
-            record,
-        })
+        Ok(Self { now, window, row, issuance, decided, record })
     }
 
     fn proposal(
@@ -281,9 +258,7 @@ fn belongs_to_another(app: &App, caller: &Caller, key: &PublicKey) -> Option<&'s
         return Some("one of the CA's own");
     }
     let owner = app.bundle().person_by_key(&key.to_openssh(""));
-    owner
-        .is_some_and(|owner| owner.id != caller.person.id)
-        .then_some("another person's")
+    owner.is_some_and(|owner| owner.id != caller.person.id).then_some("another person's")
 }
 
 /// The caller's signature with the key to be certified, over the possession statement.
@@ -312,13 +287,8 @@ fn proof_of_possession(
     };
     let public_key = ssh_key::PublicKey::from_bytes(&blob).map_err(|_| refuse())?;
     let namespace = Kind::Possession.namespace();
-    sshsig::verify(
-        public_key.key_data(),
-        &namespace,
-        statement.text().as_bytes(),
-        armoured,
-    )
-    .map_err(|_| refuse())
+    sshsig::verify(public_key.key_data(), &namespace, statement.text().as_bytes(), armoured)
+        .map_err(|_| refuse())
 }
 
 fn source_addresses(row: &SshRow, caller: &Caller) -> BTreeSet<Network> {
@@ -345,47 +315,41 @@ fn try_again(error: IssueError) -> Result<(), Fault> {
 // === the same call again ===
 
 /// An issuance that was recorded: its intent, by its stored bytes.
-struct Recorded {
-    index: u64,
-    intended: CertificateIntended,
-    row: RowName,
-    unfinished: Option<Issuance>,
+pub(super) struct Recorded {
+    pub(super) index: u64,
+    pub(super) intended: CertificateIntended,
+    /// The issuance, if its outcome is not in the log.
+    pub(super) unfinished: Option<Issuance>,
 }
 
-fn recorded(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<Recorded, Fault> {
-    let snapshot = app.store.read()?;
-    let damaged = || StoreError::Damaged(format!("the intent of {issuance} is missing"));
-    let record = snapshot.issuance(issuance)?.ok_or_else(damaged)?;
-    let leaf = snapshot.leaf(record.intent)?.ok_or_else(damaged)?;
-    let leaf = Leaf::decode(&leaf).map_err(StoreError::from)?;
-    let Some(Event::CertificateIntended(intended)) = snapshot.event(&leaf)? else {
-        return Err(damaged().into());
-    };
-    let row = intended
-        .under
-        .as_ref()
-        .map(|under| under.row.clone())
-        .ok_or_else(damaged)?;
-    let unfinished = record.outcome.is_none().then_some(Issuance {
-        id: issuance,
-        grant: record.grant,
-        actor: caller.actor,
-    });
-    Ok(Recorded {
-        index: record.intent,
-        intended: *intended,
-        row,
-        unfinished,
-    })
+impl Recorded {
+    pub(super) fn read(app: &App, actor: ActorRef, issuance: IssuanceId) -> Result<Self, Fault> {
+        let snapshot = app.store.read()?;
+        let damaged = || StoreError::Damaged(format!("the intent of {issuance} is missing"));
+        let record = snapshot.issuance(issuance)?.ok_or_else(damaged)?;
+        let leaf = snapshot.leaf(record.intent)?.ok_or_else(damaged)?;
+        let leaf = Leaf::decode(&leaf).map_err(StoreError::from)?;
+        let Some(Event::CertificateIntended(intended)) = snapshot.event(&leaf)? else {
+            return Err(damaged().into());
+        };
+        let issuance = Issuance { id: issuance, grant: record.grant, actor };
+        let unfinished = record.outcome.is_none().then_some(issuance);
+        Ok(Self { index: record.intent, intended: *intended, unfinished })
+    }
+
+    fn row(&self) -> Result<RowName, Fault> {
+        let under = self.intended.under.as_ref();
+        let damaged = || {
+            StoreError::Damaged(format!("the intent of {} is of no grant", self.intended.issuance))
+        };
+        Ok(under.map(|under| under.row.clone()).ok_or_else(damaged)?)
+    }
 }
 
 fn ssh_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<SshCertificate, Fault> {
-    let Recorded {
-        index,
-        intended,
-        row,
-        unfinished,
-    } = recorded(app, caller, issuance)?;
+    let recorded = Recorded::read(app, caller.actor, issuance)?;
+    let row = recorded.row()?;
+    let Recorded { index, intended, unfinished } = recorded;
     let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
     let signed = app.issuer.issue_again::<UserCertificate>(
         index,
@@ -397,12 +361,9 @@ fn ssh_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<SshCert
 }
 
 fn x509_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<X509Certificate, Fault> {
-    let Recorded {
-        index,
-        intended,
-        row,
-        unfinished,
-    } = recorded(app, caller, issuance)?;
+    let recorded = Recorded::read(app, caller.actor, issuance)?;
+    let row = recorded.row()?;
+    let Recorded { index, intended, unfinished } = recorded;
     let issuer = (&app.keys.clients, &app.authorities.clients);
     let signed = app.issuer.issue_again::<ClientCertificate>(
         index,

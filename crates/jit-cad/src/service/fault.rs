@@ -53,18 +53,12 @@ pub enum Fault {
 impl Fault {
     /// The caller's login is over.
     pub const fn login_ended() -> Self {
-        Self::Unauthenticated {
-            detail: "the login has ended",
-            hint: "log in again: jit-ca login",
-        }
+        Self::Unauthenticated { detail: "the login has ended", hint: "log in again: jit-ca login" }
     }
 
     /// Input that can't be understood.
     pub fn bad(detail: impl Into<String>, hint: &'static str) -> Self {
-        Self::Bad {
-            detail: detail.into(),
-            hint,
-        }
+        Self::Bad { detail: detail.into(), hint }
     }
 }
 

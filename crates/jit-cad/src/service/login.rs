@@ -7,17 +7,18 @@ use jit_ca_cert::x509::LoginCertificate;
 use jit_ca_cert::{Intent, SubjectName, pkcs10};
 use jit_ca_core::event::{LoggedIn, LoggedOut, Refused};
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{IssuanceId, RefusalCode, Span, SubjectId, UnixTime, Window};
+use jit_ca_core::{IssuanceId, PersonName, RefusalCode, Span, SubjectId, UnixTime, Window};
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::certificate::Recorded;
 use super::{CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock;
 use crate::identity::{UnverifiedLogin, Verdict, verify};
 use crate::issuer::{Issuance, intended, x509_serial};
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{Clash, Resource};
+use crate::store::{Clash, Reply, Resource};
 
 /// How long a login lasts that can only enrol a second factor.
 const ENROLMENT_LOGIN: Span = Span::from_secs(600);
@@ -35,26 +36,32 @@ pub struct Login {
 ///
 /// # Errors
 /// If it is not the person (never saying what was wrong), or too many attempts failed before.
-pub async fn log_in(app: &App, call: &LoginCall, address: IpAddr) -> Result<Login, Fault> {
+pub async fn log_in(
+    app: &App,
+    call: &LoginCall,
+    address: IpAddr,
+    key: &CallKey,
+) -> Result<Login, Fault> {
     let now = clock::now_millis();
-    let login_key = pkcs10::public_key(&csr_der(&call.csr)?)?;
     must_not_wait(app.failed_addresses.wait(&address, now.time()))?;
+    if let Some(login) = again(app, &call.name, key)? {
+        return Ok(login);
+    }
+    let login_key = pkcs10::public_key(&csr_der(&call.csr)?)?;
 
-    let login = UnverifiedLogin {
-        call,
-        login_key: &login_key,
-    };
+    // 1. Who is it?
+    let login = UnverifiedLogin { call, login_key: &login_key };
     let snapshot = app.store.read()?;
     let ca = (&app.config.origin, &app.pin());
-    let verdict = verify(
-        &login,
-        app.bundle(),
-        &snapshot,
-        &app.challenges,
-        &app.keys.kek,
-        ca,
-        now.time(),
-    )?;
+    let verdict =
+        verify(&login, app.bundle(), &snapshot, &app.challenges, &app.keys.kek, ca, now.time())?;
+    let subject = match &verdict {
+        Verdict::Accepted(authenticated) => &authenticated.person.id,
+        Verdict::WrongFactor(subject) => subject,
+        Verdict::Stranger => return Err(refuse_stranger(app, address, now.time())),
+    };
+    // Asked of right and wrong codes alike: the answer to a guess must not say that it was right.
+    app.failed_codes.attempt(subject, now.time()).map_err(|wait| Fault::SlowDown { wait })?;
     let authenticated = match verdict {
         Verdict::Accepted(authenticated) => authenticated,
         Verdict::WrongFactor(subject) => {
@@ -63,11 +70,9 @@ pub async fn log_in(app: &App, call: &LoginCall, address: IpAddr) -> Result<Logi
         Verdict::Stranger => return Err(refuse_stranger(app, address, now.time())),
     };
     let person = authenticated.person;
-    must_not_wait(app.failed_codes.wait(&person.id, now.time()))?;
 
-    let subject = snapshot
-        .subject(&person.id)?
-        .ok_or(Fault::NotFound("subject"))?;
+    // 2. The login, and the certificate of its key.
+    let subject = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
     let length = match authenticated.factor {
         jit_ca_core::event::Factor::Totp { .. } => app.config.login_longest,
         jit_ca_core::event::Factor::EnrolmentCode { .. } => {
@@ -106,22 +111,21 @@ pub async fn log_in(app: &App, call: &LoginCall, address: IpAddr) -> Result<Logi
     };
     let validity = (window.start().minus(jit_ca_cert::BACKDATE), window.end());
     let intention = intended(issuance.id, &intent, serial.clone(), validity, None);
-    let entries = vec![
-        (subject.actor, logged_in.into()),
-        (subject.actor, intention),
-    ];
-    match app
-        .issuer
-        .issue(issuance, intent, issuer, Proposal::new(now.time(), entries))
-        .await
-    {
+    let entries = vec![(subject.actor, logged_in.into()), (subject.actor, intention)];
+    let mut proposal = Proposal::new(now.time(), entries);
+    let resource = Resource::Issuance(issuance.id);
+    proposal.reply = Some(Reply {
+        actor: subject.actor,
+        key: key.key,
+        call: key.call,
+        resource,
+        at: now.time(),
+    });
+    match app.issuer.issue(issuance, intent, issuer, proposal).await {
         Ok((signed, _)) => {
             app.failed_addresses.succeeded(&address);
             app.failed_codes.succeeded(&person.id);
-            Ok(Login {
-                certificate: signed.text(),
-                serial,
-            })
+            Ok(Login { certificate: signed.text(), serial })
         }
         // Somebody was faster with the same code or challenge.
         Err(crate::issuer::IssueError::Commit(CommitError::Clash(
@@ -131,16 +135,35 @@ pub async fn log_in(app: &App, call: &LoginCall, address: IpAddr) -> Result<Logi
     }
 }
 
+/// The login that the same call made before; its answer may not have arrived.
+fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Login>, Fault> {
+    let Some(person) = app.bundle().person_named(name) else { return Ok(None) };
+    let snapshot = app.store.read()?;
+    let Some(subject) = snapshot.subject(&person.id)? else { return Ok(None) };
+    let reply = snapshot.reply(subject.actor, key.key)?.filter(|reply| reply.call == key.call);
+    let Some(Resource::Issuance(issuance)) = reply.map(|reply| reply.resource) else {
+        return Ok(None);
+    };
+    let recorded = Recorded::read(app, subject.actor, issuance)?;
+    let issuer = (&app.keys.logins, &app.authorities.logins);
+    let tbs = recorded.intended.tbs.into_vec();
+    let signed = app.issuer.issue_again::<LoginCertificate>(
+        recorded.index,
+        tbs,
+        issuer,
+        recorded.unfinished,
+    )?;
+    Ok(Some(Login { certificate: signed.text(), serial: x509_serial(issuance) }))
+}
+
 /// Ends the caller's login.
 ///
 /// # Errors
 /// If it is over already, or the log can't be written.
 pub async fn log_out(app: &App, caller: &Caller, call: &CallKey) -> Result<(), Fault> {
     let now = clock::now();
-    let ended = LoggedOut {
-        subject: caller.person.id.clone(),
-        login: caller.serial.clone().into(),
-    };
+    let ended =
+        LoggedOut { subject: caller.person.id.clone(), login: caller.serial.clone().into() };
     let mut proposal = Proposal::new(now, vec![(caller.actor, ended.into())]);
     proposal.reply = Some(caller.reply(call, Resource::Login, now));
     match app.sequencer.commit(proposal).await {
@@ -165,19 +188,12 @@ pub fn csr_der(pem: &str) -> Result<Vec<u8>, Fault> {
 }
 
 fn must_not_wait(wait: Span) -> Result<(), Fault> {
-    if wait.is_zero() {
-        Ok(())
-    } else {
-        Err(Fault::SlowDown { wait })
-    }
+    if wait.is_zero() { Ok(()) } else { Err(Fault::SlowDown { wait }) }
 }
 
 /// One answer for everything that can be wrong with a login.
 fn login_refused() -> Fault {
-    Fault::Refused(Refusal::new(
-        RefusalCode::LoginRefused,
-        "the login was refused",
-    ))
+    Fault::Refused(Refusal::new(RefusalCode::LoginRefused, "the login was refused"))
 }
 
 fn refuse_known(
@@ -187,7 +203,6 @@ fn refuse_known(
     now: UnixTime,
 ) -> Result<Fault, Fault> {
     app.failed_addresses.failed(&address, now);
-    app.failed_codes.failed(subject, now);
     let refused = Refused {
         subject: subject.clone(),
         action: None,
@@ -197,8 +212,7 @@ fn refuse_known(
         decision: None,
     };
     if let Some(known) = app.store.read()?.subject(subject)? {
-        app.sequencer
-            .commit_soon(Proposal::new(now, vec![(known.actor, refused.into())]));
+        app.sequencer.commit_soon(Proposal::new(now, vec![(known.actor, refused.into())]));
     }
     Ok(login_refused())
 }

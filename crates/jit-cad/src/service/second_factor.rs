@@ -4,12 +4,13 @@ use jit_ca_core::event::{MfaCodeMade, MfaEnrolled};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{ActorRef, PersonName, RefusalCode, Span, UnixTime};
 
-use super::{Caller, Fault};
+use super::{CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock;
 use crate::identity::totp::Secret;
 use crate::identity::{enrolment_code_digest, secret_label};
-use crate::sequencer::Proposal;
+use crate::sequencer::{CommitError, Proposal};
+use crate::store::{Clash, Resource};
 
 /// How long an enrolment code can be used.
 const CODE_LIFE: Span = Span::from_secs(24 * 60 * 60);
@@ -19,18 +20,12 @@ const CODE_LIFE: Span = Span::from_secs(24 * 60 * 60);
 /// # Errors
 /// If there is no such person, or the log can't be written.
 pub async fn make_code(app: &App, name: &PersonName) -> Result<(String, UnixTime), Fault> {
-    let person = app
-        .bundle()
-        .person_named(name)
-        .ok_or(Fault::NotFound("person"))?;
+    let person = app.bundle().person_named(name).ok_or(Fault::NotFound("person"))?;
     let now = clock::now();
     let code = enrolment_code()?;
     let expires = now.plus(CODE_LIFE);
-    let made = MfaCodeMade {
-        subject: person.id.clone(),
-        code: enrolment_code_digest(&code),
-        expires,
-    };
+    let made =
+        MfaCodeMade { subject: person.id.clone(), code: enrolment_code_digest(&code), expires };
     app.sequencer
         .commit(Proposal::new(now, vec![(ActorRef::DAEMON, made.into())]))
         .await
@@ -38,12 +33,16 @@ pub async fn make_code(app: &App, name: &PersonName) -> Result<(String, UnixTime
     Ok((code, expires))
 }
 
-/// A new secret for the caller, to be confirmed by a code of it. Until then nothing has changed.
+/// A new secret for the caller, to be confirmed by a code of it. Until then nothing has changed. Asked again, it is
+/// the same secret.
 ///
 /// # Errors
 /// If the caller's login was not made with an enrolment code, or the store fails.
 pub async fn begin(app: &App, caller: &Caller) -> Result<Secret, Fault> {
     must_enrol(caller)?;
+    if let Some(secret) = pending(app, caller)? {
+        return Ok(secret);
+    }
     let secret = Secret::new(clock::random()?);
     let sealed = app
         .keys
@@ -52,10 +51,7 @@ pub async fn begin(app: &App, caller: &Caller) -> Result<Secret, Fault> {
         .map_err(|error| Fault::Internal(Box::new(error)))?;
     let mut proposal = Proposal::new(clock::now(), Vec::new());
     proposal.secret = Some((pending_name(caller), sealed));
-    app.sequencer
-        .commit(proposal)
-        .await
-        .map_err(Fault::Commit)?;
+    app.sequencer.commit(proposal).await.map_err(Fault::Commit)?;
     Ok(secret)
 }
 
@@ -63,35 +59,27 @@ pub async fn begin(app: &App, caller: &Caller) -> Result<Secret, Fault> {
 ///
 /// # Errors
 /// If the code is not one of the secret's, none was begun, or the log can't be written.
-pub async fn confirm(app: &App, caller: &Caller, code: &str) -> Result<(), Fault> {
+pub async fn confirm(app: &App, caller: &Caller, code: &str, key: &CallKey) -> Result<(), Fault> {
+    if app.repeated(caller, key)?.is_some() {
+        return Ok(());
+    }
     must_enrol(caller)?;
     let now = clock::now();
-    let wait = app.failed_codes.wait(&caller.person.id, now);
-    if !wait.is_zero() {
-        return Err(Fault::SlowDown { wait });
-    }
-    let sealed = app.store.read()?.secret(&pending_name(caller))?;
-    let opened = sealed.and_then(|sealed| app.keys.kek.open(&pending_label(caller), &sealed).ok());
-    let secret = opened.as_ref().and_then(|bytes| Secret::from_slice(bytes));
+    let secret = pending(app, caller)?;
     let secret = secret.ok_or_else(|| {
-        Fault::bad(
-            "no second factor was begun with this login",
-            "begin with POST /v1/mfa",
-        )
+        Fault::bad("no second factor was begun with this login", "begin with POST /v1/mfa")
     })?;
+    app.failed_codes.attempt(&caller.person.id, now).map_err(|wait| Fault::SlowDown { wait })?;
     let Some(step) = secret.step_of(code, now) else {
-        app.failed_codes.failed(&caller.person.id, now);
         let refusal = Refusal::new(
             RefusalCode::LoginRefused,
             "this is not the code that the authenticator shows now",
         );
         return Err(app.refused(caller, None, refusal, None));
     };
+    app.failed_codes.succeeded(&caller.person.id);
 
-    let sealed = app
-        .keys
-        .kek
-        .seal(&secret_label(&caller.person.id), secret.as_bytes());
+    let sealed = app.keys.kek.seal(&secret_label(&caller.person.id), secret.as_bytes());
     let sealed = sealed.map_err(|error| Fault::Internal(Box::new(error)))?;
     let enrolled = MfaEnrolled {
         subject: caller.person.id.clone(),
@@ -100,8 +88,19 @@ pub async fn confirm(app: &App, caller: &Caller, code: &str) -> Result<(), Fault
     };
     let mut proposal = Proposal::new(now, vec![(caller.actor, enrolled.into())]);
     proposal.secret = Some((caller.person.id.to_string(), sealed));
-    super::again(app.sequencer.commit(proposal).await)?.map_err(|_| Fault::login_ended())?;
-    Ok(())
+    proposal.reply = Some(caller.reply(key, Resource::Login, now));
+    match app.sequencer.commit(proposal).await {
+        Ok(_) | Err(CommitError::Clash(Clash::Call)) => Ok(()),
+        Err(CommitError::Clash(_)) => Err(Fault::login_ended()),
+        Err(error) => Err(Fault::Commit(error)),
+    }
+}
+
+/// The secret that waits for its confirmation.
+fn pending(app: &App, caller: &Caller) -> Result<Option<Secret>, Fault> {
+    let sealed = app.store.read()?.secret(&pending_name(caller))?;
+    let opened = sealed.and_then(|sealed| app.keys.kek.open(&pending_label(caller), &sealed).ok());
+    Ok(opened.as_ref().and_then(|bytes| Secret::from_slice(bytes)))
 }
 
 fn must_enrol(caller: &Caller) -> Result<(), Fault> {

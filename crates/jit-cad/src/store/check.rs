@@ -38,9 +38,7 @@ impl Store {
             write.commit()?;
         }
         if tree.root() != head.root {
-            return Err(StoreError::Damaged(
-                "its entries do not give the root of its head".into(),
-            ));
+            return Err(StoreError::Damaged("its entries do not give the root of its head".into()));
         }
         snapshot.must_equal(&again.read()?)?;
         Ok(head)
@@ -69,10 +67,8 @@ impl Snapshot {
         definition: TableDefinition<'_, K, V>,
     ) -> Result<(), StoreError> {
         let name = redb::TableHandle::name(&definition).to_owned();
-        let (own, folded) = (
-            self.transaction.open_table(definition)?,
-            other.transaction.open_table(definition)?,
-        );
+        let (own, folded) =
+            (self.transaction.open_table(definition)?, other.transaction.open_table(definition)?);
         let (mut own, mut folded) = (own.iter()?, folded.iter()?);
         loop {
             let same = match (own.next().transpose()?, folded.next().transpose()?) {

@@ -131,10 +131,7 @@ impl<'t> Fold<'t> {
 
     /// The bundle in force.
     pub(super) fn bundle(&self) -> Result<Option<Digest>, StoreError> {
-        Ok(self
-            .bundle
-            .get(())?
-            .map(|hash| Digest::from_bytes(*hash.value())))
+        Ok(self.bundle.get(())?.map(|hash| Digest::from_bytes(*hash.value())))
     }
 
     /// Whether the event may follow on what the tables hold: whatever is used once has not been used, whatever is
@@ -233,10 +230,7 @@ impl<'t> Fold<'t> {
     }
 
     fn access_of(&self, grant: &GrantId) -> Result<Option<Access>, StoreError> {
-        let Some(request) = self
-            .grants
-            .get(grant.as_bytes())?
-            .map(|request| *request.value())
+        let Some(request) = self.grants.get(grant.as_bytes())?.map(|request| *request.value())
         else {
             return Ok(None);
         };
@@ -261,8 +255,7 @@ impl<'t> Fold<'t> {
                     totp_step: None,
                 };
                 let subject = known.subject.to_string();
-                self.actors
-                    .insert(known.actor.as_bytes(), subject.as_str())?;
+                self.actors.insert(known.actor.as_bytes(), subject.as_str())?;
                 write(&mut self.subjects, subject.as_str(), &record)?;
             }
             Event::MfaCodeMade(made) => {
@@ -282,15 +275,10 @@ impl<'t> Fold<'t> {
             }
             Event::CertificateIntended(intended) => {
                 let grant = intended.under.as_ref().map(|under| under.grant);
-                let record = IssuanceRecord {
-                    grant,
-                    intent: leaf.idx,
-                    outcome: None,
-                };
+                let record = IssuanceRecord { grant, intent: leaf.idx, outcome: None };
                 write(&mut self.issuances, intended.issuance.as_bytes(), &record)?;
                 if let Some(serial) = ssh_serial(intended) {
-                    self.ssh_serials
-                        .insert(serial, intended.issuance.as_bytes())?;
+                    self.ssh_serials.insert(serial, intended.issuance.as_bytes())?;
                 }
             }
             Event::CertificateIssued(issued) => {
@@ -311,10 +299,8 @@ impl<'t> Fold<'t> {
     fn apply_login(&mut self, login: &LoggedIn, at: UnixTime) -> Result<(), StoreError> {
         // A challenge is answered within its 120 s or not at all; what is older needs no remembering.
         self.spent.retain(|_, expires| expires > at.secs())?;
-        self.spent.insert(
-            login.challenge.as_str(),
-            at.secs() + crate::identity::CHALLENGE_LIFE.secs(),
-        )?;
+        self.spent
+            .insert(login.challenge.as_str(), at.secs() + crate::identity::CHALLENGE_LIFE.secs())?;
 
         let mut mfa_at = None;
         self.change_subject(&login.subject.to_string(), |subject| match login.factor {
@@ -351,14 +337,9 @@ impl<'t> Fold<'t> {
             self.due.insert((due.secs(), request.as_bytes()), ())?;
         }
         if let Event::GrantMade(made) = event {
-            self.grants
-                .insert(made.grant.as_bytes(), request.as_bytes())?;
+            self.grants.insert(made.grant.as_bytes(), request.as_bytes())?;
         }
-        write(
-            &mut self.accesses,
-            request.as_bytes(),
-            &AccessRecord { generation, access },
-        )
+        write(&mut self.accesses, request.as_bytes(), &AccessRecord { generation, access })
     }
 
     fn apply_outcome(&mut self, issuance: &[u8; 16], index: u64) -> Result<(), StoreError> {
@@ -427,12 +408,7 @@ impl<'t> Fold<'t> {
 
 /// The serial of an SSH certificate, which is eight bytes long; X.509 serials are longer.
 fn ssh_serial(intended: &CertificateIntended) -> Option<u64> {
-    intended
-        .serial
-        .as_slice()
-        .try_into()
-        .ok()
-        .map(u64::from_be_bytes)
+    intended.serial.as_slice().try_into().ok().map(u64::from_be_bytes)
 }
 
 /// The record at `key`.
@@ -445,9 +421,7 @@ where
     T: DeserializeOwned,
 {
     let bytes = table.get(key)?;
-    Ok(bytes
-        .map(|bytes| payload::decode(bytes.value()))
-        .transpose()?)
+    Ok(bytes.map(|bytes| payload::decode(bytes.value())).transpose()?)
 }
 
 fn write<'k, K, T>(

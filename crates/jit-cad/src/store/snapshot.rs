@@ -32,11 +32,7 @@ impl Snapshot {
         let head = table.get(())?;
         Ok(head.map(|head| {
             let (size, root, last) = head.value();
-            Head {
-                size,
-                root: Digest::from_bytes(*root),
-                last: Millis(last),
-            }
+            Head { size, root: Digest::from_bytes(*root), last: Millis(last) }
         }))
     }
 
@@ -72,10 +68,7 @@ impl Snapshot {
                 leaf.idx
             ))
         };
-        let (salt, payload) = stored
-            .value()
-            .split_first_chunk::<32>()
-            .ok_or_else(damaged)?;
+        let (salt, payload) = stored.value().split_first_chunk::<32>().ok_or_else(damaged)?;
         if entry::commit(salt, payload) != leaf.commit {
             return Err(damaged());
         }
@@ -103,9 +96,7 @@ impl Snapshot {
         if tree.root()? != head.root {
             return Err(damaged("its tiles do not give the root of its head"));
         }
-        let last = self
-            .leaf(head.size - 1)?
-            .ok_or_else(|| damaged("its last entry is missing"))?;
+        let last = self.leaf(head.size - 1)?.ok_or_else(|| damaged("its last entry is missing"))?;
         let proof = tree.inclusion_proof(head.size - 1)?;
         jit_ca_log::tree::verify_inclusion(
             leaf_hash(&last),
@@ -136,10 +127,7 @@ impl Snapshot {
     /// # Errors
     /// If redb fails.
     pub fn access(&self, request: RequestId) -> Result<Option<AccessRecord>, StoreError> {
-        fold::read(
-            &self.transaction.open_table(fold::ACCESSES)?,
-            request.as_bytes(),
-        )
+        fold::read(&self.transaction.open_table(fold::ACCESSES)?, request.as_bytes())
     }
 
     /// The request that a grant came from.
@@ -199,10 +187,7 @@ impl Snapshot {
     /// # Errors
     /// If redb fails.
     pub fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
-        fold::read(
-            &self.transaction.open_table(fold::SUBJECTS)?,
-            subject.to_string().as_str(),
-        )
+        fold::read(&self.transaction.open_table(fold::SUBJECTS)?, subject.to_string().as_str())
     }
 
     /// The subject behind a pseudonym.
@@ -211,16 +196,11 @@ impl Snapshot {
     /// If redb fails.
     pub fn subject_of(&self, actor: ActorRef) -> Result<Option<SubjectRecord>, StoreError> {
         let table = self.transaction.open_table(fold::ACTORS)?;
-        let Some(subject) = table
-            .get(actor.as_bytes())?
-            .map(|subject| subject.value().to_owned())
+        let Some(subject) = table.get(actor.as_bytes())?.map(|subject| subject.value().to_owned())
         else {
             return Ok(None);
         };
-        fold::read(
-            &self.transaction.open_table(fold::SUBJECTS)?,
-            subject.as_str(),
-        )
+        fold::read(&self.transaction.open_table(fold::SUBJECTS)?, subject.as_str())
     }
 
     /// A login, by its certificate's serial.
@@ -236,11 +216,7 @@ impl Snapshot {
     /// # Errors
     /// If redb fails.
     pub fn is_spent(&self, challenge: &str) -> Result<bool, StoreError> {
-        Ok(self
-            .transaction
-            .open_table(fold::SPENT)?
-            .get(challenge)?
-            .is_some())
+        Ok(self.transaction.open_table(fold::SPENT)?.get(challenge)?.is_some())
     }
 
     /// An issuance.
@@ -248,10 +224,7 @@ impl Snapshot {
     /// # Errors
     /// If redb fails.
     pub fn issuance(&self, issuance: IssuanceId) -> Result<Option<IssuanceRecord>, StoreError> {
-        fold::read(
-            &self.transaction.open_table(fold::ISSUANCES)?,
-            issuance.as_bytes(),
-        )
+        fold::read(&self.transaction.open_table(fold::ISSUANCES)?, issuance.as_bytes())
     }
 
     // === beside ===

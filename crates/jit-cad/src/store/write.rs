@@ -82,9 +82,7 @@ impl Write {
         event: &Event,
     ) -> Result<(), StoreError> {
         debug_assert_eq!(leaf.commit, entry::commit(salt, payload));
-        self.transaction
-            .open_table(log::LEAVES)?
-            .insert(leaf.idx, leaf.encode().as_slice())?;
+        self.transaction.open_table(log::LEAVES)?.insert(leaf.idx, leaf.encode().as_slice())?;
         self.transaction
             .open_table(log::PAYLOADS)?
             .insert(leaf.idx, [salt, payload].concat().as_slice())?;
@@ -113,11 +111,7 @@ impl Write {
         for leaf in leaves {
             tree.append(leaf_hash(leaf))?;
         }
-        let head = Head {
-            size: tree.size(),
-            root: tree.root()?,
-            last,
-        };
+        let head = Head { size: tree.size(), root: tree.root()?, last };
         let changed = tree.into_changed_tiles();
         let mut tiles = self.transaction.open_table(log::TILES)?;
         for (id, hashes) in changed {
@@ -169,9 +163,7 @@ impl Write {
     /// # Errors
     /// If redb fails.
     pub fn put_secret(&mut self, subject: &str, sealed: &[u8]) -> Result<(), StoreError> {
-        self.transaction
-            .open_table(beside::SECRETS)?
-            .insert(subject, sealed)?;
+        self.transaction.open_table(beside::SECRETS)?.insert(subject, sealed)?;
         Ok(())
     }
 
