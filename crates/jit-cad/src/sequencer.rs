@@ -406,3 +406,6 @@ fn tbs(event: &Event) -> Option<Digest> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
