@@ -2,6 +2,7 @@
 
 mod embedded;
 mod file;
+mod section;
 
 use std::fmt;
 use std::fs;

@@ -1,19 +1,18 @@
 //! `jit-cad.toml`, from text to checked values.
 
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::{env, fs};
 
 use jit_ca_cert::{CaName, ServerName, TrustDomain};
 use jit_ca_core::{Origin, Span};
-use serde::Deserialize;
-use toml::Spanned;
+use toml::de::DeTable;
 use zeroize::Zeroizing;
 
+use super::section::{Report, SEE_COMMENTS, Section};
+
 /// No login lasts longer, whatever the configuration says.
-const LONGEST_LOGIN: Span = Span::from_secs(12 * 60 * 60);
+pub(super) const LONGEST_LOGIN: Span = Span::from_secs(12 * 60 * 60);
 
 /// What the file says, checked; paths as they stand there.
 pub(super) struct Checked {
@@ -31,8 +30,7 @@ pub(super) struct Checked {
 }
 
 /// Where the passphrase of the CA's keys comes from.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug)]
 pub enum Passphrase {
     /// An environment variable of this name.
     Env(String),
@@ -95,173 +93,105 @@ impl Passphrase {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    ca: Ca,
-    listen: Listen,
-    keys: Keys,
-    store: Store,
-    admin: Admin,
-    login: Login,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Ca {
-    name: Spanned<String>,
-    origin: Spanned<String>,
-    trust_domain: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listen {
-    address: Spanned<String>,
-    names: Spanned<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {
-    dir: PathBuf,
-    passphrase: Passphrase,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Store {
-    path: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Admin {
-    socket: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Login {
-    longest: Spanned<String>,
-    idle: Spanned<String>,
-}
-
-/// Reads the file's text; all faults at once, as far as it is TOML of the right shape at all.
+/// Reads the file's text; all faults at once.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Checked, Vec<String>> {
-    let mut faults = Report { path, text, faults: Vec::new() };
-    let file: File = match toml::from_str(text) {
-        Ok(file) => file,
-        Err(error) => {
-            let hint = "see the comments in the jit-cad.toml that `jit-cad init` writes";
-            faults.add(error.span(), error.message(), hint);
-            return Err(faults.faults);
-        }
-    };
-
-    let checked = Checked {
-        ca_name: faults.value(&file.ca.name, "invalid"),
-        origin: faults.value(&file.ca.origin, "ca.invalid"),
-        trust_domain: faults.value(&file.ca.trust_domain, "invalid"),
-        address: faults.check(
-            &file.listen.address,
-            SocketAddr::from(([127, 0, 0, 1], 0)),
-            |text| text.parse().ok(),
-            "an address and a port, such as 127.0.0.1:8440",
-        ),
-        names: faults.names(&file.listen.names),
-        keys: file.keys.dir,
-        passphrase: file.keys.passphrase,
-        store: file.store.path,
-        admin_socket: file.admin.socket,
-        login_longest: faults.login_span(&file.login.longest),
-        login_idle: faults.login_span(&file.login.idle),
-    };
-    if faults.faults.is_empty() { Ok(checked) } else { Err(faults.faults) }
+    let mut report = Report { path, text, faults: Vec::new(), quiet: false };
+    let checked = read(&mut report);
+    match checked {
+        Some(checked) if report.faults.is_empty() => Ok(checked),
+        _ => Err(report.faults),
+    }
 }
 
-struct Report<'a> {
-    path: &'a Path,
-    text: &'a str,
-    faults: Vec<String>,
+/// Everything is read before anything is given up, so that every fault is noted.
+fn read(report: &mut Report<'_>) -> Option<Checked> {
+    let text = report.text;
+    let (file, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        report.add(error.span(), error.message(), SEE_COMMENTS);
+    }
+    let mut file = Section::of(report, "the file", file);
+    let mut ca = file.section("ca");
+    let ca_name = ca.text("name").and_then(|text| ca.report.value(&text));
+    let origin = ca.text("origin").and_then(|text| ca.report.value(&text));
+    let trust_domain = ca.text("trust_domain").and_then(|text| ca.report.value(&text));
+    ca.end();
+
+    let mut listen = file.section("listen");
+    let address = listen.text("address").and_then(|text| listen.report.address(&text));
+    let names = listen.texts("names").and_then(|texts| listen.report.names(&texts));
+    listen.end();
+
+    let mut keys = file.section("keys");
+    let dir = keys.text("dir");
+    let passphrase = keys.passphrase();
+    keys.end();
+
+    let mut store = file.section("store");
+    let store_path = store.text("path");
+    store.end();
+
+    let mut admin = file.section("admin");
+    let socket = admin.text("socket");
+    admin.end();
+
+    let mut login = file.section("login");
+    let longest = login.text("longest").and_then(|text| login.report.login_span(&text));
+    let idle = login.text("idle").and_then(|text| login.report.login_span(&text));
+    login.end();
+    file.end();
+
+    Some(Checked {
+        ca_name: ca_name?,
+        origin: origin?,
+        trust_domain: trust_domain?,
+        address: address?,
+        names: names?,
+        keys: dir?.into_inner().into(),
+        passphrase: passphrase?,
+        store: store_path?.into_inner().into(),
+        admin_socket: socket?.into_inner().into(),
+        login_longest: longest?,
+        login_idle: idle?,
+    })
 }
 
-impl Report<'_> {
-    fn add(&mut self, span: Option<Range<usize>>, message: &str, hint: &str) {
-        let before = span.and_then(|span| self.text.get(..span.start));
-        let line =
-            before.map_or(String::new(), |before| format!(":{}", before.matches('\n').count() + 1));
-        let message = message.trim_end().replace('\n', " ");
-        self.faults.push(format!("{}{line}: {message}\n  hint: {hint}", self.path.display()));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(text: &str) -> String {
+        parse(Path::new("jit-cad.toml"), text).err().unwrap_or_default().join("\n")
     }
 
-    /// The value that `parse` finds in the text; `instead`, with a fault noted, if there is none.
-    fn check<T>(
-        &mut self,
-        text: &Spanned<String>,
-        instead: impl Into<T>,
-        parse: impl FnOnce(&str) -> Option<T>,
-        expected: &str,
-    ) -> T {
-        parse(text.get_ref()).unwrap_or_else(|| {
-            self.add(
-                Some(text.span()),
-                &format!("{:?} is not {expected}", text.get_ref()),
-                &format!("write {expected}"),
-            );
-            instead.into()
-        })
-    }
-
-    /// A value of the domain, which says itself what is wrong with it.
-    fn value<T: FromStr<Err = jit_ca_core::ValueError>>(
-        &mut self,
-        text: &Spanned<String>,
-        instead: &str,
-    ) -> T {
-        match text.get_ref().parse() {
-            Ok(value) => value,
-            Err(error) => {
-                let message = format!("{:?} is not a {}", error.given, error.kind);
-                self.add(Some(text.span()), &message, error.expected);
-                #[expect(
-                    clippy::expect_used,
-                    reason = "the stand-ins are constants of this module"
-                )]
-                instead.parse().expect("a stand-in is a value")
-            }
-        }
-    }
-
-    fn names(&mut self, names: &Spanned<Vec<String>>) -> Vec<ServerName> {
-        if names.get_ref().is_empty() {
-            self.add(
-                Some(names.span()),
-                "there is no name",
-                "list the host names and addresses that clients use",
-            );
-        }
-        let mut parsed = Vec::new();
-        for name in names.get_ref() {
-            match name.parse() {
-                Ok(name) => parsed.push(name),
-                Err(_) => {
-                    let message = format!("{name:?} is neither a host name nor an address");
-                    self.add(
-                        Some(names.span()),
-                        &message,
-                        "write names such as ca.example.org, in lower case, or addresses",
-                    );
-                }
-            }
-        }
-        parsed
-    }
-
-    fn login_span(&mut self, text: &Spanned<String>) -> Span {
-        let allowed = |text: &str| {
-            text.parse().ok().filter(|span: &Span| !span.is_zero() && *span <= LONGEST_LOGIN)
-        };
-        self.check(text, LONGEST_LOGIN, allowed, "a duration up to 12h, such as 8h or 30m")
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let shipped = include_str!("../../../../ca-config/jit-cad.toml");
+        assert_eq!(faults(shipped), "");
+        let wrong = shipped
+            .replace("[login]", "[login]\nlnogest = \"1h\"")
+            .replace("idle = \"30m\"", "idle = \"13h\"")
+            .replace("address = \"127.0.0.1:8440\"", "address = 8440")
+            .replace("origin = \"ca.example.org/jit-ca\"", "")
+            .replace("[admin]", "[admni]")
+            .replace("{ env = ", "{ evn = ");
+        let told: Vec<String> = faults(&wrong)
+            .lines()
+            .filter(|line| !line.contains("hint:"))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "jit-cad.toml:4: [ca] has no `origin`",
+                "jit-cad.toml:15: `address` is not a text",
+                "jit-cad.toml:26: `passphrase` does not say where it comes from",
+                "jit-cad.toml:1: the file has no `admin`",
+                "jit-cad.toml:40: 13h is no length for a login",
+                "jit-cad.toml:37: [login] knows no `lnogest`",
+                "jit-cad.toml:32: the file knows no `admni`",
+            ]
+        );
+        assert!(faults("[ca\nname = ").contains("jit-cad.toml:1"), "{}", faults("[ca\nname = "));
     }
 }
