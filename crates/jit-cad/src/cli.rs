@@ -22,7 +22,7 @@ pub struct Cli {
 pub enum Command {
     /// Make a new CA: configuration, keys, and a log that begins with them. Prints its pin.
     ///
-    /// The passphrase that encrypts the keys comes from where the configuration's [keys] says: the environment
+    /// The passphrase that encrypts the keys comes from where the configuration says under `keys`: the environment
     /// variable JIT_CAD_PASSPHRASE, unless you change it.
     Init {
         /// The folder to make it in.

@@ -2,6 +2,7 @@
 
 mod embedded;
 mod file;
+mod passphrase;
 mod section;
 
 use std::fmt;
@@ -15,7 +16,7 @@ use jit_ca_log::hash::sha256;
 use jit_ca_policy::{Bundle, SourceFile};
 
 pub use embedded::EMBEDDED;
-pub use file::{NoPassphrase, Passphrase};
+pub use passphrase::{NoPassphrase, Passphrase};
 
 /// A configuration in which no fault was found.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod caller;
 pub mod certificate;
 mod fault;
 pub mod login;
+mod recorded;
 pub mod second_factor;
 
 use jit_ca_core::event::{Decided, Refused};

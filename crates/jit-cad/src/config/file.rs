@@ -2,17 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use jit_ca_cert::{CaName, ServerName, TrustDomain};
 use jit_ca_core::{Origin, Span};
 use toml::de::DeTable;
-use zeroize::Zeroizing;
 
+use super::passphrase::Passphrase;
 use super::section::{Report, SEE_COMMENTS, Section};
-
-/// No login lasts longer, whatever the configuration says.
-pub(super) const LONGEST_LOGIN: Span = Span::from_secs(12 * 60 * 60);
 
 /// What the file says, checked; paths as they stand there.
 pub(super) struct Checked {
@@ -27,70 +23,6 @@ pub(super) struct Checked {
     pub(super) admin_socket: PathBuf,
     pub(super) login_longest: Span,
     pub(super) login_idle: Span,
-}
-
-/// Where the passphrase of the CA's keys comes from.
-#[derive(Clone, Debug)]
-pub enum Passphrase {
-    /// An environment variable of this name.
-    Env(String),
-    /// The first line of this file.
-    File(PathBuf),
-    /// A systemd credential of this name (systemd.exec(5), `LoadCredential=`).
-    Credential(String),
-}
-
-/// The passphrase can't be had.
-#[derive(Debug, thiserror::Error)]
-pub enum NoPassphrase {
-    /// The variable, or the credentials' folder, is not set.
-    #[error("the environment variable {0} is not set")]
-    Unset(String),
-    /// The file can't be read.
-    #[error("{} can't be read", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// There is none in it.
-    #[error("the passphrase is empty")]
-    Empty,
-}
-
-impl Passphrase {
-    pub(super) fn relative_to(self, base: &Path) -> Self {
-        match self {
-            Self::File(path) => Self::File(base.join(path)),
-            other => other,
-        }
-    }
-
-    /// The passphrase itself.
-    ///
-    /// # Errors
-    /// If it can't be had, or is empty.
-    pub fn read(&self) -> Result<Zeroizing<String>, NoPassphrase> {
-        let variable =
-            |name: &String| env::var(name).map_err(|_| NoPassphrase::Unset(name.clone()));
-        let first_line = |path: PathBuf| match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.lines().next().unwrap_or_default().to_owned()),
-            Err(source) => Err(NoPassphrase::Unreadable { path, source }),
-        };
-        let passphrase = match self {
-            Self::Env(name) => variable(name)?,
-            Self::File(path) => first_line(path.clone())?,
-            Self::Credential(name) => {
-                first_line(Path::new(&variable(&"CREDENTIALS_DIRECTORY".to_owned())?).join(name))?
-            }
-        };
-        if passphrase.is_empty() {
-            Err(NoPassphrase::Empty)
-        } else {
-            Ok(Zeroizing::new(passphrase))
-        }
-    }
 }
 
 /// Reads the file's text; all faults at once.

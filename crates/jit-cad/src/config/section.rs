@@ -10,7 +10,10 @@ use jit_ca_core::{Span, ValueError};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{LONGEST_LOGIN, Passphrase};
+use super::passphrase::Passphrase;
+
+/// No login lasts longer, whatever the configuration says.
+const LONGEST_LOGIN: Span = Span::from_secs(12 * 60 * 60);
 
 pub(super) const SEE_COMMENTS: &str =
     "see the comments in the jit-cad.toml that `jit-cad init` writes";

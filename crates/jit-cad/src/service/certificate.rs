@@ -6,25 +6,28 @@ use jit_ca_api::{SshCall, SshCertificate, X509Call, X509Certificate};
 use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
 use jit_ca_cert::x509::ClientCertificate;
 use jit_ca_cert::{BACKDATE, Intent, PublicKey, Signed, SubjectKey, SubjectName, pkcs10};
-use jit_ca_core::event::{CertificateIntended, Decided, Event, IssuedUnder};
+use jit_ca_core::event::{Decided, Event, IssuedUnder};
 use jit_ca_core::network::Network;
 use jit_ca_core::statement::{Kind, Possession};
 use jit_ca_core::workflow::{Access, Refusal};
 use jit_ca_core::{
-    Action, ActorRef, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
+    Action, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
 };
 use jit_ca_log::hash::sha256;
-use jit_ca_log::{Leaf, sshsig};
+use jit_ca_log::sshsig;
+
+use rustls_pki_types::CertificateSigningRequestDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use super::access::{choose_row, facts_about};
 use super::caller::hex;
-use super::login::csr_der;
+use super::recorded::Recorded;
 use super::{ATTEMPTS, CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock::{self, Millis};
 use crate::issuer::{Issuance, IssueError, intended, x509_serial};
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{AccessRecord, Clash, Resource, StoreError};
+use crate::store::{AccessRecord, Clash, Resource};
 
 /// An SSH user certificate for the caller's key, under one of the caller's grants.
 ///
@@ -314,38 +317,6 @@ fn try_again(error: IssueError) -> Result<(), Fault> {
 
 // === the same call again ===
 
-/// An issuance that was recorded: its intent, by its stored bytes.
-pub(super) struct Recorded {
-    pub(super) index: u64,
-    pub(super) intended: CertificateIntended,
-    /// The issuance, if its outcome is not in the log.
-    pub(super) unfinished: Option<Issuance>,
-}
-
-impl Recorded {
-    pub(super) fn read(app: &App, actor: ActorRef, issuance: IssuanceId) -> Result<Self, Fault> {
-        let snapshot = app.store.read()?;
-        let damaged = || StoreError::Damaged(format!("the intent of {issuance} is missing"));
-        let record = snapshot.issuance(issuance)?.ok_or_else(damaged)?;
-        let leaf = snapshot.leaf(record.intent)?.ok_or_else(damaged)?;
-        let leaf = Leaf::decode(&leaf).map_err(StoreError::from)?;
-        let Some(Event::CertificateIntended(intended)) = snapshot.event(&leaf)? else {
-            return Err(damaged().into());
-        };
-        let issuance = Issuance { id: issuance, grant: record.grant, actor };
-        let unfinished = record.outcome.is_none().then_some(issuance);
-        Ok(Self { index: record.intent, intended: *intended, unfinished })
-    }
-
-    fn row(&self) -> Result<RowName, Fault> {
-        let under = self.intended.under.as_ref();
-        let damaged = || {
-            StoreError::Damaged(format!("the intent of {} is of no grant", self.intended.issuance))
-        };
-        Ok(under.map(|under| under.row.clone()).ok_or_else(damaged)?)
-    }
-}
-
 fn ssh_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<SshCertificate, Fault> {
     let recorded = Recorded::read(app, caller.actor, issuance)?;
     let row = recorded.row()?;
@@ -404,4 +375,19 @@ fn x509_answer(
         expires: content.window.end(),
         entry,
     }
+}
+
+/// The DER of a PKCS#10 request in PEM.
+///
+/// # Errors
+/// If it is none.
+pub fn csr_der(pem: &str) -> Result<Vec<u8>, Fault> {
+    let csr = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes());
+    let csr = csr.map_err(|_| {
+        Fault::bad(
+            "the certificate request is not PEM",
+            "send a PKCS#10 request as PEM, such as `openssl req -new` makes",
+        )
+    })?;
+    Ok(csr.to_vec())
 }

@@ -8,10 +8,9 @@ use jit_ca_cert::{Intent, SubjectName, pkcs10};
 use jit_ca_core::event::{LoggedIn, LoggedOut, Refused};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{IssuanceId, PersonName, RefusalCode, Span, SubjectId, UnixTime, Window};
-use rustls_pki_types::CertificateSigningRequestDer;
-use rustls_pki_types::pem::PemObject as _;
 
-use super::certificate::Recorded;
+use super::certificate::csr_der;
+use super::recorded::Recorded;
 use super::{CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock;
@@ -170,21 +169,6 @@ pub async fn log_out(app: &App, caller: &Caller, call: &CallKey) -> Result<(), F
         Ok(_) | Err(CommitError::Clash(Clash::Call | Clash::Login)) => Ok(()),
         Err(error) => Err(Fault::Commit(error)),
     }
-}
-
-/// The DER of a PKCS#10 request in PEM.
-///
-/// # Errors
-/// If it is none.
-pub fn csr_der(pem: &str) -> Result<Vec<u8>, Fault> {
-    let csr = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes());
-    let csr = csr.map_err(|_| {
-        Fault::bad(
-            "the certificate request is not PEM",
-            "send a PKCS#10 request as PEM, such as `openssl req -new` makes",
-        )
-    })?;
-    Ok(csr.to_vec())
 }
 
 fn must_not_wait(wait: Span) -> Result<(), Fault> {

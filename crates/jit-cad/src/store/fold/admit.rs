@@ -1,0 +1,129 @@
+//! What must hold before an entry is appended.
+
+use jit_ca_core::event::{CertificateIntended, Event, Factor, LoggedIn};
+use jit_ca_core::workflow::Access;
+use jit_ca_core::{Digest, GrantId, RequestId, UnixTime};
+use redb::ReadableTable as _;
+
+use super::{Clash, Fold, read, ssh_serial};
+use crate::store::StoreError;
+use crate::store::record::{AccessRecord, LoginRecord, SubjectRecord};
+
+impl Fold<'_> {
+    /// The index of the last entry that changed the request.
+    pub(in crate::store) fn generation(
+        &self,
+        request: RequestId,
+    ) -> Result<Option<u64>, StoreError> {
+        let record: Option<AccessRecord> = read(&self.accesses, request.as_bytes())?;
+        Ok(record.map(|record| record.generation))
+    }
+
+    /// The bundle in force.
+    pub(in crate::store) fn bundle(&self) -> Result<Option<Digest>, StoreError> {
+        Ok(self.bundle.get(())?.map(|hash| Digest::from_bytes(*hash.value())))
+    }
+
+    /// Whether the event may follow on what the tables hold: whatever is used once has not been used, whatever is
+    /// new is new, and a grant that is issued under is open. It holds for every entry, whoever proposes it.
+    pub(in crate::store) fn admit(
+        &self,
+        event: &Event,
+        now: UnixTime,
+    ) -> Result<Result<(), Clash>, StoreError> {
+        let admitted = match event {
+            Event::SubjectKnown(known) => self
+                .subjects
+                .get(known.subject.to_string().as_str())?
+                .is_none()
+                .then_some(())
+                .ok_or(Clash::Taken),
+            Event::LoggedIn(login) => self.admit_login(login, now)?,
+            Event::LoggedOut(logout) => self.admit_open_login(logout.login.as_slice(), now)?,
+            Event::MfaEnrolled(enrolled) => {
+                self.admit_open_login(enrolled.login.as_slice(), now)?
+            }
+            Event::RequestMade(made) => self
+                .accesses
+                .get(made.request.as_bytes())?
+                .is_none()
+                .then_some(())
+                .ok_or(Clash::Taken),
+            Event::GrantMade(made) => {
+                let is_new = self.grants.get(made.grant.as_bytes())?.is_none();
+                is_new.then_some(()).ok_or(Clash::Taken)
+            }
+            Event::CertificateIntended(intended) => self.admit_intent(intended, now)?,
+            _ => Ok(()),
+        };
+        Ok(admitted)
+    }
+
+    fn admit_login(
+        &self,
+        login: &LoggedIn,
+        now: UnixTime,
+    ) -> Result<Result<(), Clash>, StoreError> {
+        if self.spent.get(login.challenge.as_str())?.is_some() {
+            return Ok(Err(Clash::Challenge));
+        }
+        let Some(subject) =
+            read::<_, SubjectRecord>(&self.subjects, login.subject.to_string().as_str())?
+        else {
+            return Ok(Err(Clash::Login));
+        };
+        let unused = match login.factor {
+            Factor::Totp { step } => subject.totp_step.is_some_and(|last| step > last),
+            Factor::EnrolmentCode { code } => subject
+                .enrolment_code
+                .is_some_and(|(expected, expires)| code == expected && now < expires),
+        };
+        Ok(unused.then_some(()).ok_or(Clash::Code))
+    }
+
+    fn admit_open_login(
+        &self,
+        serial: &[u8],
+        now: UnixTime,
+    ) -> Result<Result<(), Clash>, StoreError> {
+        let login: Option<LoginRecord> = read(&self.logins, serial)?;
+        let open = login.is_some_and(|login| !login.ended && login.window.contains(now));
+        Ok(open.then_some(()).ok_or(Clash::Login))
+    }
+
+    fn admit_intent(
+        &self,
+        intended: &CertificateIntended,
+        now: UnixTime,
+    ) -> Result<Result<(), Clash>, StoreError> {
+        if self.issuances.get(intended.issuance.as_bytes())?.is_some() {
+            return Ok(Err(Clash::Taken));
+        }
+        if let Some(serial) = ssh_serial(intended)
+            && self.ssh_serials.get(serial)?.is_some()
+        {
+            return Ok(Err(Clash::Taken));
+        }
+        let Some(under) = &intended.under else {
+            return Ok(Ok(()));
+        };
+        if let Err(clash) = self.admit_open_login(under.login.as_slice(), now)? {
+            return Ok(Err(clash));
+        }
+        // INVARIANT (window within grant): held again here, at the moment of recording.
+        let access = self.access_of(&under.grant)?;
+        let grant = access.as_ref().and_then(Access::grant);
+        let open = grant.is_some_and(|grant| {
+            grant.window.contains(now) && intended.validity.until <= grant.window.end()
+        });
+        Ok(open.then_some(()).ok_or(Clash::Access))
+    }
+
+    fn access_of(&self, grant: &GrantId) -> Result<Option<Access>, StoreError> {
+        let Some(request) = self.grants.get(grant.as_bytes())?.map(|request| *request.value())
+        else {
+            return Ok(None);
+        };
+        Ok(read::<_, AccessRecord>(&self.accesses, &request)?.map(|record| record.access))
+    }
+}

@@ -1,0 +1,179 @@
+//! What an entry changes.
+
+use jit_ca_core::event::{Event, Factor, LoggedIn};
+use jit_ca_core::workflow::Access;
+use jit_ca_core::{ActorRef, RequestId, UnixTime};
+use jit_ca_log::Leaf;
+use redb::ReadableTable as _;
+
+use super::{Fold, IndexKey, read, ssh_serial, write};
+use crate::store::StoreError;
+use crate::store::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
+
+impl Fold<'_> {
+    /// Folds an entry in. What it changes depends on the tables, the leaf and the payload alone.
+    pub(in crate::store) fn apply(&mut self, leaf: &Leaf, event: &Event) -> Result<(), StoreError> {
+        let at = UnixTime::from_secs(leaf.ts_ms / 1_000);
+        match event {
+            Event::BundleActivated(activated) => {
+                self.bundle.insert((), activated.hash.as_bytes())?;
+            }
+            Event::SubjectKnown(known) => {
+                let record = SubjectRecord {
+                    subject: known.subject.clone(),
+                    name: known.name.clone(),
+                    actor: known.actor,
+                    enrolment_code: None,
+                    totp_step: None,
+                };
+                let subject = known.subject.to_string();
+                self.actors.insert(known.actor.as_bytes(), subject.as_str())?;
+                write(&mut self.subjects, subject.as_str(), &record)?;
+            }
+            Event::MfaCodeMade(made) => {
+                self.change_subject(&made.subject.to_string(), |subject| {
+                    subject.enrolment_code = Some((made.code, made.expires));
+                })?;
+            }
+            Event::MfaEnrolled(enrolled) => {
+                self.change_subject(&enrolled.subject.to_string(), |subject| {
+                    subject.totp_step = Some(enrolled.step);
+                })?;
+                self.change_login(enrolled.login.as_slice(), |login| login.mfa_at = Some(at))?;
+            }
+            Event::LoggedIn(login) => self.apply_login(login, at)?,
+            Event::LoggedOut(logout) => {
+                self.change_login(logout.login.as_slice(), |login| login.ended = true)?;
+            }
+            Event::CertificateIntended(intended) => {
+                let grant = intended.under.as_ref().map(|under| under.grant);
+                let record = IssuanceRecord { grant, intent: leaf.idx, outcome: None };
+                write(&mut self.issuances, intended.issuance.as_bytes(), &record)?;
+                if let Some(serial) = ssh_serial(intended) {
+                    self.ssh_serials.insert(serial, intended.issuance.as_bytes())?;
+                }
+            }
+            Event::CertificateIssued(issued) => {
+                self.apply_outcome(issued.issuance.as_bytes(), leaf.idx)?;
+            }
+            Event::IssuanceFailed(failed) => {
+                self.apply_outcome(failed.issuance.as_bytes(), leaf.idx)?;
+            }
+            event => {
+                if let Some(request) = event.request() {
+                    self.apply_access(request, leaf.idx, event)?;
+                }
+            }
+        }
+        self.apply_index(leaf, event)
+    }
+
+    fn apply_login(&mut self, login: &LoggedIn, at: UnixTime) -> Result<(), StoreError> {
+        // A challenge is answered within its 120 s or not at all; what is older needs no remembering.
+        self.spent.retain(|_, expires| expires > at.secs())?;
+        self.spent
+            .insert(login.challenge.as_str(), at.secs() + crate::identity::CHALLENGE_LIFE.secs())?;
+
+        let mut mfa_at = None;
+        self.change_subject(&login.subject.to_string(), |subject| match login.factor {
+            Factor::Totp { step } => {
+                subject.totp_step = Some(step);
+                mfa_at = Some(at);
+            }
+            Factor::EnrolmentCode { .. } => subject.enrolment_code = None,
+        })?;
+        let record = LoginRecord {
+            subject: login.subject.clone(),
+            window: login.window,
+            mfa_at,
+            ended: false,
+        };
+        write(&mut self.logins, login.serial.as_slice(), &record)
+    }
+
+    fn apply_access(
+        &mut self,
+        request: RequestId,
+        generation: u64,
+        event: &Event,
+    ) -> Result<(), StoreError> {
+        let before: Option<AccessRecord> = read(&self.accesses, request.as_bytes())?;
+        let before = before.map(|record| record.access);
+        if let Some(due) = before.as_ref().and_then(Access::due) {
+            self.due.remove((due.secs(), request.as_bytes()))?;
+        }
+        let Some(access) = Access::fold(before, event) else {
+            return Ok(());
+        };
+        if let Some(due) = access.due() {
+            self.due.insert((due.secs(), request.as_bytes()), ())?;
+        }
+        if let Event::GrantMade(made) = event {
+            self.grants.insert(made.grant.as_bytes(), request.as_bytes())?;
+        }
+        write(&mut self.accesses, request.as_bytes(), &AccessRecord { generation, access })
+    }
+
+    fn apply_outcome(&mut self, issuance: &[u8; 16], index: u64) -> Result<(), StoreError> {
+        let Some(mut record) = read::<_, IssuanceRecord>(&self.issuances, issuance)? else {
+            return Ok(());
+        };
+        record.outcome = Some(index);
+        write(&mut self.issuances, issuance, &record)
+    }
+
+    fn apply_index(&mut self, leaf: &Leaf, event: &Event) -> Result<(), StoreError> {
+        let mut prefixes = Vec::new();
+        if leaf.actor != ActorRef::DAEMON {
+            prefixes.push(IndexKey::Subject(&leaf.actor).prefix());
+        }
+        let request = match leaf.ids.grant {
+            Some(grant) => self
+                .grants
+                .get(grant.as_bytes())?
+                .map(|request| RequestId::from_bytes(*request.value())),
+            None => event.request(),
+        };
+        if let Some(request) = request {
+            prefixes.push(IndexKey::Request(&request).prefix());
+            if let Some(record) = read::<_, AccessRecord>(&self.accesses, request.as_bytes())? {
+                prefixes.push(IndexKey::Role(&record.access.request.role).prefix());
+                let requester = record.access.request.subject.to_string();
+                if let Some(requester) =
+                    read::<_, SubjectRecord>(&self.subjects, requester.as_str())?
+                {
+                    prefixes.push(IndexKey::Subject(&requester.actor).prefix());
+                }
+            }
+        }
+        for mut key in prefixes {
+            key.extend(leaf.idx.to_be_bytes());
+            self.index.insert(key.as_slice(), ())?;
+        }
+        Ok(())
+    }
+
+    fn change_subject(
+        &mut self,
+        subject: &str,
+        change: impl FnOnce(&mut SubjectRecord),
+    ) -> Result<(), StoreError> {
+        let Some(mut record) = read::<_, SubjectRecord>(&self.subjects, subject)? else {
+            return Ok(());
+        };
+        change(&mut record);
+        write(&mut self.subjects, subject, &record)
+    }
+
+    fn change_login(
+        &mut self,
+        serial: &[u8],
+        change: impl FnOnce(&mut LoginRecord),
+    ) -> Result<(), StoreError> {
+        let Some(mut record) = read::<_, LoginRecord>(&self.logins, serial)? else {
+            return Ok(());
+        };
+        change(&mut record);
+        write(&mut self.logins, serial, &record)
+    }
+}
