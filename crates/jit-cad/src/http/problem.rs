@@ -106,9 +106,10 @@ pub(super) fn too_large() -> Response {
 fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
     use RefusalCode as Code;
     match code {
-        Code::NotPermitted | Code::Forbidden => {
-            (StatusCode::FORBIDDEN, "`jit-ca roles` lists what you may ask for")
-        }
+        Code::NotPermitted | Code::Forbidden => (
+            StatusCode::FORBIDDEN,
+            "the policy's rules say who may; `jit-ca roles` lists what you may ask for",
+        ),
         Code::RuleError => {
             (StatusCode::FORBIDDEN, "a rule of the policy failed; tell an administrator its name")
         }
