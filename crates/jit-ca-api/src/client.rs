@@ -1,0 +1,266 @@
+//! A thin blocking client: one method for each call.
+//!
+//! It trusts one root certificate, that of the CA, which is known by its pin: no platform roots, no
+//! proxies, no redirects, no resumed TLS sessions (they would outlive certificates). Each answer's
+//! size and time are bounded.
+
+mod error;
+mod http;
+mod tls;
+mod transport;
+
+use std::time::Duration;
+
+use jit_ca_core::{Digest, GrantId, RequestId};
+use ring::rand::SecureRandom as _;
+
+pub use error::Error;
+pub use tls::{LoginIdentity, RootCertificate};
+
+use crate::{
+    ApproveCall, Challenge, DenyCall, Entry, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
+    MfaSecret, Request, RequestCall, Role, SshCall, SshCertificate, StateFilter, Trust, WaitQuery,
+    X509Call, X509Certificate,
+};
+use http::Http;
+
+/// A CA that can be called, with a login or without. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: Http,
+}
+
+/// What makes a POST repeatable: the CA does what bears the same key once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// A key of 144 random bits.
+    ///
+    /// # Errors
+    /// If the system gives no randomness.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 18];
+        ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Randomness)?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The key as the header and the possession statement have it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// First contact: the root certificate of the CA at `url`, found by its pin, and the CA's keys.
+///
+/// # Errors
+/// If nobody answers, or if who answers is not of the CA that `pin` names.
+pub fn discover(url: &str, pin: &Digest) -> Result<(RootCertificate, Trust), Error> {
+    let (http, verifier) = Http::new(url, *pin, None, None)?;
+    let trust: Trust = http.get("/v1/trust", &())?;
+    match verifier.found() {
+        Some(root) if trust.pin == *pin => Ok((root, trust)),
+        _ => Err(Error::Pin { url: url.to_owned(), expected: *pin, presented: Some(trust.pin) }),
+    }
+}
+
+impl Client {
+    /// A client of the CA at `url` whose root certificate is `root`.
+    ///
+    /// # Errors
+    /// If the URL is none of a CA, or if the login's certificate or key can't be read.
+    pub fn new(
+        url: &str,
+        root: &RootCertificate,
+        login: Option<&LoginIdentity>,
+    ) -> Result<Self, Error> {
+        let (http, _) = Http::new(url, root.pin()?, Some(root), login)?;
+        Ok(Self { http })
+    }
+
+    // === the CA ===
+
+    /// The CA's keys and names.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn trust(&self) -> Result<Trust, Error> {
+        self.http.get("/v1/trust", &())
+    }
+
+    // === logins ===
+
+    /// What a login answers.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn challenge(&self) -> Result<Challenge, Error> {
+        self.http.post("/v1/challenges", &(), &IdempotencyKey::random()?)
+    }
+
+    /// Logs in.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn login(&self, call: &LoginCall, key: &IdempotencyKey) -> Result<LoginReply, Error> {
+        self.http.post("/v1/logins", call, key)
+    }
+
+    /// Ends the login of this client.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn logout(&self, key: &IdempotencyKey) -> Result<(), Error> {
+        self.http.post_unanswered("/v1/logout", &(), key)
+    }
+
+    /// Who is calling.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn me(&self) -> Result<Me, Error> {
+        self.http.get("/v1/me", &())
+    }
+
+    /// Begins to enrol a second factor.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn begin_mfa(&self, key: &IdempotencyKey) -> Result<MfaSecret, Error> {
+        self.http.post("/v1/mfa", &(), key)
+    }
+
+    /// Proves the second factor that was begun.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn confirm_mfa(&self, call: &MfaConfirm, key: &IdempotencyKey) -> Result<Me, Error> {
+        self.http.post("/v1/mfa/confirm", call, key)
+    }
+
+    // === roles and requests ===
+
+    /// The roles that the caller may ask for.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn roles(&self) -> Result<Vec<Role>, Error> {
+        self.http.get("/v1/roles", &())
+    }
+
+    /// Asks for a role.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn request(&self, call: &RequestCall, key: &IdempotencyKey) -> Result<Request, Error> {
+        self.http.post("/v1/requests", call, key)
+    }
+
+    /// The caller's requests, and those that the caller may approve.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn requests(&self, filter: &StateFilter) -> Result<Vec<Request>, Error> {
+        self.http.get("/v1/requests", filter)
+    }
+
+    /// One request; waits for as long as `wait` says while it is pending.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn request_by_id(&self, id: &RequestId, wait: &WaitQuery) -> Result<Request, Error> {
+        let path = format!("/v1/requests/{id}");
+        self.http.get_waiting(&path, wait, Duration::from_secs(wait.wait))
+    }
+
+    /// Approves a request.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn approve(
+        &self,
+        id: &RequestId,
+        call: &ApproveCall,
+        key: &IdempotencyKey,
+    ) -> Result<Request, Error> {
+        self.http.post(&format!("/v1/requests/{id}/approve"), call, key)
+    }
+
+    /// Denies a request.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn deny(
+        &self,
+        id: &RequestId,
+        call: &DenyCall,
+        key: &IdempotencyKey,
+    ) -> Result<Request, Error> {
+        self.http.post(&format!("/v1/requests/{id}/deny"), call, key)
+    }
+
+    /// Takes a request of the caller's back.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn cancel(&self, id: &RequestId, key: &IdempotencyKey) -> Result<Request, Error> {
+        self.http.post(&format!("/v1/requests/{id}/cancel"), &(), key)
+    }
+
+    // === certificates ===
+
+    /// An SSH certificate under a grant. `key` is the one in the possession statement.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn ssh_certificate(
+        &self,
+        grant: &GrantId,
+        call: &SshCall,
+        key: &IdempotencyKey,
+    ) -> Result<SshCertificate, Error> {
+        self.http.post(&format!("/v1/grants/{grant}/ssh"), call, key)
+    }
+
+    /// An X.509 certificate under a grant.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn x509_certificate(
+        &self,
+        grant: &GrantId,
+        call: &X509Call,
+        key: &IdempotencyKey,
+    ) -> Result<X509Certificate, Error> {
+        self.http.post(&format!("/v1/grants/{grant}/x509"), call, key)
+    }
+
+    // === the log ===
+
+    /// The log's newest checkpoint: a signed note.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn checkpoint(&self) -> Result<String, Error> {
+        self.http.get_text("/v1/log/checkpoint")
+    }
+
+    /// The log's entries.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn entries(&self, query: &LogQuery) -> Result<Vec<Entry>, Error> {
+        self.http.get("/v1/log/entries", query)
+    }
+
+    /// One entry of the log.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn entry(&self, index: u64) -> Result<Entry, Error> {
+        self.http.get(&format!("/v1/log/entries/{index}"), &())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Certificates under a grant: the key is made or found here, and never leaves.
+
+use std::path::{Path, PathBuf};
+
+use jit_ca_api::client::IdempotencyKey;
+use jit_ca_api::{GrantView, Request, SshCall, SshCertificate, X509Call, X509Certificate};
+use jit_ca_core::statement::{self, Kind};
+use jit_ca_core::{Row, RowName, Span, SshRow, UnixTime};
+use ssh_key::{Certificate, PublicKey};
+
+use crate::agent::Agent;
+use crate::check;
+use crate::ephemeral::{EphemeralKey, fingerprint};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::held::Held;
+use crate::login::Ca;
+use crate::places::Places;
+use crate::request_key::RequestKey;
+use crate::signing;
+
+/// A row of a grant, with the request that it comes from.
+pub(crate) type Under<'a> = (&'a Request, &'a GrantView, &'a SshRow);
+
+/// An SSH certificate that was just issued, and the key that was made for it.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    key: EphemeralKey,
+    certificate: Certificate,
+    pub(crate) reply: SshCertificate,
+}
+
+impl Fresh {
+    /// Gets a certificate for a key of its own.
+    pub(crate) fn issue(ca: &Ca, under: Under<'_>) -> Result<Self> {
+        let key = EphemeralKey::generate()?;
+        let sign = |statement: &str| key.sign(Kind::Possession, statement);
+        let (certificate, reply) = ssh(ca, under, &key.public_key(), sign)?;
+        Ok(Self { key, certificate, reply })
+    }
+
+    /// Gives the key to ssh-agent, which forgets it when the certificate ends; where there is none,
+    /// or none is wanted, to a file in the runtime folder.
+    pub(crate) fn hold(self, places: &Places, no_agent: bool, now: UnixTime) -> Result<Held> {
+        let socket = places.agent.as_ref().filter(|_| !no_agent);
+        let line = &self.reply.certificate;
+        match socket.and_then(|socket| Agent::connect(socket).ok()) {
+            Some(mut agent) => {
+                let comment = self.certificate.key_id();
+                let lifetime = self.reply.expires.since(now);
+                agent.add(&self.certificate, &self.key, comment, lifetime)?;
+                Held::keep(places, self.certificate, line, None)
+            }
+            None => {
+                let key = self.key.to_openssh()?;
+                Held::keep(places, self.certificate, line, Some(&key))
+            }
+        }
+    }
+
+    /// Writes key and certificate into a folder, and tells the certificate's file.
+    pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
+        let file = folder.join("key-cert.pub");
+        persons_folder(folder)?;
+        files::write_private(&folder.join("key"), self.key.to_openssh()?.as_bytes())?;
+        write_certificate(&file, &self.reply)?;
+        Ok(file)
+    }
+}
+
+/// A certificate that is held and serves for the row, or else a new one.
+pub(crate) fn held_or_fresh(
+    places: &Places,
+    ca: &Ca,
+    under: Under<'_>,
+    no_agent: bool,
+    now: UnixTime,
+) -> Result<Held> {
+    let (request, grant, row) = under;
+    let soon = now.plus(LEAST_LEFT);
+    let found = Held::list(places, now)?.into_iter().find(|held| {
+        held.grant == grant.id
+            && (held.expires() > soon || held.expires() == grant.window.end())
+            && check::serves(&held.certificate, row, &request.hosts)
+            && held.is_usable(places)
+    });
+    match found {
+        Some(held) => Ok(held),
+        None => Fresh::issue(ca, under)?.hold(places, no_agent, now),
+    }
+}
+
+/// A certificate for a key that the person has in a file.
+pub(crate) fn existing(ca: &Ca, under: Under<'_>, file: &Path) -> Result<SshCertificate> {
+    let public_file = public_half(file);
+    let key = PublicKey::read_openssh_file(&public_file)
+        .map_err(|source| files::fault(&public_file, "read", source))?;
+    let sign = |statement: &str| signing::ssh_keygen_sign(file, Kind::Possession, statement);
+    ssh(ca, under, &key, sign).map(|(_, reply)| reply)
+}
+
+/// Where OpenSSH looks for the certificate of the key in `file`: `id_ed25519-cert.pub`.
+pub(crate) fn certificate_beside(file: &Path) -> PathBuf {
+    let mut name = public_half(file).with_extension("").into_os_string();
+    name.push("-cert.pub");
+    name.into()
+}
+
+/// Writes a certificate into a file.
+pub(crate) fn write_certificate(file: &Path, reply: &SshCertificate) -> Result<()> {
+    let line = format!("{}\n", reply.certificate.trim_end());
+    files::write_public(file, line.as_bytes())
+}
+
+fn ssh(
+    ca: &Ca,
+    under: Under<'_>,
+    key: &PublicKey,
+    sign: impl FnOnce(&str) -> Result<String>,
+) -> Result<(Certificate, SshCertificate)> {
+    let (_, grant, row) = under;
+    let idempotency_key = IdempotencyKey::random()?;
+    let statement = statement::Possession {
+        origin: &ca.profile.ca.trust.origin,
+        grant: &grant.id,
+        login: &ca.login.me.login.serial,
+        key: &fingerprint(key)?,
+        idempotency_key: idempotency_key.as_str(),
+    };
+    let public_key = key.to_openssh().map_err(Error::key("the key can't be written"))?;
+    let call = SshCall {
+        row: Some(Row::Ssh(row.clone()).name()),
+        public_key,
+        signature: sign(&statement.text())?,
+    };
+    let reply = ca.client.ssh_certificate(&grant.id, &call, &idempotency_key)?;
+    let certificate = check::ssh_certificate(&ca.profile.ca, &reply, under, key)?;
+    Ok((certificate, reply))
+}
+
+/// An X.509 certificate for a fresh key, written into `folder` with what a TLS client needs.
+pub(crate) fn x509(
+    ca: &Ca,
+    grant: &GrantView,
+    row: RowName,
+    folder: &Path,
+) -> Result<X509Certificate> {
+    let key = RequestKey::generate()?;
+    let call = X509Call { row: Some(row), csr: key.request()? };
+    let reply = ca.client.x509_certificate(&grant.id, &call, &IdempotencyKey::random()?)?;
+    let known = &ca.profile.ca;
+    check::x509_certificate(known, &reply, grant, &key.public_key())?;
+
+    persons_folder(folder)?;
+    files::write_private(&folder.join("key.pem"), key.private_key().as_bytes())?;
+    let chain = format!("{}\n{}\n", reply.certificate.trim_end(), reply.chain.trim_end());
+    files::write_public(&folder.join("cert.pem"), chain.as_bytes())?;
+    let (root, servers) = (known.authority("root")?, known.authority("servers")?);
+    let anchors = format!("{}\n{}\n", root.trim_end(), servers.trim_end());
+    files::write_public(&folder.join("ca.pem"), anchors.as_bytes())?;
+    Ok(reply)
+}
+
+/// A folder that the person named: made for its owner alone; one that is there stays as it is.
+fn persons_folder(folder: &Path) -> Result<()> {
+    match folder.is_dir() {
+        true => Ok(()),
+        false => files::private_folder(folder),
+    }
+}
+
+fn public_half(file: &Path) -> PathBuf {
+    match file.extension() {
+        Some(extension) if extension == "pub" => file.to_owned(),
+        _ => {
+            let mut name = file.as_os_str().to_owned();
+            name.push(".pub");
+            name.into()
+        }
+    }
+}
+
+/// A certificate that ends sooner is not worth a connection, unless its grant ends with it.
+const LEAST_LEFT: Span = Span::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_lie_where_openssh_looks_for_them() {
+        for file in ["a.b/id_ed25519", "a.b/id_ed25519.pub"] {
+            let beside = certificate_beside(Path::new(file));
+            assert_eq!(beside, Path::new("a.b/id_ed25519-cert.pub"));
+        }
+        assert_eq!(certificate_beside(Path::new("my.key")), Path::new("my.key-cert.pub"));
+    }
+}

@@ -1,0 +1,196 @@
+use super::*;
+use crate::ephemeral::EphemeralKey;
+use crate::exit::Exit;
+use crate::testing::TestCa;
+use jit_ca_api::{RequestStatus, Trust, X509Authority};
+use jit_ca_core::workflow::{GrantState, Start};
+use jit_ca_core::{Digest, Row, UnixTime, Window};
+use rcgen::{
+    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData as _, date_time_ymd,
+};
+use std::time::Duration;
+
+const GRANT: &str = "g-01m3250v000w3ge1r70w3ge1r7";
+const ISSUANCE: &str = "i-01m3250v000w3ge1r70w3ge1r7";
+const START: u64 = 1_790_000_000;
+
+struct Scene {
+    ca: KnownCa,
+    request: Request,
+    grant: GrantView,
+    row: SshRow,
+    key: EphemeralKey,
+}
+
+fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
+    let row: Row = row.parse().unwrap();
+    let Row::Ssh(ssh) = row.clone() else { panic!("an SSH row") };
+    let window = Window::starting(UnixTime::from_secs(START), Span::from_secs(3600)).unwrap();
+    let grant = GrantView {
+        id: GRANT.parse().unwrap(),
+        rows: vec![row.clone()],
+        window,
+        state: GrantState::Active,
+    };
+    let request = Request {
+        id: "r-01m3250v000w3ge1r70w3ge1r7".parse().unwrap(),
+        subject: "local/u-1001".parse().unwrap(),
+        name: "alice".parse().unwrap(),
+        role: "web-shell".parse().unwrap(),
+        rows: vec![row],
+        hosts: "web1".parse().unwrap(),
+        duration: Span::from_secs(3600),
+        start: Start::AtApproval,
+        reason: "INC-42".parse().unwrap(),
+        ticket: None,
+        bundle: Digest::from_bytes([0; 32]),
+        hash: Digest::from_bytes([0; 32]),
+        made: window.start(),
+        lapses: window.end(),
+        status: RequestStatus::Approved,
+        approvals_needed: 0,
+        approvals: Vec::new(),
+        approvers: Vec::new(),
+        denied: None,
+        grant: Some(grant.clone()),
+    };
+    let trust = Trust {
+        origin: "ca.example.org/jit-ca".parse().unwrap(),
+        log_key: String::new(),
+        pin: Digest::from_bytes([0; 32]),
+        ssh_user_ca: ssh_ca.public_key().to_openssh().unwrap(),
+        ssh_host_ca: String::new(),
+        x509: vec![X509Authority {
+            purpose: "clients".to_owned(),
+            certificate: clients.to_owned(),
+        }],
+        trust_domain: "example.org".to_owned(),
+    };
+    let url = "https://ca.example.org".to_owned();
+    let key = EphemeralKey::generate().unwrap();
+    Scene { ca: KnownCa { url, trust }, request, grant, row: ssh, key }
+}
+
+impl Scene {
+    fn verdict_on(&self, certificate: &Certificate) -> Result<Certificate, String> {
+        let reply = SshCertificate {
+            issuance: ISSUANCE.parse().unwrap(),
+            grant: GRANT.parse().unwrap(),
+            row: Row::Ssh(self.row.clone()).name(),
+            certificate: certificate.to_openssh().unwrap(),
+            serial: "1".to_owned(),
+            expires: UnixTime::from_secs(certificate.valid_before()),
+            entry: 1,
+        };
+        let under = (&self.request, &self.grant, &self.row);
+        ssh_certificate(&self.ca, &reply, under, &self.key.public_key()).map_err(|error| {
+            assert_eq!(error.exit(), Exit::Unverified);
+            error.to_string()
+        })
+    }
+}
+
+#[test]
+fn an_ssh_certificate_is_taken_only_as_it_was_granted() {
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ssh_ca, other_ca) = (TestCa::new(home.path()), TestCa::new(other.path()));
+    let row = "ssh web-shell login=deploy hosts=web1,web2 extensions=permit-pty source-address=10.0.0.0/8 force-command=uptime";
+    let scene = scene(&ssh_ca, "", row);
+    let options = "-O clear -O permit-pty -O source-address=10.0.0.0/8 -O force-command=uptime";
+    let (principal, from, until) = ("web-shell.web1", START - 60, START + 3600);
+    let line = |options: &str, principal: &str, from: u64, until: u64| {
+        let id = format!("jit-ca:{GRANT}:{ISSUANCE}:alice");
+        format!("{options} -n {principal} -V {from:#x}:{until:#x} -I {id}")
+    };
+    let certify = |by: &TestCa, key: &EphemeralKey, line: &str| {
+        by.certify(&key.public_key(), &line.split(' ').collect::<Vec<_>>())
+    };
+
+    let granted = line(options, principal, from, until);
+    let certificate = certify(&ssh_ca, &scene.key, &granted);
+    scene.verdict_on(&certificate).unwrap();
+    assert!(serves(&certificate, &scene.row, &scene.request.hosts));
+    assert!(!serves(&certificate, &scene.row, &"web2".parse().unwrap()));
+    // Shorter is as granted: a role may have a longest for its certificates.
+    let shorter = line(options, principal, START, START + 60);
+    scene.verdict_on(&certify(&ssh_ca, &scene.key, &shorter)).unwrap();
+
+    let more = format!("{options} -O permit-agent-forwarding");
+    let less = "-O clear -O permit-pty -O source-address=10.0.0.0/8";
+    let elsewhere = granted.replace(GRANT, "g-01m3250v000w3ge1r70w3ge1r8");
+    let stranger = EphemeralKey::generate().unwrap();
+    let (alice, longer) = (&scene.key, line(options, principal, from, until + 1));
+    for (by, key, line, why) in [
+        (&other_ca, alice, granted.clone(), "another CA key"),
+        (&ssh_ca, &stranger, granted.clone(), "another key"),
+        (&ssh_ca, alice, line("-h", principal, from, until), "not a user's"),
+        (&ssh_ca, alice, line(options, "web-shell.web2", from, until), "principals"),
+        (&ssh_ca, alice, line(options, "web-shell.web1,root", from, until), "principals"),
+        (&ssh_ca, alice, line(&more, principal, from, until), "options"),
+        (&ssh_ca, alice, line(less, principal, from, until), "options"),
+        (&ssh_ca, alice, longer, "time"),
+        (&ssh_ca, alice, line(options, principal, from - 1, until), "time"),
+        (&ssh_ca, alice, elsewhere, "another grant"),
+    ] {
+        let said = scene.verdict_on(&certify(by, key, &line)).unwrap_err();
+        assert!(said.contains(why), "{said:?} and not {why:?}");
+    }
+
+    let mut forged = certificate.to_bytes().unwrap();
+    *forged.last_mut().unwrap() ^= 1;
+    let forged = Certificate::from_bytes(&forged).unwrap();
+    let said = scene.verdict_on(&forged).unwrap_err();
+    assert!(said.contains("wrong signature"), "{said}");
+}
+
+#[test]
+fn an_x509_certificate_is_taken_only_as_it_was_granted() {
+    let home = tempfile::tempdir().unwrap();
+    let ssh_ca = TestCa::new(home.path());
+    let authority = || {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let certificate = params.self_signed(&key).unwrap();
+        (certificate.pem(), Issuer::new(params, key))
+    };
+    let ((clients, issuer), (_, other_issuer)) = (authority(), authority());
+    let scene = scene(&ssh_ca, &clients, "ssh web-shell login=deploy hosts=web1");
+    let (key, other_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let ours = key.subject_public_key_info();
+
+    let verdict = |key: &KeyPair, by: &Issuer<'_, KeyPair>, from: u64, until: u64, is_ca: bool| {
+        let time = |seconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
+        let mut params = CertificateParams::default();
+        params.not_before = time(from);
+        params.not_after = time(until - 1);
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        }
+        let reply = X509Certificate {
+            issuance: ISSUANCE.parse().unwrap(),
+            grant: GRANT.parse().unwrap(),
+            row: "orders-api".parse().unwrap(),
+            certificate: params.signed_by(key, by).unwrap().pem(),
+            chain: clients.clone(),
+            serial: "01".to_owned(),
+            expires: UnixTime::from_secs(until),
+            entry: 1,
+        };
+        x509_certificate(&scene.ca, &reply, &scene.grant, &ours)
+            .map_err(|error| (error.exit(), error.to_string()))
+    };
+    let (from, until) = (START - 60, START + 3600);
+    verdict(&key, &issuer, from, until, false).unwrap();
+    for (said, why) in [
+        (verdict(&other_key, &issuer, from, until, false), "another key"),
+        (verdict(&key, &issuer, from, until + 1, false), "time"),
+        (verdict(&key, &issuer, from - 1, until, false), "time"),
+        (verdict(&key, &other_issuer, from, until, false), "not signed"),
+        (verdict(&key, &issuer, from, until, true), "a CA"),
+    ] {
+        let (exit, text) = said.unwrap_err();
+        assert_eq!(exit, Exit::Unverified);
+        assert!(text.contains(why), "{text:?} and not {why:?}");
+    }
+}

@@ -1,0 +1,368 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use jit_ca_api::RequestStatus;
+use jit_ca_core::{Digest, HostName, PersonName, RoleName, RowName, Span, Text, UnixTime};
+
+use crate::exit;
+use crate::target::Target;
+
+/// Access that ends: ask for a role, get certificates for as long as it is granted.
+#[derive(Debug, Parser)]
+#[command(name = "jit-ca", version, after_help = exit::HELP, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Print data as one JSON document
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Log in, and get the certificates of all that is granted
+    Login(LoginCommand),
+    /// End the login, and remove its keys and certificates
+    Logout {
+        /// Forget the CA as well
+        #[arg(long)]
+        forget: bool,
+    },
+    /// Show who is logged in
+    Whoami,
+    /// Second factors
+    #[command(subcommand)]
+    Mfa(MfaCommand),
+
+    /// List the roles that you may ask for
+    Roles,
+    /// Ask for a role, and wait until it is granted
+    Request(RequestCommand),
+    /// List your requests, and those that you may approve
+    Requests {
+        /// Yours alone
+        #[arg(long)]
+        mine: bool,
+        /// Those of this status: pending, approved, denied, cancelled or lapsed
+        #[arg(long, value_parser = status)]
+        status: Option<RequestStatus>,
+    },
+    /// Approve a request, for what it asks or for less
+    Approve(ApproveCommand),
+    /// Deny a request
+    Deny {
+        /// The request, or the last four or more characters of its id
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<Text>,
+    },
+    /// Take a request of yours back
+    Cancel {
+        /// The request, or the last four or more characters of its id
+        id: String,
+    },
+
+    /// Get a certificate under a grant
+    #[command(subcommand)]
+    Cert(CertCommand),
+    /// Run ssh with a certificate, asking for what is needed
+    Ssh(SshCommand),
+    /// Show what you hold, and for how long
+    Status,
+
+    /// Read the log
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Check a policy before it is in force
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Print the CA's public keys, to set up hosts and services
+    Trust(TrustCommand),
+}
+
+/// Which CA is meant. Needed at the first login only.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ContactArgs {
+    /// The CA's address, such as https://ca.example.org:8440
+    #[arg(long, value_name = "URL", env = "JIT_CA_URL")]
+    pub(crate) ca: Option<String>,
+    /// The CA's pin, as its operators publish it
+    #[arg(long, value_name = "SHA256:…", env = "JIT_CA_PIN")]
+    pub(crate) ca_pin: Option<Digest>,
+}
+
+/// What logging in needs.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct LoginArgs {
+    #[command(flatten)]
+    pub(crate) contact: ContactArgs,
+    /// What the CA calls you
+    #[arg(long, env = "JIT_CA_NAME")]
+    pub(crate) name: Option<PersonName>,
+    /// The SSH key that the CA knows you by: private, or public with the private one in ssh-agent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// A file with your authenticator's code, or - for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) code_file: Option<PathBuf>,
+}
+
+/// What a wish for a role says.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct WishArgs {
+    /// For how long, such as 30m or 1h; the role's default if left out
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: Option<Span>,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: Option<Text>,
+    /// The ticket that it is about
+    #[arg(long)]
+    pub(crate) ticket: Option<Text>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginCommand {
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
+    /// Log in even if you are: a role may want a fresh code
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Ask for this role at once
+    #[arg(long)]
+    pub(crate) role: Option<RoleName>,
+    #[command(flatten)]
+    pub(crate) wish: WishArgs,
+    /// Keep keys in files, not in ssh-agent
+    #[arg(long)]
+    pub(crate) no_agent: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MfaCommand {
+    /// Enrol an authenticator (TOTP); the secret is shown once
+    Enroll(EnrollCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnrollCommand {
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
+    /// The one-use code that an administrator gave you; without it the current login is used
+    #[arg(long)]
+    pub(crate) code: Option<String>,
+    /// A file with the new authenticator's code, or - for stdin; read after the secret is shown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) totp_code_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RequestCommand {
+    /// The role
+    pub(crate) role: RoleName,
+    /// On this host; may be given again. All of the role's if left out
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<HostName>,
+    #[command(flatten)]
+    pub(crate) wish: WishArgs,
+    /// Ask, and do not wait
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveCommand {
+    /// The request, or the last four or more characters of its id
+    pub(crate) id: String,
+    /// For less time than was asked for
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: Option<Span>,
+    /// This row alone; may be given again. All that was asked for if left out
+    #[arg(long = "row", value_name = "NAME")]
+    pub(crate) rows: Vec<RowName>,
+    /// What you have to say
+    #[arg(long)]
+    pub(crate) comment: Option<Text>,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Which grant, and what of it.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct GrantArgs {
+    /// The grant, or the last four or more characters of its id
+    #[arg(long, conflicts_with = "role")]
+    pub(crate) grant: Option<String>,
+    /// The grant of this role
+    #[arg(long)]
+    pub(crate) role: Option<RoleName>,
+    /// The row of the grant, where it has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) row: Option<RowName>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertCommand {
+    /// An SSH certificate, into ssh-agent or a file
+    Ssh {
+        #[command(flatten)]
+        grant: GrantArgs,
+        /// Certify this key, ed25519 or P-256, instead of a fresh one
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Write key and certificate into this folder
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Keep the key in a file, not in ssh-agent
+        #[arg(long)]
+        no_agent: bool,
+    },
+    /// An X.509 client certificate, with a fresh key
+    X509 {
+        #[command(flatten)]
+        grant: GrantArgs,
+        /// Write key.pem, cert.pem and ca.pem into this folder
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SshCommand {
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
+    /// The role to ask for, where several give this login on this host
+    #[arg(long)]
+    pub(crate) role: Option<RoleName>,
+    /// The row, where several of the role do
+    #[arg(long, value_name = "NAME")]
+    pub(crate) row: Option<RowName>,
+    #[command(flatten)]
+    pub(crate) wish: WishArgs,
+    /// Keep the key in a file, not in ssh-agent
+    #[arg(long)]
+    pub(crate) no_agent: bool,
+    /// An option of ssh's; may be given again
+    #[arg(short = 'o', value_name = "OPTION")]
+    pub(crate) options: Vec<String>,
+    /// ssh's port
+    #[arg(short = 'p', value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// ssh's configuration file
+    #[arg(short = 'F', value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to: user@host
+    pub(crate) target: Target,
+    /// What to run there
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// List entries
+    List(LogListCommand),
+    /// Show one entry whole
+    Show {
+        /// Its index
+        index: u64,
+    },
+    /// Who got the certificate with this key id, as sshd logs it, why, and by whose leave
+    Who {
+        /// jit-ca:<grant>:<issuance>:<name>
+        key_id: String,
+    },
+    /// Print the log's newest checkpoint, checked
+    Checkpoint {
+        #[command(flatten)]
+        contact: ContactArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogListCommand {
+    /// Of this subject: a name or an id
+    #[arg(long)]
+    pub(crate) subject: Option<String>,
+    /// Of this role
+    #[arg(long)]
+    pub(crate) role: Option<RoleName>,
+    /// Of this grant, or the last four or more characters of its id
+    #[arg(long)]
+    pub(crate) grant: Option<String>,
+    /// From this time on, as 2026-11-22T09:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<UnixTime>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<UnixTime>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Report everything that is wrong with the policy in a folder
+    Check {
+        /// The folder with users.toml, roles/, policies/ and policy-tests/
+        dir: PathBuf,
+    },
+    /// Run the policy's own tests
+    Test {
+        /// The folder with users.toml, roles/, policies/ and policy-tests/
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("key").multiple(false)))]
+pub(crate) struct TrustCommand {
+    #[command(flatten)]
+    pub(crate) contact: ContactArgs,
+    /// The key that signs SSH user certificates: for sshd's TrustedUserCAKeys
+    #[arg(long, group = "key")]
+    pub(crate) ssh_user_ca: bool,
+    /// The authority of X.509 client certificates, as PEM: for a service's list of client CAs
+    #[arg(long, group = "key")]
+    pub(crate) x509_clients: bool,
+    /// The X.509 root, as PEM
+    #[arg(long, group = "key")]
+    pub(crate) x509_root: bool,
+}
+
+fn status(text: &str) -> Result<RequestStatus, String> {
+    use RequestStatus::{Approved, Cancelled, Denied, Lapsed, Pending};
+    let all = [Pending, Approved, Denied, Cancelled, Lapsed];
+    let found = all.into_iter().find(|status| status.to_string() == text);
+    found.ok_or_else(|| "write pending, approved, denied, cancelled or lapsed".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_long_help().to_string();
+        for line in ["75  still pending", "4   verification failed", "--json"] {
+            assert!(help.contains(line), "{help}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_host_is_the_remote_command() {
+        let line = "jit-ca ssh --role web-shell -p 2222 -o A=b deploy@web1 ls -la --json";
+        let Command::Ssh(ssh) = Cli::parse_from(line.split(' ')).command else { panic!("not ssh") };
+        assert_eq!(ssh.command, ["ls", "-la", "--json"]);
+        assert_eq!((ssh.port, ssh.options), (Some(2222), vec!["A=b".to_owned()]));
+        assert!(Cli::try_parse_from(["jit-ca", "ssh", "web1"]).is_err());
+    }
+}

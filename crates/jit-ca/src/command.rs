@@ -1,0 +1,77 @@
+//! What each command does.
+
+mod access;
+mod approve;
+mod cert;
+mod log;
+mod login;
+mod mfa;
+mod policy;
+mod ssh;
+mod status;
+mod trust;
+mod who;
+
+use jit_ca_api::Request;
+use jit_ca_core::{RequestId, UnixTime};
+
+use crate::cli::{Cli, Command};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::held::Held;
+use crate::id_ending;
+use crate::login::Ca;
+use crate::places::Places;
+use crate::printer::Printer;
+
+/// What every command is given.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) places: Places,
+    pub(crate) printer: Printer,
+    pub(crate) now: UnixTime,
+}
+
+impl Context {
+    /// The CA, as the login that is kept.
+    fn ca(&self) -> Result<Ca> {
+        Ca::open(&self.places, self.now)
+    }
+}
+
+/// Does what the command line says.
+pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
+    // Keys of certificates that are over are not left lying about.
+    Held::list(&context.places, context.now)?;
+    match cli.command {
+        Command::Login(arguments) => login::login(context, &arguments)?,
+        Command::Logout { forget } => login::logout(context, forget)?,
+        Command::Whoami => login::whoami(context)?,
+        Command::Mfa(arguments) => mfa::run(context, &arguments)?,
+        Command::Roles => access::roles(context)?,
+        Command::Request(arguments) => return access::request(context, arguments),
+        Command::Requests { mine, status } => access::requests(context, mine, status)?,
+        Command::Approve(arguments) => approve::approve(context, &arguments)?,
+        Command::Deny { id, reason } => approve::deny(context, &id, reason)?,
+        Command::Cancel { id } => access::cancel(context, &id)?,
+        Command::Cert(arguments) => cert::run(context, arguments)?,
+        Command::Ssh(arguments) => return ssh::run(context, &arguments),
+        Command::Status => status::status(context)?,
+        Command::Log(arguments) => log::run(context, arguments)?,
+        Command::Policy(arguments) => policy::run(context, &arguments)?,
+        Command::Trust(arguments) => trust::trust(context, &arguments)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// The request that a whole id or its ending names.
+fn request_named(ca: &Ca, text: &str) -> Result<Request> {
+    let id = match text.parse::<RequestId>() {
+        Ok(id) => id,
+        Err(_) => {
+            let known = ca.client.requests(&Default::default())?;
+            id_ending::find("request", text, known.iter().map(|request| request.id))?
+        }
+    };
+    ca.client.request_by_id(&id, &Default::default()).map_err(Error::from)
+}

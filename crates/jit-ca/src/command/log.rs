@@ -1,0 +1,150 @@
+//! `log`: the entries, and who got a certificate.
+
+use jit_ca_api::{Entry, LogQuery};
+use jit_ca_core::GrantId;
+use jit_ca_log::{LogKey, SignedCheckpoint};
+use serde::Serialize;
+
+use crate::cli::{LogCommand, LogListCommand};
+use crate::command::{Context, who};
+use crate::error::{Error, Result};
+use crate::id_ending;
+use crate::login::Ca;
+use crate::printer::{fields, table};
+use crate::profile::KnownCa;
+
+pub(super) fn run(context: &Context, command: LogCommand) -> Result<()> {
+    match command {
+        LogCommand::List(arguments) => list(context, arguments),
+        LogCommand::Show { index } => {
+            let entry = context.ca()?.client.entry(index)?;
+            context.printer.data(&entry, entry_fields);
+            Ok(())
+        }
+        LogCommand::Who { key_id } => who::who(context, &key_id),
+        LogCommand::Checkpoint { contact } => {
+            checkpoint(context, &KnownCa::find(&context.places, &contact)?)
+        }
+    }
+}
+
+fn list(context: &Context, arguments: LogListCommand) -> Result<()> {
+    let ca = context.ca()?;
+    let query = LogQuery {
+        grant: arguments.grant.map(|text| grant_named(&ca, &text)).transpose()?,
+        subject: arguments.subject,
+        role: arguments.role,
+        from: arguments.from,
+        to: arguments.to,
+        start: 0,
+        limit: None,
+    };
+    let entries = entries(&ca, query, arguments.limit)?;
+    context.printer.data(&entries, |entries| entries_table(entries));
+    Ok(())
+}
+
+/// The entries that the query means, page by page; at most `limit`.
+pub(super) fn entries(ca: &Ca, mut query: LogQuery, limit: Option<usize>) -> Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let limit = limit.unwrap_or(usize::MAX);
+    while entries.len() < limit {
+        query.limit = Some(LARGEST_PAGE.min(limit.saturating_sub(entries.len())));
+        let page = ca.client.entries(&query)?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        query.start = last.index.saturating_add(1);
+        entries.extend(page);
+    }
+    Ok(entries)
+}
+
+/// The most entries that the CA gives at once.
+const LARGEST_PAGE: usize = 1_000;
+
+/// The grant that a whole id or its ending names; auditors see others' by their whole ids.
+fn grant_named(ca: &Ca, text: &str) -> Result<GrantId> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let requests = ca.client.requests(&Default::default())?;
+    let grants = requests.iter().filter_map(|request| request.grant.as_ref());
+    id_ending::find("grant", text, grants.map(|grant| grant.id))
+}
+
+#[derive(Serialize)]
+struct CheckpointView {
+    origin: String,
+    size: u64,
+    root: String,
+    /// The signed note (C2SP signed-note).
+    note: String,
+}
+
+fn checkpoint(context: &Context, ca: &KnownCa) -> Result<()> {
+    let note = ca.client()?.checkpoint()?;
+    let wrong = |error: jit_ca_log::Error| {
+        Error::unverified(format!("the checkpoint is not the log's: {error}"))
+    };
+    let key: LogKey = ca.trust.log_key.parse().map_err(wrong)?;
+    let signed: SignedCheckpoint = note.parse().map_err(wrong)?;
+    let opened = signed.open(&key).map_err(wrong)?;
+    let view = CheckpointView {
+        origin: opened.origin.to_string(),
+        size: opened.size,
+        root: opened.root.to_string(),
+        note,
+    };
+    context.printer.data(&view, |view| view.note.clone());
+    Ok(())
+}
+
+fn entries_table(entries: &[Entry]) -> String {
+    let rows: Vec<[String; 6]> = entries
+        .iter()
+        .map(|entry| {
+            let name = entry.name.clone().unwrap_or_else(|| entry.actor.to_string());
+            let role = entry.role.as_ref().map(ToString::to_string);
+            let request = entry.request.map(|id| id.to_string());
+            let grant = entry.grant.map(|id| id.to_string());
+            [
+                entry.index.to_string(),
+                entry.time.to_string(),
+                entry.entry_type.clone(),
+                name,
+                role.unwrap_or_default(),
+                grant.or(request).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    match rows.is_empty() {
+        true => "there are no such entries".to_owned(),
+        false => table(["entry", "time", "type", "who", "role", "grant or request"], &rows),
+    }
+}
+
+fn entry_fields(entry: &Entry) -> String {
+    fn text<T: ToString>(value: Option<T>) -> String {
+        value.map(|value| value.to_string()).unwrap_or_default()
+    }
+    let payload = match &entry.payload {
+        Some(payload) => serde_json::to_string_pretty(payload).unwrap_or_default(),
+        None => "erased".to_owned(),
+    };
+    let head = fields(&[
+        ("entry", entry.index.to_string()),
+        ("time", entry.time.to_string()),
+        ("type", entry.entry_type.clone()),
+        ("actor", entry.actor.to_string()),
+        ("name", text(entry.name.as_ref())),
+        ("request", text(entry.request)),
+        ("grant", text(entry.grant)),
+        ("issuance", text(entry.issuance)),
+        ("role", text(entry.role.as_ref())),
+        ("bundle", text(entry.bundle)),
+        ("to be signed", text(entry.tbs)),
+        ("leaf", entry.leaf.clone()),
+    ]);
+    format!("{head}\npayload\n{payload}")
+}

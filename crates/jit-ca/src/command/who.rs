@@ -1,0 +1,169 @@
+//! `log who`: from a key id in sshd's log to a person, a reason, and by whose leave.
+
+use jit_ca_api::{Entry, LogQuery};
+use jit_ca_core::event::{Event, GrantMade, RequestMade};
+use jit_ca_core::{
+    GrantId, Hosts, IssuanceId, PersonName, RequestId, RoleName, Row, RowName, Span, SubjectId,
+    Text, UnixTime, Window,
+};
+use serde::Serialize;
+
+use crate::command::{Context, log};
+use crate::error::{Error, Result};
+use crate::held::KeyId;
+use crate::login::Ca;
+use crate::printer::{fields, join};
+use crate::wait;
+
+/// Who got a certificate, why, and by whose leave.
+#[derive(Serialize)]
+struct Who {
+    issuance: IssuanceId,
+    /// The log entry that recorded the certificate before it was signed.
+    entry: u64,
+    issued: UnixTime,
+    row: Option<RowName>,
+    grant: GrantId,
+    rows: Vec<Row>,
+    hosts: Hosts,
+    window: Window,
+    request: RequestId,
+    subject: SubjectId,
+    /// None once the request's payload is erased, as are reason and ticket.
+    name: Option<PersonName>,
+    role: RoleName,
+    reason: Option<Text>,
+    ticket: Option<Text>,
+    approved_by: Vec<String>,
+}
+
+pub(super) fn who(context: &Context, key_id: &str) -> Result<()> {
+    let id = KeyId::parse(key_id).ok_or_else(|| {
+        Error::usage(
+            format!("{key_id:?} is not a key id of a CA"),
+            "copy it from sshd's log: jit-ca:<grant>:<issuance>:<name>",
+        )
+    })?;
+    let ca = context.ca()?;
+    let under = LogQuery { grant: Some(id.grant), ..LogQuery::default() };
+    let entries = log::entries(&ca, under, None)?;
+    let intent = entries
+        .iter()
+        .find(|entry| entry.entry_type == "issue.intent" && entry.issuance == Some(id.issuance));
+    let intent = intent.ok_or_else(|| {
+        // Either the key id is made up, or the CA's key signed what the log does not hold.
+        Error::unverified(format!("the log holds no certificate with the key id {key_id}"))
+    })?;
+    let row = match event(intent)? {
+        Some(Event::CertificateIntended(intended)) => intended.under.map(|under| under.row),
+        _ => None,
+    };
+    let grant = the_grant(&entries)?;
+    let (made, approved_by) = the_request(&ca, &grant)?;
+    let who = Who {
+        issuance: id.issuance,
+        entry: intent.index,
+        issued: intent.time,
+        row,
+        grant: grant.grant,
+        rows: grant.rows,
+        hosts: grant.hosts,
+        window: grant.window,
+        request: grant.request,
+        subject: grant.subject,
+        role: grant.role,
+        name: made.as_ref().map(|made| made.name.clone()),
+        reason: made.as_ref().map(|made| made.reason.clone()),
+        ticket: made.and_then(|made| made.ticket),
+        approved_by,
+    };
+    context.printer.data(&who, who_fields);
+    Ok(())
+}
+
+fn the_grant(entries: &[Entry]) -> Result<GrantMade> {
+    for entry in entries {
+        if let Some(Event::GrantMade(made)) = event(entry)? {
+            return Ok(*made);
+        }
+    }
+    Err(Error::usage(
+        "the grant's entry has been erased",
+        "the log still proves that the certificate was issued: jit-ca log list --grant",
+    ))
+}
+
+/// The request and who approved it. Their entries name no grant, since there was none yet; they lie
+/// between the request's id, which begins with its time, and the grant.
+fn the_request(ca: &Ca, grant: &GrantMade) -> Result<(Option<RequestMade>, Vec<String>)> {
+    let between = LogQuery {
+        from: Some(made_at(&grant.request)),
+        to: Some(grant.window.start().plus(Span::from_secs(2))),
+        ..LogQuery::default()
+    };
+    let (mut made, mut approved_by) = (None, Vec::new());
+    for entry in log::entries(ca, between, None)? {
+        if entry.request != Some(grant.request) {
+            continue;
+        }
+        match event(&entry)? {
+            Some(Event::RequestMade(request)) => made = Some(*request),
+            Some(Event::ApprovalGiven(approval)) => approved_by.push(wait::approver(&approval.by)),
+            _ => {}
+        }
+    }
+    Ok((made, approved_by))
+}
+
+/// When an id was made: its first 48 bits are milliseconds since 1970.
+fn made_at(id: &RequestId) -> UnixTime {
+    let milliseconds = id.as_bytes().iter().take(6);
+    let milliseconds = milliseconds.fold(0u64, |so_far, byte| (so_far << 8) | u64::from(*byte));
+    // The entry was written after the id was made, by a clock that may have been corrected.
+    UnixTime::from_secs(milliseconds / 1000).minus(Span::from_secs(60))
+}
+
+fn event(entry: &Entry) -> Result<Option<Event>> {
+    let Some(payload) = &entry.payload else {
+        return Ok(None);
+    };
+    Event::read(&entry.entry_type, payload).map_err(|error| {
+        Error::unverified(format!("entry {} is not a {}: {error}", entry.index, entry.entry_type))
+    })
+}
+
+fn who_fields(who: &Who) -> String {
+    fn text<T: ToString>(value: Option<&T>) -> String {
+        value.map(ToString::to_string).unwrap_or_default()
+    }
+    let mut lines = vec![
+        ("subject", who.subject.to_string()),
+        ("name", text(who.name.as_ref())),
+        ("reason", text(who.reason.as_ref())),
+        ("ticket", text(who.ticket.as_ref())),
+        ("approved by", join(&who.approved_by)),
+        ("role", who.role.to_string()),
+    ];
+    lines.extend(who.rows.iter().map(|row| ("row", row.to_string())));
+    lines.extend([
+        ("hosts", who.hosts.to_string()),
+        ("window", who.window.to_string()),
+        ("request", who.request.to_string()),
+        ("grant", who.grant.to_string()),
+        ("certificate", format!("{} of row {}", who.issuance, text(who.row.as_ref()))),
+        ("issued", who.issued.to_string()),
+        ("log entry", who.entry.to_string()),
+    ]);
+    fields(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_its_time() {
+        let id = RequestId::new(1_790_000_000_000, [7; 10]);
+        assert_eq!(made_at(&id), UnixTime::from_secs(1_790_000_000 - 60));
+    }
+}

@@ -1,0 +1,41 @@
+//! Exit codes.
+
+use std::process::{ExitCode, Termination};
+
+/// How the program ended. `jit-ca ssh` ends with ssh's code instead, once ssh runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// It did what was asked.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// The command or a configuration is wrong.
+    Usage = 2,
+    /// The CA, or a person, said no.
+    Refused = 3,
+    /// Something is not what it is said to be: a pin, a hash, a signature, a certificate.
+    Unverified = 4,
+    /// What was asked for still waits for approval (`EX_TEMPFAIL` of sysexits.h).
+    Pending = 75,
+}
+
+/// The same for `--help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0   done
+  1   failed
+  2   wrong usage or configuration
+  3   refused, by the CA or by an approver
+  4   verification failed: a pin, a hash, a signature, or a certificate that is not as granted
+  75  still pending
+`jit-ca ssh` ends with ssh's own code once ssh runs.
+
+Data goes to stdout, everything else to stderr. With --json, stdout is one JSON document.";
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        #[expect(clippy::as_conversions, reason = "a fieldless enum of u8 is its number")]
+        ExitCode::from(self as u8)
+    }
+}

@@ -1,0 +1,96 @@
+//! Which grant, and which row of it, is meant.
+
+use jit_ca_api::{GrantView, Request, RequestStatus, StateFilter};
+use jit_ca_core::workflow::GrantState;
+use jit_ca_core::{Row, RowName, SshRow};
+
+use crate::cli::GrantArgs;
+use crate::error::{Error, Result};
+use crate::id_ending;
+use crate::login::Ca;
+use crate::printer::join;
+
+/// The caller's requests that are active grants now.
+pub(crate) fn active(ca: &Ca) -> Result<Vec<Request>> {
+    let filter = StateFilter { status: Some(RequestStatus::Approved), mine: true };
+    let mut requests = ca.client.requests(&filter)?;
+    requests.retain(|request| {
+        let grant = request.grant.as_ref();
+        let is_active = grant.is_some_and(|grant| grant.state == GrantState::Active);
+        is_active && request.subject == ca.login.me.subject
+    });
+    Ok(requests)
+}
+
+/// The grant that the arguments mean, among those that are active and have a row of the kind: of one
+/// role, the longest.
+pub(crate) fn choose<'r>(
+    requests: &'r [Request],
+    arguments: &GrantArgs,
+    is_of_kind: fn(&Row) -> bool,
+) -> Result<(&'r Request, &'r GrantView)> {
+    let of = |request: &'r Request| request.grant.as_ref().map(|grant| (request, grant));
+    let mut grants: Vec<_> = requests.iter().filter_map(of).collect();
+    grants.retain(|(_, grant)| grant.rows.iter().any(is_of_kind));
+    if let Some(ending) = &arguments.grant {
+        let id = id_ending::find("grant", ending, grants.iter().map(|(_, grant)| grant.id))?;
+        grants.retain(|(_, grant)| grant.id == id);
+    }
+    if let Some(role) = &arguments.role {
+        grants.retain(|(request, _)| request.role == *role);
+    }
+    let Some(longest) = grants.iter().max_by_key(|(_, grant)| grant.window.end()) else {
+        return Err(Error::usage(
+            "you hold no such grant",
+            "see what you hold with jit-ca status, and ask with jit-ca request ROLE --reason TEXT",
+        ));
+    };
+    let mut roles: Vec<_> = grants.iter().map(|(request, _)| &request.role).collect();
+    roles.sort();
+    roles.dedup();
+    match roles.as_slice() {
+        [_] => Ok(*longest),
+        several => Err(Error::usage(
+            "you hold grants of several roles",
+            format!("choose one with --role: {}", join(several)),
+        )),
+    }
+}
+
+/// The SSH row that is meant, of those that the grant has.
+pub(crate) fn ssh_row<'g>(grant: &'g GrantView, name: Option<&RowName>) -> Result<&'g SshRow> {
+    let rows = grant.rows.iter().filter_map(|row| match row {
+        Row::Ssh(ssh) => Some((row.name(), ssh)),
+        Row::X509(_) => None,
+    });
+    the_one("SSH", rows.collect(), name).map(|(_, row)| row)
+}
+
+/// The X.509 row that is meant, of those that the grant has.
+pub(crate) fn x509_row(grant: &GrantView, name: Option<&RowName>) -> Result<RowName> {
+    let rows = grant.rows.iter().filter_map(|row| match row {
+        Row::Ssh(_) => None,
+        Row::X509(_) => Some((row.name(), ())),
+    });
+    the_one("X.509", rows.collect(), name).map(|(name, ())| name)
+}
+
+fn the_one<T>(
+    kind: &str,
+    mut rows: Vec<(RowName, T)>,
+    name: Option<&RowName>,
+) -> Result<(RowName, T)> {
+    rows.retain(|(own, _)| name.is_none_or(|name| name == own));
+    let names = join(rows.iter().map(|(name, _)| name));
+    match (rows.pop(), rows.is_empty()) {
+        (Some(row), true) => Ok(row),
+        (None, _) => Err(Error::usage(
+            format!("the grant has no such {kind} row"),
+            "see what it gives: jit-ca status",
+        )),
+        (Some(_), false) => Err(Error::usage(
+            format!("the grant has several {kind} rows"),
+            format!("choose one with --row: {names}"),
+        )),
+    }
+}

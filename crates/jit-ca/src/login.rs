@@ -1,0 +1,220 @@
+//! Logins: made with an SSH key and a code, kept until they end.
+
+use std::path::Path;
+
+use jit_ca_api::client::{Client, IdempotencyKey, LoginIdentity};
+use jit_ca_api::{Factor, LoginCall, Me};
+use jit_ca_core::statement::{self, Kind};
+use jit_ca_core::{Digest, PersonName, UnixTime};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::cli::LoginArgs;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::places::Places;
+use crate::printer::Printer;
+use crate::profile::{KnownCa, Profile};
+use crate::request_key::RequestKey;
+use crate::signing::SigningKey;
+use crate::terminal;
+
+/// A login that is kept.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeptLogin {
+    /// The CA that it is for.
+    pin: Digest,
+    /// The login certificate and its issuer's, as PEM.
+    certificate: String,
+    /// The login key, as PEM. It never leaves this machine.
+    key: SecretPem,
+    /// Who is logged in.
+    pub(crate) me: Me,
+    /// Whether it was made by a one-use code, to enrol a second factor; such a login is short.
+    pub(crate) is_for_enrolment: bool,
+}
+
+/// A private key as PEM, wiped when it is no longer used.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(transparent)]
+struct SecretPem(String);
+
+/// A CA that we are logged in to.
+#[derive(Clone, Debug)]
+pub(crate) struct Ca {
+    pub(crate) profile: Profile,
+    pub(crate) client: Client,
+    pub(crate) login: KeptLogin,
+}
+
+impl KeptLogin {
+    /// The login, if one is kept that has not ended by itself.
+    pub(crate) fn load(places: &Places, now: UnixTime) -> Result<Option<Self>> {
+        let kept: Option<Self> = files::read_json(&places.login())?;
+        Ok(kept.filter(|login| now < login.me.login.expires))
+    }
+
+    pub(crate) fn save(&self, places: &Places) -> Result<()> {
+        files::private_folder(&places.runtime)?;
+        files::write_json(&places.login(), self)
+    }
+}
+
+impl std::fmt::Debug for KeptLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptLogin").field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
+impl Ca {
+    /// The CA, as the login that is kept.
+    pub(crate) fn open(places: &Places, now: UnixTime) -> Result<Self> {
+        let profile = Profile::load(places)?.ok_or(Error::NoProfile)?;
+        let login = KeptLogin::load(places, now)?.ok_or(Error::NotLoggedIn)?;
+        Self::with(profile, login)
+    }
+
+    /// The CA, as the login that is kept and still serves; else as a new one.
+    pub(crate) fn open_or_login(
+        places: &Places,
+        printer: &Printer,
+        arguments: &LoginArgs,
+        now: UnixTime,
+    ) -> Result<Self> {
+        let known = KnownCa::find(places, &arguments.contact)?;
+        match Self::open_at(places, &known, now).and_then(Self::still_serves) {
+            Ok(ca) => Ok(ca),
+            Err(error) if error.is_login_over() || matches!(error, Error::NoProfile) => {
+                let factor = || totp(arguments.code_file.as_deref());
+                log_in(places, printer, known, arguments, factor)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The CA as the login that is kept, where the caller says that it is now; that is remembered.
+    fn open_at(places: &Places, known: &KnownCa, now: UnixTime) -> Result<Self> {
+        let mut profile = Profile::load(places)?.ok_or(Error::NoProfile)?;
+        if profile.ca != *known {
+            profile.ca = known.clone();
+            profile.save(places)?;
+        }
+        Self::open(places, now)
+    }
+
+    fn still_serves(mut self) -> Result<Self> {
+        self.login.me = self.client.me()?;
+        match self.login.me.login.mfa_at {
+            Some(_) => Ok(self),
+            None => Err(Error::NotLoggedIn),
+        }
+    }
+
+    fn with(profile: Profile, login: KeptLogin) -> Result<Self> {
+        // A login is worth nothing at another CA, and would tell that one who we are.
+        if login.pin != *profile.ca.pin() {
+            return Err(Error::NotLoggedIn);
+        }
+        let identity = LoginIdentity::from_pem(&login.certificate, &login.key.0)?;
+        let client = Client::new(&profile.ca.url, &profile.ca.root()?, Some(&identity))?;
+        Ok(Self { profile, client, login })
+    }
+}
+
+/// Logs in: signs the CA's challenge with the person's SSH key and gives a second factor.
+pub(crate) fn log_in(
+    places: &Places,
+    printer: &Printer,
+    known: KnownCa,
+    arguments: &LoginArgs,
+    factor: impl FnOnce() -> Result<Factor>,
+) -> Result<Ca> {
+    let remembered = Profile::load(places)?;
+    let known = known.refreshed()?;
+    let name = name(places, arguments, remembered.as_ref())?;
+    let key_file = match &arguments.key {
+        Some(file) => Some(places.absolute(file)),
+        None => remembered.and_then(|profile| profile.key),
+    };
+    let signing_key = SigningKey::choose(places, key_file.as_deref())?;
+    // Before the challenge, which waits for two minutes only.
+    let factor = factor()?;
+
+    let client = known.client()?;
+    let challenge = client.challenge()?.challenge;
+    let login_key = RequestKey::generate()?;
+    let statement = statement::Login {
+        origin: &known.trust.origin,
+        pin: known.pin(),
+        subject: &name,
+        challenge: &challenge,
+        login_key: &login_key.digest(),
+    };
+    // INVARIANT (statements are one line a value): what the CA sends must not forge another line.
+    if !challenge.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::unverified("the CA's challenge is not printable"));
+    }
+    let is_for_enrolment = matches!(factor, Factor::EnrolmentCode(_));
+    let call = LoginCall {
+        name: name.clone(),
+        signature: signing_key.sign(places, Kind::Login, &statement.text())?,
+        csr: login_key.request()?,
+        challenge,
+        factor,
+    };
+    let reply = client.login(&call, &IdempotencyKey::random()?)?;
+
+    let login = KeptLogin {
+        pin: *known.pin(),
+        certificate: reply.certificate,
+        key: SecretPem(login_key.private_key().to_string()),
+        me: reply.me,
+        is_for_enrolment,
+    };
+    let profile = Profile { ca: known, name, key: key_file };
+    // The login first: a profile without a login is asked for one, a login without a profile is lost.
+    login.save(places)?;
+    profile.save(places)?;
+    printer.note(&format!(
+        "logged in to {} as {} until {}",
+        profile.ca.url, login.me.name, login.me.login.expires
+    ));
+    Ca::with(profile, login)
+}
+
+/// A code of the person's authenticator, from a file or from the terminal.
+pub(crate) fn totp(file: Option<&Path>) -> Result<Factor> {
+    let code = read_code(
+        file,
+        "code of your authenticator: ",
+        "give it in a file, or on stdin: --code-file -",
+    )?;
+    Ok(Factor::Totp(code))
+}
+
+/// A code from a file or from the terminal.
+pub(crate) fn read_code(file: Option<&Path>, question: &str, hint: &'static str) -> Result<String> {
+    let code = match file {
+        Some(file) => terminal::first_line(file)?.to_string(),
+        None => terminal::ask(question, "a code", hint)?,
+    };
+    Ok(code.replace(' ', ""))
+}
+
+fn name(
+    places: &Places,
+    arguments: &LoginArgs,
+    remembered: Option<&Profile>,
+) -> Result<PersonName> {
+    if let Some(name) = &arguments.name {
+        return Ok(name.clone());
+    }
+    if let Some(profile) = remembered {
+        return Ok(profile.name.clone());
+    }
+    let account = places.user.as_deref().and_then(|user| user.parse().ok());
+    account.ok_or_else(|| {
+        Error::usage("it is not clear what the CA calls you", "say it once: --name alice")
+    })
+}

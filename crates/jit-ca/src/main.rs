@@ -1,0 +1,51 @@
+//! `jit-ca`: the command line for engineers, approvers and auditors.
+
+mod agent;
+mod certify;
+mod check;
+mod cli;
+mod clock;
+mod command;
+mod ephemeral;
+mod error;
+mod exit;
+mod files;
+mod grant;
+mod held;
+mod id_ending;
+mod login;
+mod places;
+mod printer;
+mod profile;
+mod request_key;
+mod signing;
+mod target;
+mod terminal;
+#[cfg(test)]
+mod testing;
+mod wait;
+
+use clap::Parser as _;
+
+use crate::cli::Cli;
+use crate::command::Context;
+use crate::exit::Exit;
+use crate::places::Places;
+use crate::printer::Printer;
+
+fn main() -> Exit {
+    let cli = Cli::parse();
+    let printer = Printer::new(cli.json);
+    let places = match Places::from_environment(|name| std::env::var_os(name)) {
+        Ok(places) => places,
+        Err(error) => {
+            printer.error(&error);
+            return error.exit();
+        }
+    };
+    let context = Context { places, printer, now: clock::now() };
+    command::run(&context, cli).unwrap_or_else(|error| {
+        context.printer.error(&error);
+        error.exit()
+    })
+}
