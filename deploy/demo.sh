@@ -99,6 +99,7 @@ END
   printf '%s\n' '#!/bin/sh' 'echo "Nov 22 16:20:01 web1 nginx[812]: upstream timed out: orders:8080"' \
     >"$work/web1_bin/journalctl"
   chmod 755 "$work/web1_bin/journalctl"
+  : >"$work/sshd.log" # ours, whoever sshd runs as
   as_root "$(command -v sshd)" -f "$work/sshd_config" -E "$work/sshd.log"
   await "$work/sshd.pid" . || fail "sshd does not start"
   shown "$work" grep -E '^(TrustedUserCAKeys|Authorized)' sshd_config
@@ -125,7 +126,8 @@ enrol_people() {
   enrol carol
   log_in carol
   quiet=''
-  shown alice jit-ca roles
+  say "What may she ask for?"
+  only='^(role|what for|approval) ' shown alice jit-ca roles
 }
 
 logs_at_once() {
@@ -152,7 +154,9 @@ a_minute_of_production() {
   await_pending web-shell || { cat "$work/ssh.err" >&2; fail "no request for web-shell"; }
   say "It waits. Bob sees it, looks at exactly what he signs, and signs with his own SSH key:"
   shown bob jit-ca requests
-  shown bob jit-ca approve "$shell" --yes --comment "go ahead"
+  # What he signs stands in columns of ten, what became of it in wider ones.
+  only='^.{10}[^ ]|^(status|window) ' \
+    shown bob jit-ca approve "$shell" --yes --comment "go ahead"
   only='^(status|approved by|window) ' shown bob jit-ca approve "$orders" --yes
 }
 
@@ -176,7 +180,8 @@ use_it() {
   cp "$work/output" "$work/orders.issued"
   curl_orders
   grep -q '^hello .*CN=alice' "$work/output" || fail "nginx did not greet Alice"
-  only='^(grants|ID|r-)' shown alice jit-ca status
+  only='^(grants|GRANT|g-)' shown alice jit-ca status
+  grep -q 'active *web-shell' "$work/output" || fail "web-shell is not held"
 }
 
 wait_for_the_end() {
@@ -199,7 +204,8 @@ it_is_over() {
   curl_orders
   grep -q '400' "$work/output" || fail "nginx did not refuse the expired certificate"
   say "What she still holds is the logs, which were granted for longer:"
-  only='^(grants|ID|r-)' shown alice jit-ca status
+  only='^(grants|GRANT|g-)' shown alice jit-ca status
+  grep -q 'active *web-logs' "$work/output" || fail "web-logs is not held any more"
   if grep -q web-shell "$work/output"; then fail "web-shell is still held"; fi
 }
 
@@ -225,7 +231,7 @@ as() {
 
 enrol() {
   local name=$1 code secret fifo=$work/$1/code
-  shown "$work" jit-cad user enroll "$name" --config ca/config/jit-cad.toml
+  only='^[a-z0-9-]+$' shown "$work" jit-cad user enroll "$name" --config ca/config/jit-cad.toml
   code=$(tail -n 1 "$work/output")
   mkfifo "$fifo"
   [[ -n $quiet ]] || prompt "$name" jit-ca mfa enroll --ca "$ca_url" --ca-pin "$pin" --name "$name" --code "$code"
@@ -346,17 +352,18 @@ free_port() {
 
 # === on the screen ===
 
-bold='' dim='' green='' plain=''
+bold='' dim='' green='' cyan='' plain=''
 if [[ -t 1 ]]; then
-  bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' plain=$'\e[0m'
+  bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' cyan=$'\e[36m' plain=$'\e[0m'
 fi
 
 chapter() {
   printf '\n%s%s%s\n' "$bold" "== $1 ==" "$plain"
 }
 
+# A word of explanation, as a comment at the prompt.
 say() {
-  printf '\n%s\n' "$1"
+  printf '\n%s# %s%s\n' "$cyan" "$1" "$plain"
 }
 
 # The command as a person would type it. The first word says who, or where.
@@ -407,7 +414,7 @@ refused() {
 
 # What came back; where $only is set, the lines that it matches.
 display() {
-  grep -E "${only:-}" "$work/output" || true
+  grep -E -- "${only:-}" "$work/output" || true
 }
 
 perform() {

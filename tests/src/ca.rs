@@ -1,0 +1,259 @@
+//! The CA: `jit-cad` as its users run it.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use std::{env, thread};
+
+use crate::person::Home;
+use crate::{Authenticator, Lab, Output, Person, program, repository, run};
+
+/// How long the daemon may take to start or to stop.
+const SOON: Duration = Duration::from_secs(60);
+
+/// A CA on loopback. Where its test ends well, the daemon is stopped and the log is checked: the tree is
+/// made again, and the tables have to equal the fold of the entries.
+#[derive(Debug)]
+pub struct Ca {
+    folder: PathBuf,
+    homes: PathBuf,
+    address: SocketAddr,
+    pin: String,
+    /// The daemon's own clock, if it does not go by the machine's.
+    clock: Option<PathBuf>,
+    daemon: Option<Child>,
+}
+
+impl Ca {
+    /// A CA with the configuration of `ca-config/`, where everybody has a fresh SSH key.
+    pub fn start(lab: &Lab) -> Self {
+        Self::start_with(lab, |_| ())
+    }
+
+    /// The same, with a configuration that `change` has changed; it is given the configuration's folder.
+    pub fn start_with(lab: &Lab, change: impl FnOnce(&Path)) -> Self {
+        let from = lab.folder("config");
+        copy(&repository().join("ca-config"), &from);
+        let homes = lab.folder("home");
+        give_keys(&from.join("users.toml"), &homes);
+        change(&from);
+
+        let folder = lab.path().join("ca");
+        let mut init = daemon_program();
+        init.arg("init").arg("--dir").arg(&folder).arg("--config-from").arg(&from);
+        let pin = pin_in(run(&mut init).ok().stdout.lines());
+        let mut ca = Self {
+            folder,
+            homes,
+            address: ([127, 0, 0, 1], 0).into(),
+            pin,
+            clock: None,
+            daemon: None,
+        };
+        ca.serve();
+        ca
+    }
+
+    /// Starts the daemon, at the address that it had before.
+    pub fn serve(&mut self) {
+        let log =
+            File::options().create(true).append(true).open(self.log_file()).expect("a log file");
+        let mut serve = daemon_program();
+        serve.arg("serve").arg("--config").arg(self.config());
+        serve.arg("--listen").arg(self.address.to_string());
+        if let Some(clock) = &self.clock {
+            serve.env("LD_PRELOAD", faketime()).env("FAKETIME_TIMESTAMP_FILE", clock);
+            // Read at each look at the clock; timers go by another one, as on any machine.
+            serve.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut daemon = serve.spawn().expect("jit-cad");
+        let said = lines(&mut daemon);
+        self.daemon = Some(daemon);
+
+        loop {
+            let Ok(line) = said.recv_timeout(SOON) else {
+                panic!("jit-cad does not start:\n{}", self.log_text());
+            };
+            if let Some(pin) = line.strip_prefix("pin ") {
+                assert_eq!(pin, self.pin);
+            } else if let Some(address) = line.strip_prefix("listening on https://") {
+                self.address = address.parse().expect("an address");
+            } else if line == "ready" {
+                return;
+            }
+        }
+    }
+
+    /// Starts the daemon anew with a clock that tells the time that [`Self::set_clock`] says.
+    pub fn serve_by_own_clock(&mut self) {
+        self.stop();
+        self.clock = Some(self.folder.join("clock"));
+        self.set_clock(0);
+        self.serve();
+    }
+
+    /// Sets the daemon's own clock so many seconds ahead of the machine's, or behind it.
+    pub fn set_clock(&self, ahead: i64) {
+        let clock = self.clock.as_ref().expect("a clock of its own");
+        // In one step: the daemon may look at any time.
+        let new = clock.with_extension("new");
+        fs::write(&new, format!("{ahead:+}\n")).expect("a file");
+        fs::rename(new, clock).expect("a file");
+    }
+
+    /// Stops the daemon in order; it has to drain and to end well.
+    pub fn stop(&mut self) {
+        let mut daemon = self.daemon.take().expect("the daemon runs");
+        run(Command::new("kill").arg(daemon.id().to_string())).ok();
+        let status = daemon.wait().expect("the daemon ends");
+        assert!(status.success(), "jit-cad ended with {status}:\n{}", self.log_text());
+    }
+
+    /// Kills the daemon as a power cut would.
+    pub fn kill(&mut self) {
+        let mut daemon = self.daemon.take().expect("the daemon runs");
+        daemon.kill().expect("a process");
+        daemon.wait().expect("the daemon ends");
+    }
+
+    /// Checks the log of the stopped daemon: its tree, and that the tables are the fold of its entries.
+    pub fn check_log(&self) -> Output {
+        self.jit_cad(&["log", "check"])
+    }
+
+    /// Runs jit-cad with this CA's configuration.
+    pub fn jit_cad(&self, arguments: &[&str]) -> Output {
+        run(daemon_program().args(arguments).arg("--config").arg(self.config()))
+    }
+
+    /// Where the API is.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// What clients know the CA by.
+    pub fn pin(&self) -> &str {
+        &self.pin
+    }
+
+    /// The daemon's configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config/jit-cad.toml")
+    }
+
+    /// What the daemon wrote on stderr.
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Somebody of `users.toml` who has neither enrolled a second factor nor logged in.
+    pub fn stranger(&self, name: &str) -> Person {
+        Person::new(Home::of(&self.homes, name), name, self.url(), self.pin.clone())
+    }
+
+    /// Somebody of `users.toml` with a second factor, not logged in.
+    pub fn enrolled(&self, name: &str) -> (Person, Authenticator) {
+        let person = self.stranger(name);
+        let code = self.jit_cad(&["user", "enroll", name]).ok();
+        let authenticator = person.enrol(code.line());
+        (person, authenticator)
+    }
+
+    /// Somebody of `users.toml`, logged in.
+    pub fn person(&self, name: &str) -> Person {
+        let (person, authenticator) = self.enrolled(name);
+        person.login(&authenticator.code()).ok();
+        person
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.join("jit-cad.log")
+    }
+}
+
+impl Drop for Ca {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln_log(&self.log_text());
+            if self.daemon.is_some() {
+                self.kill();
+            }
+            return;
+        }
+        if self.daemon.is_some() {
+            self.stop();
+        }
+        self.check_log().ok();
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a failed test shows what the daemon said")]
+fn eprintln_log(text: &str) {
+    eprintln!("--- jit-cad said:\n{text}---");
+}
+
+/// jit-cad, with nothing of our surroundings but where programs are.
+fn daemon_program() -> Command {
+    let mut command = Command::new(program("jit-cad"));
+    command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
+    command.env("JIT_CAD_PASSPHRASE", "the passphrase of a test");
+    command
+}
+
+/// The library by which a program has a clock of its own.
+fn faketime() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").expect("/usr/lib").filter_map(Result::ok);
+    let mut found = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    found.find(|library| library.exists()).expect("faketime is installed")
+}
+
+fn pin_in<'a>(mut lines: impl Iterator<Item = &'a str>) -> String {
+    let pin = lines.find_map(|line| line.strip_prefix("pin ")).expect("init prints the pin");
+    assert!(pin.starts_with("SHA256:"), "{pin}");
+    pin.to_owned()
+}
+
+/// The lines of a child's stdout, as they come. They are read to the end, so that it never blocks.
+fn lines(child: &mut Child) -> Receiver<String> {
+    let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in stdout.lines().map_while(Result::ok) {
+            // Nobody listens any more once the daemon is ready.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// Gives everybody in a `users.toml` a fresh SSH key, which lies in that person's home.
+fn give_keys(users: &Path, homes: &Path) {
+    let text = fs::read_to_string(users).expect("users.toml");
+    let mut table: toml::Table = text.parse().expect("users.toml is TOML");
+    let people = table.get_mut("person").and_then(toml::Value::as_array_mut).expect("[[person]]");
+    for person in people {
+        let name = person["name"].as_str().expect("a name").to_owned();
+        let key = Home::of(homes, &name).make_key("id_ed25519", "ed25519");
+        let person = person.as_table_mut().expect("a table");
+        person.insert("ssh_keys".to_owned(), vec![key].into());
+    }
+    fs::write(users, table.to_string()).expect("users.toml");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a file type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A folder for one test.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// A folder for one test, removed when the test ends.
+#[derive(Debug)]
+pub struct Lab {
+    folder: TempDir,
+}
+
+impl Lab {
+    /// A new one.
+    pub fn new() -> Self {
+        // A short path: that of a Unix socket holds 108 bytes.
+        let folder =
+            tempfile::Builder::new().prefix("jit-ca-").tempdir().expect("a temporary folder");
+        // Accounts that sshd and nginx run as read in it.
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
+        Self { folder }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A folder in it, made if it is missing.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(&path).expect("a folder");
+        path
+    }
+
+    /// A file in it, made or replaced.
+    pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path
+    }
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Self::new()
+    }
+}

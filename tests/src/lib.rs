@@ -1,0 +1,40 @@
+//! The lab in which the end-to-end tests run: the real programs, on loopback, in a folder of their own.
+//!
+//! ```text
+//! Lab      a temporary folder
+//! Ca       jit-cad: made by `init`, serving, and checked by `log check` when it goes
+//! Person   somebody with an SSH key, an authenticator and a home; runs jit-ca
+//! Caller   the same person without jit-ca: curl, openssl and ssh-keygen speak the API by hand (Wire)
+//! Sshd     a real sshd that trusts the CA, at the time that the test wants
+//! Nginx    a real nginx that does
+//! ```
+//!
+//! What is shown with them is judged by programs that we did not write. Everything runs as root or,
+//! where root is needed, by `sudo -n`.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a lab that does not work fails the test that uses it"
+)]
+
+mod ca;
+mod caller;
+mod certificate;
+mod lab;
+mod nginx;
+mod person;
+mod program;
+mod sshd;
+mod wire;
+
+pub use ca::Ca;
+pub use caller::Caller;
+pub use certificate::{Issued, sha256};
+pub use lab::Lab;
+pub use nginx::Nginx;
+pub use person::{Authenticator, Person};
+pub use program::{Output, as_root, free_port, now, program, repository, run, seconds, wait_for};
+pub use sshd::{Clock, Ssh, Sshd};
+pub use wire::{Reply, Wire};
