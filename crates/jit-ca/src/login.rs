@@ -172,7 +172,12 @@ pub(crate) fn log_in(
         me: reply.me,
         is_for_enrolment,
     };
-    let profile = Profile { ca: known, name, key: key_file };
+    // The file that served: what ssh-agent holds may be another key by the time of an approval.
+    let key = match signing_key {
+        SigningKey::File(file) => Some(file),
+        SigningKey::Agent(_) => None,
+    };
+    let profile = Profile { ca: known, name, key };
     // The login first: a profile without a login is asked for one, a login without a profile is lost.
     login.save(places)?;
     profile.save(places)?;

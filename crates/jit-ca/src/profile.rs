@@ -20,7 +20,7 @@ pub(crate) struct Profile {
     pub(crate) ca: KnownCa,
     /// What the CA calls us.
     pub(crate) name: PersonName,
-    /// The SSH key that the CA knows us by; none if it is found anew each time.
+    /// The SSH key that the CA knows us by; none where it is the one that ssh-agent holds.
     pub(crate) key: Option<PathBuf>,
 }
 

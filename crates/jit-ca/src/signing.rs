@@ -31,7 +31,7 @@ impl SigningKey {
                 true => Ok(Self::File(file.to_owned())),
                 false => Err(Error::usage(
                     format!("{} is no file", file.display()),
-                    "name your SSH key, private or public: --key ~/.ssh/id_ed25519",
+                    "log in with the SSH key that the CA knows you by: jit-ca login --again --key FILE",
                 )),
             };
         }
@@ -44,7 +44,7 @@ impl SigningKey {
         found.map(Self::File).ok_or_else(|| {
             Error::usage(
                 "it is not clear which SSH key is yours: ssh-agent does not hold exactly one, and ~/.ssh has none",
-                "name the one that the CA knows you by: --key FILE",
+                "log in with the one that the CA knows you by: jit-ca login --key FILE",
             )
         })
     }
@@ -72,7 +72,7 @@ pub(crate) fn ssh_keygen_sign(file: &Path, kind: Kind, statement: &str) -> Resul
     let failed = |what: &str| Error::Program {
         program: "ssh-keygen",
         what: format!("sign with {}: {what}", file.display()),
-        hint: "check the key (ssh-keygen -y -f FILE), or name another: --key FILE".to_owned(),
+        hint: "check the key: ssh-keygen -y -f FILE".to_owned(),
     };
     let mut child = Command::new("ssh-keygen")
         .args(["-q", "-Y", "sign", "-n", &kind.namespace(), "-f"])

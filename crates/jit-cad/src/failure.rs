@@ -64,7 +64,7 @@ from_errors! {
     crate::clock::NoRandomness => 1 ""
     crate::config::NoPassphrase => 2 "the configuration's [keys] passphrase says where it comes from"
     crate::issuer::IssueError => 1 ""
-    crate::keys::KeysError => 1 ""
+    crate::keys::KeysError => 1 "is this the folder, and the passphrase, that `jit-cad init` was given?"
     crate::sequencer::CommitError => 1 ""
     crate::store::StoreError => 1 "see `jit-cad --help`; a damaged log is put back from a backup, never repaired"
     jit_ca_cert::Error => 1 ""

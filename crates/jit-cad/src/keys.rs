@@ -56,7 +56,7 @@ pub enum KeysError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A key does not open.
-    #[error("the key in {} does not open; is this the passphrase that `jit-cad init` was given?", path.display())]
+    #[error("the key in {} does not open", path.display())]
     Sealed {
         /// Which file.
         path: PathBuf,

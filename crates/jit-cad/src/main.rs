@@ -1,6 +1,6 @@
 //! The just-in-time certificate authority's daemon: parse, build, run.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,10 +22,13 @@ use jit_cad::{clock, http, init, passage};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let logging = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(
-        tracing_subscriber::EnvFilter::try_from_env("JIT_CAD_LOG")
-            .unwrap_or_else(|_| "info".into()),
-    );
+    let logging = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("JIT_CAD_LOG")
+                .unwrap_or_else(|_| "info".into()),
+        );
     logging.init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
