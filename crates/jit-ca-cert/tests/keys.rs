@@ -74,7 +74,7 @@ fn keys_that_ssh_keygen_makes_are_taken_or_refused_by_type() {
                 assert_eq!(SubjectKey::from_spki(&key.public_key().spki()).unwrap(), key);
             }
             Err(error) => {
-                assert!(!accepted && matches!(error, Error::KeyType { .. }), "{name}: {error}")
+                assert!(!accepted && matches!(error, Error::KeyType { .. }), "{name}: {error}");
             }
         }
     }

@@ -252,7 +252,7 @@ fn extensions_of_cas() {
         f.extension(EXTENDED_KEY_USAGE).2 = hex(SERVER_AUTH);
     });
     issuing_breaks(&Lint::MissingExtension { name: "extKeyUsage" }, |f| {
-        f.remove(EXTENDED_KEY_USAGE)
+        f.remove(EXTENDED_KEY_USAGE);
     });
     issuing_breaks(&Lint::Subject, |f| {
         f.subject = vec![common_name("Example Access Logins")];

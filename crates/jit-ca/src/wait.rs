@@ -81,7 +81,8 @@ fn until_decided(
         printer.live(&line(&request, clock::now()));
         match news.recv_timeout(TICK) {
             Ok(Ok(answer)) => {
-                if answer.approvals.len() > request.approvals.len() && !printer.is_watched() {
+                let is_news = answer.approvals.len() > request.approvals.len();
+                if is_news && answer.status == RequestStatus::Pending && !printer.is_watched() {
                     printer.note(&line(&answer, clock::now()));
                 }
                 request = answer;
