@@ -1,10 +1,14 @@
 //! The command line.
 
+mod shared;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use jit_ca_api::RequestStatus;
-use jit_ca_core::{Digest, HostName, PersonName, RoleName, RowName, Span, Text, UnixTime};
+use jit_ca_core::{HostName, RoleName, RowName, Span, Text, UnixTime};
+
+pub(crate) use shared::{ContactArgs, GrantArgs, LoginArgs, WishArgs};
 
 use crate::exit;
 use crate::target::Target;
@@ -84,47 +88,6 @@ pub(crate) enum Command {
     Trust(TrustCommand),
 }
 
-/// Which CA is meant. Needed at the first login only.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct ContactArgs {
-    /// The CA's address, such as https://ca.example.org:8440
-    #[arg(long, value_name = "URL", env = "JIT_CA_URL")]
-    pub(crate) ca: Option<String>,
-    /// The CA's pin, as its operators publish it
-    #[arg(long, value_name = "SHA256:…", env = "JIT_CA_PIN")]
-    pub(crate) ca_pin: Option<Digest>,
-}
-
-/// What logging in needs.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct LoginArgs {
-    #[command(flatten)]
-    pub(crate) contact: ContactArgs,
-    /// What the CA calls you
-    #[arg(long, env = "JIT_CA_NAME")]
-    pub(crate) name: Option<PersonName>,
-    /// The SSH key that the CA knows you by: private, or public with the private one in ssh-agent
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    /// A file with your authenticator's code, or - for stdin
-    #[arg(long, value_name = "FILE")]
-    pub(crate) code_file: Option<PathBuf>,
-}
-
-/// What a wish for a role says.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct WishArgs {
-    /// For how long, such as 30m or 1h; the role's default if left out
-    #[arg(long = "for", value_name = "TIME")]
-    pub(crate) duration: Option<Span>,
-    /// Why
-    #[arg(long)]
-    pub(crate) reason: Option<Text>,
-    /// The ticket that it is about
-    #[arg(long)]
-    pub(crate) ticket: Option<Text>,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct LoginCommand {
     #[command(flatten)]
@@ -190,20 +153,6 @@ pub(crate) struct ApproveCommand {
     /// Do not ask before signing
     #[arg(long)]
     pub(crate) yes: bool,
-}
-
-/// Which grant, and what of it.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct GrantArgs {
-    /// The grant, or the last four or more characters of its id
-    #[arg(long, conflicts_with = "role")]
-    pub(crate) grant: Option<String>,
-    /// The grant of this role
-    #[arg(long)]
-    pub(crate) role: Option<RoleName>,
-    /// The row of the grant, where it has several
-    #[arg(long, value_name = "NAME")]
-    pub(crate) row: Option<RowName>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -274,7 +223,7 @@ pub(crate) enum LogCommand {
     },
     /// Who got the certificate with this key id, as sshd logs it, why, and by whose leave
     Who {
-        /// jit-ca:<grant>:<issuance>:<name>
+        /// jit-ca:GRANT:ISSUANCE:NAME
         key_id: String,
     },
     /// Print the log's newest checkpoint, checked

@@ -35,7 +35,6 @@ Data goes to stdout, everything else to stderr. With --json, stdout is one JSON 
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {
-        #[expect(clippy::as_conversions, reason = "a fieldless enum of u8 is its number")]
         ExitCode::from(self as u8)
     }
 }
