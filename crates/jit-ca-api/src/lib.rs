@@ -11,7 +11,7 @@
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
 //! GET  /v1/roles                             with MFA   [Role]
 //! POST /v1/requests          RequestCall     with MFA   -> Request
-//! GET  /v1/requests?state=   StateFilter     with MFA   [Request]   own, and those to approve
+//! GET  /v1/requests?status=  StateFilter     with MFA   [Request]   own, and those to approve
 //! GET  /v1/requests/ID?wait= WaitQuery       with MFA   Request     waits while it is pending
 //! POST /v1/requests/ID/approve  ApproveCall  with MFA   -> Request
 //! POST /v1/requests/ID/deny     DenyCall     with MFA   -> Request

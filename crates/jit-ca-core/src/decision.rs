@@ -23,8 +23,6 @@ pub enum Action {
     Issue,
     /// Read the log's entries and payloads.
     ReadLog,
-    /// Run the CA: enrol people's second factors.
-    Administer,
 }
 
 impl fmt::Display for Action {
@@ -35,7 +33,6 @@ impl fmt::Display for Action {
             Self::Approve => "approve",
             Self::Issue => "issue",
             Self::ReadLog => "read-log",
-            Self::Administer => "administer",
         })
     }
 }

@@ -49,7 +49,7 @@ pub struct Leaf {
     pub actor: ActorRef,
     /// What it concerns.
     pub ids: Ids,
-    /// The policy bundle that it rests on.
+    /// The policy bundle that was in force; none before the first.
     pub bundle: Option<Digest>,
     /// The SHA-256 of the to-be-signed bytes; in intents only.
     pub tbs: Option<Digest>,

@@ -176,7 +176,6 @@ fn deed(question: &Question<'_>) -> String {
         Action::Approve => format!("approve {role} for {name}"),
         Action::Issue => format!("take certificates for {role}"),
         Action::ReadLog => "read the log".to_owned(),
-        Action::Administer => "run the CA".to_owned(),
     }
 }
 

@@ -206,6 +206,11 @@ fn rows(page: Page<'_>, top: &mut Section<'_>) -> (Vec<Row>, Vec<usize>) {
         let service = service?.value;
         Some((Row::X509(X509Row { service }), at))
     });
+    let x509: Vec<(Row, usize)> = x509.collect();
+    // An X.509 certificate names its role and no row: with two, dropping one from an approval would drop nothing.
+    if let Some((_, at)) = x509.get(1) {
+        page.fault(*at, "a role gives one X.509 row", "make a role of its own for each service");
+    }
     let (rows, rows_at): (Vec<Row>, Vec<usize>) = ssh.into_iter().chain(x509).unzip();
 
     let mut names: BTreeSet<RowName> = BTreeSet::new();

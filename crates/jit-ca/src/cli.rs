@@ -207,8 +207,8 @@ pub(crate) struct SshCommand {
     pub(crate) config: Option<PathBuf>,
     /// Where to: user@host
     pub(crate) target: Target,
-    /// What to run there
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    /// What to run there: all that follows its first word is its own
+    #[arg(trailing_var_arg = true)]
     pub(crate) command: Vec<String>,
 }
 
@@ -313,5 +313,9 @@ mod tests {
         assert_eq!(ssh.command, ["ls", "-la", "--json"]);
         assert_eq!((ssh.port, ssh.options), (Some(2222), vec!["A=b".to_owned()]));
         assert!(Cli::try_parse_from(["jit-ca", "ssh", "web1"]).is_err());
+
+        let ours = "jit-ca ssh deploy@web1 --for 1h --reason INC-42 ls --for 2h";
+        let Command::Ssh(ssh) = Cli::parse_from(ours.split(' ')).command else { panic!("not ssh") };
+        assert_eq!(ssh.command, ["ls", "--for", "2h"]);
     }
 }

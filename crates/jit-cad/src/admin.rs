@@ -1,7 +1,7 @@
 //! The administrators' socket: one line of JSON in, one out, for the daemon's own account and root alone.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,9 +60,15 @@ impl AdminSocket {
             Failure::failed(format!("{} can't be bound: {error}", path.display()))
         };
         // The store's lock says that no other daemon runs on this CA.
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
-            _ => {}
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(fault)?,
+            Ok(_) => {
+                return Err(Failure::failed(format!(
+                    "{} is there and is no socket",
+                    path.display()
+                )));
+            }
+            Err(_) => {}
         }
         crate::keys::make_private_folder(path.parent().unwrap_or(Path::new(".")))?;
         let listener = UnixListener::bind(path).map_err(fault)?;

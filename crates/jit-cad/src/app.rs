@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jit_ca_core::event::{BundleActivated, Event, StrangersRefused, SubjectKnown};
@@ -48,7 +47,7 @@ pub struct App {
     pub failed_addresses: Limiter<IpAddr>,
     /// Wrong codes by subject, counted only where the SSH key was right, so that no stranger locks a person out.
     pub failed_codes: Limiter<SubjectId>,
-    strangers: AtomicU64,
+    strangers: Mutex<Option<StrangersRefused>>,
     written_at: tokio::sync::Mutex<Option<Instant>>,
     stopping: watch::Sender<bool>,
 }
@@ -80,7 +79,7 @@ impl App {
             last_uses: LastUses::default(),
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),
-            strangers: AtomicU64::new(0),
+            strangers: Mutex::default(),
             written_at: tokio::sync::Mutex::new(None),
             stopping: watch::Sender::new(false),
             config,
@@ -130,16 +129,15 @@ impl App {
     }
 
     /// Counts a refused login by nobody that is known.
-    pub fn count_stranger(&self) {
-        self.strangers.fetch_add(1, Ordering::Relaxed);
+    pub fn count_stranger(&self, now: UnixTime) {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        strangers.get_or_insert(StrangersRefused { count: 0, since: now }).count += 1;
     }
 
     /// The entry for the strangers since the last one, if there were any.
-    pub fn take_strangers(&self, since: UnixTime) -> Option<Event> {
-        match self.strangers.swap(0, Ordering::Relaxed) {
-            0 => None,
-            count => Some(StrangersRefused { count, since }.into()),
-        }
+    pub fn take_strangers(&self) -> Option<Event> {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        strangers.take().map(Event::from)
     }
 
     /// Makes the log say which bundle is in force, and know everybody in it.

@@ -27,7 +27,7 @@ use crate::store::Store;
 /// If there is a CA already, the configuration has faults, or something can't be written. What was made by then
 /// is removed again, so that a second try finds an empty folder.
 pub async fn init(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure> {
-    for part in ["config", "keys", "data"] {
+    for part in PARTS {
         if dir.join(part).exists() {
             let hint = "choose another folder; a CA that is thrown away takes its log with it";
             return Err(Failure::usage(
@@ -39,12 +39,15 @@ pub async fn init(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Fail
     make_private_folder(dir)?;
     let made = make(dir, config_from).await;
     if made.is_err() {
-        for part in ["config", "keys", "data", "run"] {
+        for part in PARTS {
             let _ = fs::remove_dir_all(dir.join(part));
         }
     }
     made
 }
+
+/// What a CA's folder holds. None of it may be there before, so that all of it may be removed again.
+const PARTS: [&str; 4] = ["config", "keys", "data", "run"];
 
 async fn make(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure> {
     // 1. The configuration, and nothing else if it has faults.

@@ -98,7 +98,7 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     }
 
     let now = clock::now();
-    passage::keep(&app, now, now);
+    passage::keep(&app, now);
     let stopped = DaemonStopped { cause: cause.to_owned() };
     app.sequencer.commit(Proposal::new(now, vec![(ActorRef::DAEMON, stopped.into())])).await?;
     tracing::info!(cause, "stopped");

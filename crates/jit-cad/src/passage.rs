@@ -15,10 +15,8 @@ use crate::service::Fault;
 const TICK: Duration = Duration::from_secs(1);
 /// How often strangers are counted, and uses kept.
 const MINUTE: Span = Span::from_secs(60);
-/// How long a call can be made again with the same idempotency key.
-const REPLIES_LIFE: Span = Span::from_secs(24 * 60 * 60);
-/// How long a use of a login matters: no login lasts longer.
-const USES_LIFE: Span = Span::from_secs(12 * 60 * 60);
+/// How long a call can be made again with the same idempotency key; longer than any login lasts.
+const MEMORY: Span = Span::from_secs(24 * 60 * 60);
 
 /// Runs until it is dropped.
 pub async fn run(app: Arc<App>) {
@@ -32,18 +30,18 @@ pub async fn run(app: Arc<App>) {
             tracing::warn!(error = with_causes(&error), "what is due can't be ended yet");
         }
         if now.since(last_minute) >= MINUTE {
-            keep(&app, last_minute, now);
+            keep(&app, now);
             last_minute = now;
         }
     }
 }
 
 /// Writes down what was only counted in memory, for the daemon's end.
-pub fn keep(app: &App, since: UnixTime, now: UnixTime) {
-    let strangers = app.take_strangers(since).map(|event| (ActorRef::DAEMON, event));
+pub fn keep(app: &App, now: UnixTime) {
+    let strangers = app.take_strangers().map(|event| (ActorRef::DAEMON, event));
     let mut proposal = Proposal::new(now, strangers.into_iter().collect());
-    proposal.last_uses = app.last_uses.take_unkept(now.minus(USES_LIFE));
-    proposal.forget_replies = Some(now.minus(REPLIES_LIFE));
+    proposal.last_uses = app.last_uses.take_unkept(now.minus(MEMORY));
+    proposal.forget = Some(now.minus(MEMORY));
     app.sequencer.commit_soon(proposal);
 }
 

@@ -39,12 +39,12 @@ pub struct Proposal {
     pub entries: Vec<(ActorRef, Event)>,
     /// What the call made, for the same call made again.
     pub reply: Option<Reply>,
-    /// A sealed secret, by its name.
-    pub secret: Option<(String, Vec<u8>)>,
+    /// Sealed secrets by their names; none in place of one that is dropped.
+    pub secrets: Vec<(String, Option<Vec<u8>>)>,
     /// When logins were last used.
     pub last_uses: Vec<(Vec<u8>, UnixTime)>,
-    /// Before when calls made with an idempotency key are forgotten.
-    pub forget_replies: Option<UnixTime>,
+    /// Before when calls that can be repeated, and uses of logins, are forgotten.
+    pub forget: Option<UnixTime>,
 }
 
 impl Proposal {
@@ -56,9 +56,9 @@ impl Proposal {
             access: None,
             entries,
             reply: None,
-            secret: None,
+            secrets: Vec::new(),
             last_uses: Vec::new(),
-            forget_replies: None,
+            forget: None,
         }
     }
 }

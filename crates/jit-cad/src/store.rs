@@ -18,6 +18,8 @@ mod record;
 mod snapshot;
 mod write;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database, Durability, ReadableDatabase as _};
@@ -85,7 +87,13 @@ impl Store {
         if path.exists() {
             return Err(StoreError::Exists(path.to_owned()));
         }
-        let store = Self { database: Builder::new().set_cache_size(CACHE_BYTES).create(path)? };
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(|error| StoreError::Redb(redb::Error::Io(error)))?;
+        let backend = redb::backends::FileBackend::new(file)?;
+        let builder = &mut Builder::new();
+        let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
+        let store = Self { database };
         // All tables exist from the first commit on, so that a snapshot finds them.
         store.write()?.commit()?;
         Ok(store)

@@ -81,7 +81,9 @@ pub enum RequestState {
     /// Somebody said no.
     Denied {
         /// Who.
-        by: PersonName,
+        by: SubjectId,
+        /// What that person is called.
+        name: PersonName,
         /// Why.
         reason: Option<Text>,
     },
@@ -172,8 +174,11 @@ impl Access {
                 }
             }
             Event::RequestDenied(denied) => {
-                self.state =
-                    RequestState::Denied { by: denied.name.clone(), reason: denied.reason.clone() };
+                self.state = RequestState::Denied {
+                    by: denied.by.clone(),
+                    name: denied.name.clone(),
+                    reason: denied.reason.clone(),
+                };
             }
             Event::RequestCancelled(_) => self.state = RequestState::Cancelled,
             Event::RequestLapsed(_) => self.state = RequestState::Lapsed,

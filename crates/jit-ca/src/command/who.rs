@@ -3,15 +3,14 @@
 use jit_ca_api::{Entry, LogQuery};
 use jit_ca_core::event::{Event, GrantMade, RequestMade};
 use jit_ca_core::{
-    GrantId, Hosts, IssuanceId, PersonName, RequestId, RoleName, Row, RowName, Span, SubjectId,
-    Text, UnixTime, Window,
+    GrantId, Hosts, IssuanceId, PersonName, RequestId, RoleName, Row, RowName, SubjectId, Text,
+    UnixTime, Window,
 };
 use serde::Serialize;
 
 use crate::command::{Context, log};
 use crate::error::{Error, Result};
 use crate::held::KeyId;
-use crate::login::Ca;
 use crate::printer::{fields, join};
 use crate::wait;
 
@@ -59,7 +58,7 @@ pub(super) fn who(context: &Context, key_id: &str) -> Result<()> {
         _ => None,
     };
     let grant = the_grant(&entries)?;
-    let (made, approved_by) = the_request(&ca, &grant)?;
+    let (made, approved_by) = the_request(&entries)?;
     let who = Who {
         issuance: id.issuance,
         entry: intent.index,
@@ -93,34 +92,17 @@ fn the_grant(entries: &[Entry]) -> Result<GrantMade> {
     ))
 }
 
-/// The request and who approved it. Their entries name no grant, since there was none yet; they lie
-/// between the request's id, which begins with its time, and the grant.
-fn the_request(ca: &Ca, grant: &GrantMade) -> Result<(Option<RequestMade>, Vec<String>)> {
-    let between = LogQuery {
-        from: Some(made_at(&grant.request)),
-        to: Some(grant.window.start().plus(Span::from_secs(2))),
-        ..LogQuery::default()
-    };
+/// The request and who approved it: a grant's entries are its request's as well.
+fn the_request(entries: &[Entry]) -> Result<(Option<RequestMade>, Vec<String>)> {
     let (mut made, mut approved_by) = (None, Vec::new());
-    for entry in log::entries(ca, between, None)? {
-        if entry.request != Some(grant.request) {
-            continue;
-        }
-        match event(&entry)? {
+    for entry in entries {
+        match event(entry)? {
             Some(Event::RequestMade(request)) => made = Some(*request),
             Some(Event::ApprovalGiven(approval)) => approved_by.push(wait::approver(&approval.by)),
             _ => {}
         }
     }
     Ok((made, approved_by))
-}
-
-/// When an id was made: its first 48 bits are milliseconds since 1970.
-fn made_at(id: &RequestId) -> UnixTime {
-    let milliseconds = id.as_bytes().iter().take(6);
-    let milliseconds = milliseconds.fold(0u64, |so_far, byte| (so_far << 8) | u64::from(*byte));
-    // The entry was written after the id was made, by a clock that may have been corrected.
-    UnixTime::from_secs(milliseconds / 1000).minus(Span::from_secs(60))
 }
 
 fn event(entry: &Entry) -> Result<Option<Event>> {
@@ -155,15 +137,4 @@ fn who_fields(who: &Who) -> String {
         ("log entry", who.entry.to_string()),
     ]);
     fields(&lines)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_tells_its_time() {
-        let id = RequestId::new(1_790_000_000_000, [7; 10]);
-        assert_eq!(made_at(&id), UnixTime::from_secs(1_790_000_000 - 60));
-    }
 }

@@ -51,7 +51,7 @@ impl Passphrase {
         let variable =
             |name: &String| env::var(name).map_err(|_| NoPassphrase::Unset(name.clone()));
         let first_line = |path: PathBuf| match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.lines().next().unwrap_or_default().to_owned()),
+            Ok(text) => Ok(Zeroizing::new(text).lines().next().unwrap_or_default().to_owned()),
             Err(source) => Err(NoPassphrase::Unreadable { path, source }),
         };
         let passphrase = match self {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use base64ct::{Base64Unpadded, Encoding as _};
 use jit_ca_api::{Entry, LogQuery};
 use jit_ca_core::workflow::Access;
-use jit_ca_core::{PersonName, RequestId, SubjectId, UnixTime};
+use jit_ca_core::{ActorRef, PersonName, RequestId, SubjectId, UnixTime};
 use jit_ca_log::Leaf;
 
 use super::call::{Filter, Id, WithMfa};
@@ -98,7 +98,10 @@ fn filter(
 fn view(snapshot: &Snapshot, leaf: &Leaf, bytes: &[u8]) -> Result<Entry, Fault> {
     let event = snapshot.event(leaf)?;
     let access = access(snapshot, leaf)?;
-    let name = snapshot.subject_of(leaf.actor)?.map(|subject| subject.name.to_string());
+    let name = match leaf.actor {
+        ActorRef::DAEMON => Some("jit-cad".to_owned()),
+        actor => snapshot.subject_of(actor)?.map(|subject| subject.name.to_string()),
+    };
     Ok(Entry {
         index: leaf.idx,
         time: UnixTime::from_secs(leaf.ts_ms / 1_000),

@@ -114,8 +114,8 @@ fn answer(app: &App, caller: &Caller, id: RequestId) -> Result<Json<Request>, Fa
 fn view(app: &App, caller: &Caller, access: &Access, now: UnixTime) -> Request {
     let request = &access.request;
     let denied = match &access.state {
-        RequestState::Denied { by, reason } => Some(ApprovalView {
-            by: Approver::Person { subject: request.subject.clone(), name: by.clone() },
+        RequestState::Denied { by, name, reason } => Some(ApprovalView {
+            by: Approver::Person { subject: by.clone(), name: name.clone() },
             duration: None,
             rows: Vec::new(),
             comment: reason.clone(),

@@ -173,11 +173,11 @@ fn append(
     if let Some(reply) = &proposal.reply {
         transaction.put_reply(reply)?;
     }
-    if let Some((subject, sealed)) = &proposal.secret {
-        transaction.put_secret(subject, sealed)?;
+    for (name, sealed) in &proposal.secrets {
+        transaction.put_secret(name, sealed.as_deref())?;
     }
-    if let Some(before) = proposal.forget_replies {
-        transaction.forget_replies(before)?;
+    if let Some(before) = proposal.forget {
+        transaction.forget(before)?;
     }
     transaction.put_last_uses(&proposal.last_uses)?;
     Ok(leaves)

@@ -203,6 +203,6 @@ fn refuse_known(
 
 fn refuse_stranger(app: &App, address: IpAddr, now: UnixTime) -> Fault {
     app.failed_addresses.failed(&address, now);
-    app.count_stranger();
+    app.count_stranger(now);
     login_refused()
 }

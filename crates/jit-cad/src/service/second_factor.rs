@@ -50,7 +50,7 @@ pub async fn begin(app: &App, caller: &Caller) -> Result<Secret, Fault> {
         .seal(&pending_label(caller), secret.as_bytes())
         .map_err(|error| Fault::Internal(Box::new(error)))?;
     let mut proposal = Proposal::new(clock::now(), Vec::new());
-    proposal.secret = Some((pending_name(caller), sealed));
+    proposal.secrets = vec![(pending_name(caller), Some(sealed))];
     app.sequencer.commit(proposal).await.map_err(Fault::Commit)?;
     Ok(secret)
 }
@@ -87,7 +87,8 @@ pub async fn confirm(app: &App, caller: &Caller, code: &str, key: &CallKey) -> R
         step,
     };
     let mut proposal = Proposal::new(now, vec![(caller.actor, enrolled.into())]);
-    proposal.secret = Some((caller.person.id.to_string(), sealed));
+    proposal.secrets =
+        vec![(caller.person.id.to_string(), Some(sealed)), (pending_name(caller), None)];
     proposal.reply = Some(caller.reply(key, Resource::Login, now));
     match app.sequencer.commit(proposal).await {
         Ok(_) | Err(CommitError::Clash(Clash::Call)) => Ok(()),

@@ -146,24 +146,30 @@ impl Write {
         Ok(())
     }
 
-    /// Forgets replies made before `time`.
+    /// Forgets replies made, and logins last used, before `time`.
     ///
     /// # Errors
     /// If redb fails.
-    pub fn forget_replies(&mut self, before: UnixTime) -> Result<(), StoreError> {
-        let mut table = self.transaction.open_table(beside::REPLIES)?;
-        table.retain(|_, bytes| {
+    pub fn forget(&mut self, before: UnixTime) -> Result<(), StoreError> {
+        let mut replies = self.transaction.open_table(beside::REPLIES)?;
+        replies.retain(|_, bytes| {
             payload::decode::<Reply>(bytes).is_ok_and(|reply| reply.at >= before)
         })?;
+        let mut last_uses = self.transaction.open_table(beside::LAST_USES)?;
+        last_uses.retain(|_, at| at >= before.secs())?;
         Ok(())
     }
 
-    /// Keeps a subject's sealed secret in place of any before.
+    /// Keeps a sealed secret in place of any before of this name, or drops it.
     ///
     /// # Errors
     /// If redb fails.
-    pub fn put_secret(&mut self, subject: &str, sealed: &[u8]) -> Result<(), StoreError> {
-        self.transaction.open_table(beside::SECRETS)?.insert(subject, sealed)?;
+    pub fn put_secret(&mut self, name: &str, sealed: Option<&[u8]>) -> Result<(), StoreError> {
+        let mut table = self.transaction.open_table(beside::SECRETS)?;
+        match sealed {
+            Some(sealed) => table.insert(name, sealed)?,
+            None => table.remove(name)?,
+        };
         Ok(())
     }
 

@@ -124,6 +124,12 @@ impl Fold<'_> {
 
     fn apply_index(&mut self, leaf: &Leaf, event: &Event) -> Result<(), StoreError> {
         let mut prefixes = Vec::new();
+        if let Event::MfaCodeMade(made) = event
+            && let Some(subject) =
+                read::<_, SubjectRecord>(&self.subjects, made.subject.to_string().as_str())?
+        {
+            prefixes.push(IndexKey::Subject(&subject.actor).prefix());
+        }
         if leaf.actor != ActorRef::DAEMON {
             prefixes.push(IndexKey::Subject(&leaf.actor).prefix());
         }
