@@ -87,6 +87,10 @@ pub async fn deny(
     call: &DenyCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
+    if visible(app, caller, id)?.access.request.subject == caller.person.id {
+        let own = Refusal::new(RefusalCode::SelfApproval, "this is your own request; cancel it instead");
+        return Err(app.refused(caller, Some(Action::Approve), own, None));
+    }
     change(app, caller, id, key, Action::Approve, |record, decided, _, now| {
         let (by, name) = (caller.person.id.clone(), caller.person.name.clone());
         record.access.deny(by, name, call.reason.clone(), decided, now)
