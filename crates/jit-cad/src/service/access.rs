@@ -88,7 +88,8 @@ pub async fn deny(
     key: &CallKey,
 ) -> Result<(), Fault> {
     if visible(app, caller, id)?.access.request.subject == caller.person.id {
-        let own = Refusal::new(RefusalCode::SelfApproval, "this is your own request; cancel it instead");
+        let own =
+            Refusal::new(RefusalCode::SelfApproval, "this is your own request; cancel it instead");
         return Err(app.refused(caller, Some(Action::Approve), own, None));
     }
     change(app, caller, id, key, Action::Approve, |record, decided, _, now| {
