@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::program;
+
 /// A folder for one test, removed when the test ends.
 #[derive(Debug)]
 pub struct Lab {
@@ -40,6 +42,24 @@ impl Lab {
         let path = self.path().join(name);
         fs::write(&path, text).expect("a file");
         path
+    }
+
+    /// A script that stands in for a program: to be found in the folder that is given back.
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let folder = self.folder("stand-ins");
+        let file = folder.join(name);
+        fs::write(&file, format!("#!/bin/bash\n{text}\n")).expect("a file");
+        fs::set_permissions(file, PermissionsExt::from_mode(0o755)).expect("permissions");
+        folder
+    }
+
+    /// Stands in for a cargo that is asked to build our programs into a folder: all tests run on the
+    /// programs that have been built for them.
+    pub fn cargo(&self, arguments: &str, folder: &str) -> PathBuf {
+        let programs = ["jit-cad", "jit-ca"].map(|name| program(name).display().to_string());
+        let programs = programs.join(" ");
+        let build = format!("mkdir -p {folder} && ln -s {programs} {folder}/");
+        self.script("cargo", &format!("[ \"$*\" = '{arguments}' ] && {build}"))
     }
 }
 

@@ -7,6 +7,7 @@
 //! Caller   the same person without jit-ca: curl, openssl and ssh-keygen speak the API by hand (Wire)
 //! Sshd     a real sshd that trusts the CA, at the time that the test wants
 //! Nginx    a real nginx that does
+//! Terminal a shell at a terminal, typed into as a person does
 //! ```
 //!
 //! What is shown with them is judged by programs that we did not write. Everything runs as root or,
@@ -22,19 +23,23 @@
 mod ca;
 mod caller;
 mod certificate;
+mod document;
 mod lab;
 mod nginx;
 mod person;
 mod program;
 mod sshd;
+mod terminal;
 mod wire;
 
 pub use ca::Ca;
 pub use caller::Caller;
 pub use certificate::{Issued, sha256};
+pub use document::{Block, blocks, commands, documents};
 pub use lab::Lab;
 pub use nginx::Nginx;
 pub use person::{Authenticator, Person};
 pub use program::{Output, as_root, free_port, now, program, repository, run, seconds, wait_for};
 pub use sshd::{Clock, Ssh, Sshd};
+pub use terminal::Terminal;
 pub use wire::{Reply, Wire};

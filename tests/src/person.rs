@@ -188,6 +188,12 @@ impl Authenticator {
         Self { secret, last: Cell::new(0) }
     }
 
+    /// One with the secret that stands in what a terminal shows, as a QR code would have it.
+    pub fn shown_in(text: &str) -> Option<Self> {
+        let (_, secret) = text.split_once("secret=")?;
+        Some(Self::new(secret.chars().take_while(char::is_ascii_alphanumeric).collect()))
+    }
+
     /// A code that the CA has not had yet. The CA takes the step before now's and the one after, too,
     /// so that three codes can be had without waiting.
     pub fn code(&self) -> String {
