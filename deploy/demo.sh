@@ -108,22 +108,22 @@ enrol_people() {
 }
 
 enrol() {
-  local name=$1 code secret fifo=$work/$1/code
+  local name=$1 code secret fifo=$work/$1/code said=$work/$1/enrolment
   only='^[a-z0-9-]+$' shown "$work" jit-cad user enroll "$name" --config ca/config/jit-cad.toml
   code=$(tail -n 1 "$work/output")
   mkfifo "$fifo"
   [[ -n $quiet ]] || prompt "$name" jit-ca mfa enroll --ca "$ca_url" --ca-pin "$pin" --name "$name" --code "$code"
   (as "$name" jit-ca mfa enroll --ca "$ca_url" --ca-pin "$pin" --name "$name" --code "$code" --totp-code-file code) \
-    >"$work/enrol.out" 2>"$work/enrol.err" &
+    >"$said" 2>"$said.err" &
   waiting=$!
-  await "$work/enrol.out" 'secret=[A-Z2-7]+' || { cat "$work/enrol.err" >&2; fail "mfa enroll shows no secret"; }
-  secret=$(grep -oE 'secret=[A-Z2-7]+' "$work/enrol.out" | head -n 1)
+  await "$said" 'secret=[A-Z2-7]+' || { cat "$said.err" >&2; fail "mfa enroll shows no secret"; }
+  secret=$(grep -oE 'secret=[A-Z2-7]+' "$said" | head -n 1)
   echo "${secret#secret=}" >"$work/$name/secret"
   # The code of the last half minute, which is still good, so that this one's is left for the login.
   totp "$name" -30 >"$fifo"
-  wait "$waiting" || { cat "$work/enrol.err" >&2; fail "mfa enroll failed"; }
+  wait "$waiting" || { cat "$said.err" >&2; fail "mfa enroll failed"; }
   waiting=''
-  [[ -n $quiet ]] || cat "$work/enrol.out" "$work/enrol.err"
+  [[ -n $quiet ]] || cat "$said" "$said.err"
 }
 
 log_in() {

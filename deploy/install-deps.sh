@@ -21,6 +21,9 @@ curl                  curl
 tests="$demo
 faketime              faketime
 shellcheck            shellcheck
+systemd-creds         systemd
+script                bsdutils
+unshare               util-linux
 "
 
 # What those packages would run at every boot.

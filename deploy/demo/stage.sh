@@ -1,7 +1,9 @@
 # The demo's stage: a folder that goes away, what is shown on the screen, people, servers.
 # Sourced by deploy/demo.sh, which tells the story.
 # shellcheck shell=bash
-set -euo pipefail
+set -Eeuo pipefail
+# What stops the story says so, also where nobody thought that it could stop.
+trap 'echo "demo: FAILED: ${BASH_SOURCE[0]}, line $LINENO" >&2' ERR
 
 # === coming and going ===
 
@@ -155,8 +157,11 @@ as() {
   exec env -i PATH="$PATH" HOME="$home" XDG_CONFIG_HOME="$home/.config" XDG_RUNTIME_DIR="$home/run" "$@"
 }
 
-# The code that a person's authenticator shows, some seconds from now.
+# The code that a person's authenticator shows, some seconds from now. One that would be too old when
+# it arrives is waited out.
 totp() {
+  local left=$((30 - $(date +%s) % 30))
+  ((left > 6)) || sleep "$left"
   oathtool --totp --base32 --now "@$(($(date +%s) + $2))" "$(<"$work/$1/secret")"
 }
 

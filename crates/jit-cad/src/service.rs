@@ -8,7 +8,7 @@ mod caller;
 pub mod certificate;
 mod fault;
 pub mod login;
-mod recorded;
+mod past;
 pub mod second_factor;
 
 use jit_ca_core::event::{Decided, Refused};

@@ -27,20 +27,31 @@ pub struct UnverifiedLogin<'a> {
 /// A person who has proven who they are.
 #[derive(Debug)]
 pub struct Authenticated<'b> {
-    /// The person.
-    pub person: &'b Person,
-    /// The SSH key that signed, in its wire form.
-    pub key: Bytes,
-    /// The SSHSIG blob.
-    pub signature: Bytes,
-    /// The second factor, to be used up by the login's entry.
-    pub factor: event::Factor,
+    person: &'b Person,
+    key: Bytes,
+    signature: Bytes,
+    factor: event::Factor,
 }
 
 impl<'b> Authenticated<'b> {
     /// The one place that makes it: [`verify`] calls this after every check has passed.
     fn assertion(person: &'b Person, key: Bytes, signature: Bytes, factor: event::Factor) -> Self {
         Self { person, key, signature, factor }
+    }
+
+    /// The person.
+    pub fn person(&self) -> &'b Person {
+        self.person
+    }
+
+    /// The second factor, to be used up by the login's entry.
+    pub fn factor(&self) -> event::Factor {
+        self.factor
+    }
+
+    /// The SSH key that signed, in its wire form, and the SSHSIG blob: what the login's entry keeps.
+    pub fn into_proof(self) -> (Bytes, Bytes) {
+        (self.key, self.signature)
     }
 }
 

@@ -21,7 +21,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use super::access::{choose_row, facts_about};
 use super::caller::hex;
-use super::recorded::Recorded;
+use super::past::PastIssuance;
 use super::{ATTEMPTS, CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock::{self, Millis};
@@ -318,9 +318,9 @@ fn try_again(error: IssueError) -> Result<(), Fault> {
 // === the same call again ===
 
 fn ssh_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<SshCertificate, Fault> {
-    let recorded = Recorded::read(app, caller.actor, issuance)?;
-    let row = recorded.row()?;
-    let Recorded { index, intended, unfinished } = recorded;
+    let past = PastIssuance::read(app, caller.actor, issuance)?;
+    let row = past.row()?;
+    let PastIssuance { index, intended, unfinished } = past;
     let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
     let signed = app.issuer.issue_again::<UserCertificate>(
         index,
@@ -332,9 +332,9 @@ fn ssh_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<SshCert
 }
 
 fn x509_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<X509Certificate, Fault> {
-    let recorded = Recorded::read(app, caller.actor, issuance)?;
-    let row = recorded.row()?;
-    let Recorded { index, intended, unfinished } = recorded;
+    let past = PastIssuance::read(app, caller.actor, issuance)?;
+    let row = past.row()?;
+    let PastIssuance { index, intended, unfinished } = past;
     let issuer = (&app.keys.clients, &app.authorities.clients);
     let signed = app.issuer.issue_again::<ClientCertificate>(
         index,

@@ -10,7 +10,7 @@ use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{IssuanceId, PersonName, RefusalCode, Span, SubjectId, UnixTime, Window};
 
 use super::certificate::csr_der;
-use super::recorded::Recorded;
+use super::past::PastIssuance;
 use super::{CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock;
@@ -55,7 +55,7 @@ pub async fn log_in(
     let verdict =
         verify(&login, app.bundle(), &snapshot, &app.challenges, &app.keys.kek, ca, now.time())?;
     let subject = match &verdict {
-        Verdict::Accepted(authenticated) => &authenticated.person.id,
+        Verdict::Accepted(authenticated) => &authenticated.person().id,
         Verdict::WrongFactor(subject) => subject,
         Verdict::Stranger => return Err(refuse_stranger(app, address, now.time())),
     };
@@ -68,11 +68,12 @@ pub async fn log_in(
         }
         Verdict::Stranger => return Err(refuse_stranger(app, address, now.time())),
     };
-    let person = authenticated.person;
+    let (person, factor) = (authenticated.person(), authenticated.factor());
+    let (ssh_key, signature) = authenticated.into_proof();
 
     // 2. The login, and the certificate of its key.
     let subject = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
-    let length = match authenticated.factor {
+    let length = match factor {
         jit_ca_core::event::Factor::Totp { .. } => app.config.login_longest,
         jit_ca_core::event::Factor::EnrolmentCode { .. } => {
             ENROLMENT_LOGIN.min(app.config.login_longest)
@@ -99,11 +100,11 @@ pub async fn log_in(
     let logged_in = LoggedIn {
         subject: person.id.clone(),
         name: person.name.clone(),
-        key: authenticated.key,
+        key: ssh_key,
         challenge: call.challenge.clone(),
         login_key: login_key.public_key().spki_digest(),
-        signature: authenticated.signature,
-        factor: authenticated.factor,
+        signature,
+        factor,
         address,
         serial: serial.clone().into(),
         window,
@@ -143,15 +144,11 @@ fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Login>, F
     let Some(Resource::Issuance(issuance)) = reply.map(|reply| reply.resource) else {
         return Ok(None);
     };
-    let recorded = Recorded::read(app, subject.actor, issuance)?;
+    let past = PastIssuance::read(app, subject.actor, issuance)?;
     let issuer = (&app.keys.logins, &app.authorities.logins);
-    let tbs = recorded.intended.tbs.into_vec();
-    let signed = app.issuer.issue_again::<LoginCertificate>(
-        recorded.index,
-        tbs,
-        issuer,
-        recorded.unfinished,
-    )?;
+    let tbs = past.intended.tbs.into_vec();
+    let signed =
+        app.issuer.issue_again::<LoginCertificate>(past.index, tbs, issuer, past.unfinished)?;
     Ok(Some(Login { certificate: signed.text(), serial: x509_serial(issuance) }))
 }
 

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 
 /// An issuance that was recorded: its intent, by its stored bytes.
 #[derive(Debug)]
-pub(super) struct Recorded {
+pub(super) struct PastIssuance {
     /// The index of the intent.
     pub(super) index: u64,
     /// The intent's entry.
@@ -20,7 +20,7 @@ pub(super) struct Recorded {
     pub(super) unfinished: Option<Issuance>,
 }
 
-impl Recorded {
+impl PastIssuance {
     /// Reads it.
     ///
     /// # Errors
