@@ -91,7 +91,7 @@ pub struct Request {
     pub approvals_needed: u8,
     /// Who approved so far.
     pub approvals: Vec<ApprovalView>,
-    /// Who can approve it, by name.
+    /// Who can approve it, by name; in the answer about one pending request alone.
     pub approvers: Vec<PersonName>,
     /// Who denied it and why, if somebody did.
     pub denied: Option<ApprovalView>,

@@ -78,8 +78,12 @@ text_value!(
     /// bidirectional controls, so that what is shown is what is signed (Unicode TR 36).
     Text, "line of text", "write one line of 1 to 500 characters without control characters",
     |text| {
-        let bidi = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let shown = |c: char| !c.is_control() && !bidi(c) && !matches!(c, '\u{2028}' | '\u{2029}');
+        // Unicode's format characters, among them all that turn the direction of text and all without width.
+        let unseen = |c| matches!(c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}');
+        let shown = |c: char| !c.is_control() && !unseen(c);
         !text.trim().is_empty() && text.trim() == text && text.chars().count() <= 500 && text.chars().all(shown)
     }
 );
@@ -172,7 +176,19 @@ mod tests {
 
     #[test]
     fn text_is_one_honest_line() {
-        for wrong in ["", " ", " x", "a\nb", "a\u{7}b", "pay \u{202e}gnihtemos", &"a".repeat(501)] {
+        for wrong in [
+            "",
+            " ",
+            " x",
+            "a\nb",
+            "a\u{7}b",
+            "pay \u{202e}gnihtemos",
+            "a\u{61c}b",
+            "a\u{200b}b",
+            "\u{feff}a",
+            "a\u{e0041}",
+            &"a".repeat(501),
+        ] {
             assert!(wrong.parse::<Text>().is_err(), "{wrong:?}");
         }
         assert!("INC-42: größere Störung".parse::<Text>().is_ok());

@@ -15,7 +15,7 @@ use crate::authority::Authorities;
 use crate::clock;
 use crate::config::{Config, bundle_files};
 use crate::failure::Failure;
-use crate::identity::{Challenges, Limiter};
+use crate::identity::{Challenges, Limiter, Quota};
 use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
@@ -47,6 +47,8 @@ pub struct App {
     pub failed_addresses: Limiter<IpAddr>,
     /// Wrong codes by subject, counted only where the SSH key was right, so that no stranger locks a person out.
     pub failed_codes: Limiter<SubjectId>,
+    /// Refusals by subject, so that none fills the log.
+    pub refusals: Quota,
     strangers: Mutex<Option<StrangersRefused>>,
     written_at: tokio::sync::Mutex<Option<Instant>>,
     stopping: watch::Sender<bool>,
@@ -79,6 +81,7 @@ impl App {
             last_uses: LastUses::default(),
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),
+            refusals: Quota::default(),
             strangers: Mutex::default(),
             written_at: tokio::sync::Mutex::new(None),
             stopping: watch::Sender::new(false),

@@ -119,7 +119,7 @@ fn bundle_hash(bundle: &Bundle) -> Digest {
 fn read_bundle(base: &Path) -> Result<Bundle, Vec<String>> {
     let mut files = Vec::new();
     let mut faults = Vec::new();
-    for path in bundle_paths(base) {
+    for path in bundle_paths(base)? {
         match fs::read_to_string(base.join(&path)) {
             Ok(text) => files.push(SourceFile { path, text }),
             Err(error) => faults.push(format!("{path}: {error}")),
@@ -137,20 +137,34 @@ fn read_bundle(base: &Path) -> Result<Bundle, Vec<String>> {
     if failed.is_empty() { Ok(bundle) } else { Err(failed) }
 }
 
-/// The bundle's files below `base`, relative to it. Other files are left alone.
-fn bundle_paths(base: &Path) -> Vec<String> {
-    let mut paths = Vec::new();
-    if base.join("users.toml").exists() {
-        paths.push("users.toml".to_owned());
-    }
+/// The bundle's files below `base`, relative to it. What stands in its folders and is none of them is a fault: a
+/// rule that is left out by its name would be a rule that is not in force.
+fn bundle_paths(base: &Path) -> Result<Vec<String>, Vec<String>> {
+    let mut paths = vec!["users.toml".to_owned()];
+    let mut faults = Vec::new();
     for (folder, ending) in [("policies", "cedar"), ("policy-tests", "toml"), ("roles", "toml")] {
-        let entries = fs::read_dir(base.join(folder)).into_iter().flatten().flatten();
-        for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
-            if Path::new(&name).extension().is_some_and(|found| found == ending) {
-                paths.push(format!("{folder}/{name}"));
+        let entries = match fs::read_dir(base.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                faults.push(format!("{folder}: {error}"));
+                continue;
+            }
+        };
+        for entry in entries {
+            let name = entry.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            match name {
+                Ok(name) if name.starts_with('.') => {}
+                Ok(name) if Path::new(&name).extension().is_some_and(|found| found == ending) => {
+                    paths.push(format!("{folder}/{name}"));
+                }
+                Ok(name) => faults.push(format!(
+                    "{folder}/{name}: it is not a .{ending} file\n  hint: only such files count here; move it elsewhere"
+                )),
+                Err(error) => faults.push(format!("{folder}: {error}")),
             }
         }
     }
     paths.sort();
-    paths
+    if faults.is_empty() { Ok(paths) } else { Err(faults) }
 }

@@ -5,8 +5,10 @@
 mod challenge;
 mod limiter;
 mod login;
+mod quota;
 pub mod totp;
 
 pub use challenge::{CHALLENGE_LIFE, Challenges};
 pub use limiter::Limiter;
 pub use login::{UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, verify};
+pub use quota::Quota;

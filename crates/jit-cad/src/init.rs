@@ -8,9 +8,9 @@ use jit_ca_cert::purpose::{Issuing, KeyPurpose as _, Root};
 use jit_ca_cert::x509::{
     CaCertificate, ISSUING_LIFETIME, IssuingCertificate, ROOT_LIFETIME, RootCertificate,
 };
-use jit_ca_cert::{Intent, Key, Profile, Signed};
+use jit_ca_cert::{BACKDATE, Intent, Key, Profile, Signed};
 use jit_ca_core::event::{BundleActivated, LogInit};
-use jit_ca_core::{ActorRef, Digest, IssuanceId, Span};
+use jit_ca_core::{ActorRef, Digest, IssuanceId, Span, UnixTime};
 
 use crate::authority::{Authorities, certificate_path};
 use crate::clock;
@@ -75,13 +75,19 @@ async fn make(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure>
     let issued = clock::now();
     let name = config.ca_name.clone();
     let content = |issuance| RootCertificate { name, issuance, issued };
-    let root = maker.issue(content, (&keys.root, keys.root.public()), ROOT_LIFETIME).await?;
+    let root =
+        maker.issue(content, (&keys.root, keys.root.public()), (issued, ROOT_LIFETIME)).await?;
     maker.put(Root::PURPOSE, &root)?;
     let root = CaCertificate::root(root.as_bytes().to_vec())?;
     maker.issuing(&keys.root, &root, &keys.clients).await?;
     maker.issuing(&keys.root, &root, &keys.servers).await?;
     maker.issuing(&keys.root, &root, &keys.logins).await?;
     maker.sequencer.flush().await?;
+
+    // 4. The files are synced; their names are once their folders are.
+    for folder in [config.keys.as_path(), dir] {
+        fs::File::open(folder)?.sync_all()?;
+    }
     Ok(Authorities::read(&config.keys, &keys)?.pin())
 }
 
@@ -103,7 +109,7 @@ impl Maker<'_> {
     {
         let (name, issued) = (self.config.ca_name.clone(), clock::now());
         let content = |issuance| IssuingCertificate::new(name, key, issuance, issued);
-        let signed = self.issue(content, (root_key, root), ISSUING_LIFETIME).await?;
+        let signed = self.issue(content, (root_key, root), (issued, ISSUING_LIFETIME)).await?;
         self.put(P::PURPOSE, &signed)
     }
 
@@ -111,7 +117,7 @@ impl Maker<'_> {
         &self,
         content: impl FnOnce(IssuanceId) -> C,
         by: (&Key<Root>, &C::Issuer),
-        lifetime: Span,
+        (issued, lifetime): (UnixTime, Span),
     ) -> Result<Signed<C>, Failure> {
         let now = clock::now_millis();
         let issuance = Issuance {
@@ -120,7 +126,7 @@ impl Maker<'_> {
             actor: ActorRef::DAEMON,
         };
         let intent = Intent::new(content(issuance.id), by.1)?;
-        let validity = (now.time(), now.time().plus(lifetime));
+        let validity = (issued.minus(BACKDATE), issued.plus(lifetime));
         let event = intended(issuance.id, &intent, x509_serial(issuance.id), validity, None);
         let proposal = Proposal::new(now.time(), vec![(ActorRef::DAEMON, event)]);
         let (signed, _) = self.issuer.issue(issuance, intent, by, proposal).await?;

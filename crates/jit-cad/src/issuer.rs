@@ -38,6 +38,19 @@ pub struct Issuance {
     pub actor: ActorRef,
 }
 
+/// An intent that was recorded before.
+#[derive(Debug)]
+pub struct PastIntent {
+    /// Which certificate it is of.
+    pub issuance: Issuance,
+    /// The index of its entry.
+    pub index: u64,
+    /// Its bytes.
+    pub to_be_signed: Vec<u8>,
+    /// The signature, if it was signed and the outcome is in the log.
+    pub signature: Option<Vec<u8>>,
+}
+
 /// Makes certificates. It signs nothing that the log does not hold.
 #[derive(Clone, Debug)]
 pub struct Issuer {
@@ -73,24 +86,23 @@ impl Issuer {
         Ok((self.sign(issuance, recorded, key, issuer)?, index))
     }
 
-    /// Signs an intent that was recorded before, by a daemon that died or for a caller who did not get the answer:
-    /// the same bytes, the same serial.
+    /// The certificate of an intent that was recorded before. If its outcome is in the log, it is that one to the
+    /// byte, and no key is touched; if a daemon died before, the same bytes are signed now, under the same serial.
     ///
     /// # Errors
-    /// If the bytes or the record do not hold.
-    pub fn issue_again<C: Profile>(
+    /// If the bytes, the record or the signature do not hold.
+    pub async fn issue_again<C: Profile>(
         &self,
-        index: u64,
-        to_be_signed: Vec<u8>,
+        past: PastIntent,
         (key, issuer): (&Key<C::Purpose>, &C::Issuer),
-        unfinished: Option<Issuance>,
     ) -> Result<Signed<C>, IssueError> {
-        let intent = Intent::restore(to_be_signed, issuer)?;
-        let recorded = self.sequencer.recorded(index, intent)?;
-        match unfinished {
-            Some(issuance) => self.sign(issuance, recorded, key, issuer),
-            None => Ok(key.sign(recorded, issuer, &self.log_key)?),
+        let intent = Intent::restore(past.to_be_signed, issuer)?;
+        if let Some(signature) = past.signature {
+            let certificate = C::finish(intent.to_be_signed(), &signature);
+            return Ok(intent.check(certificate, issuer)?);
         }
+        let recorded = self.sequencer.recorded(past.index, intent).await?;
+        self.sign(past.issuance, recorded, key, issuer)
     }
 
     fn sign<C: Profile>(

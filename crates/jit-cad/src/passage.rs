@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_ca_core::{ActorRef, Span, UnixTime};
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::clock;
 use crate::failure::with_causes;
-use crate::sequencer::Proposal;
+use crate::sequencer::{CommitError, Proposal};
 use crate::service::Fault;
 
 /// How often it is looked whether something is due.
@@ -45,23 +46,25 @@ pub fn keep(app: &App, now: UnixTime) {
     app.sequencer.commit_soon(proposal);
 }
 
-async fn end_what_is_due(app: &App, now: UnixTime) -> Result<(), Fault> {
+/// Proposed together, so that they are one batch, however many grants end in the same second.
+async fn end_what_is_due(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
+    let mut commits = JoinSet::new();
     for record in app.store.read()?.unfinished(now)? {
-        let events = record
-            .access
-            .passage(now)
-            .into_iter()
-            .map(|event| (ActorRef::DAEMON, event))
-            .collect::<Vec<_>>();
-        if events.is_empty() {
-            continue;
+        let events = record.access.passage(now).into_iter();
+        let entries: Vec<_> = events.map(|event| (ActorRef::DAEMON, event)).collect();
+        if !entries.is_empty() {
+            let mut proposal = Proposal::new(now, entries);
+            proposal.access = Some((record.access.request.id, record.generation));
+            let sequencer = app.sequencer.clone();
+            commits.spawn(async move { sequencer.commit(proposal).await });
         }
-        let mut proposal = Proposal::new(now, events);
-        proposal.access = Some((record.access.request.id, record.generation));
-        match app.sequencer.commit(proposal).await {
-            // Somebody was faster: it is looked at again with the next tick.
-            Ok(_) | Err(crate::sequencer::CommitError::Clash(_)) => {}
-            Err(error) => return Err(Fault::Commit(error)),
+    }
+    while let Some(committed) = commits.join_next().await {
+        match committed {
+            // Somebody was faster, or the queue is full: it is looked at again with the next tick.
+            Ok(Ok(_) | Err(CommitError::Clash(_) | CommitError::Busy)) => {}
+            Ok(Err(error)) => return Err(Fault::Commit(error)),
+            Err(error) => return Err(Fault::Internal(Box::new(error))),
         }
     }
     Ok(())

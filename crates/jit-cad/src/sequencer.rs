@@ -183,8 +183,15 @@ impl Sequencer {
     ///
     /// # Errors
     /// If there is no such entry, or the store fails.
-    pub fn recorded<T>(&self, index: u64, value: T) -> Result<Recorded<T>, StoreError> {
-        let checkpoint = Arc::clone(&self.checkpoints.borrow());
+    pub async fn recorded<T>(&self, index: u64, value: T) -> Result<Recorded<T>, StoreError> {
+        // A reader may see an entry a moment before the checkpoint that covers it is signed.
+        let covers = |checkpoint: &Arc<SignedCheckpoint>| {
+            checkpoint.open(&self.log_key).map_or(true, |checkpoint| checkpoint.size > index)
+        };
+        let checkpoint =
+            self.checkpoints.clone().wait_for(covers).await.map(|found| Arc::clone(&found));
+        let checkpoint =
+            checkpoint.map_err(|_| StoreError::Damaged("the sequencer has ended".into()))?;
         let size = checkpoint.open(&self.log_key)?.size;
         let leaf = self.store.read()?.leaf(index)?;
         let leaf = leaf.ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;

@@ -70,6 +70,11 @@ impl App {
         refusal: Refusal,
         decision: Option<Decided>,
     ) -> Fault {
+        let now = crate::clock::now();
+        // Who is refused all the time is slowed down, so that refusals can't fill the log.
+        if let Err(wait) = self.refusals.take(&caller.person.id, now) {
+            return Fault::SlowDown { wait };
+        }
         let entry = Refused {
             subject: caller.person.id.clone(),
             action,
@@ -78,8 +83,7 @@ impl App {
             address: caller.address,
             decision,
         };
-        self.sequencer
-            .commit_soon(Proposal::new(crate::clock::now(), vec![(caller.actor, entry.into())]));
+        self.sequencer.commit_soon(Proposal::new(now, vec![(caller.actor, entry.into())]));
         Fault::Refused(refusal)
     }
 }

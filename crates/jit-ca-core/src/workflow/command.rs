@@ -1,5 +1,7 @@
 //! Commands: what may be done to a request, and what then has happened.
 
+use std::collections::BTreeSet;
+
 use crate::event::{
     ApprovalGiven, Decided, Event, GrantEnded, GrantMade, RequestCancelled, RequestDenied,
     RequestLapsed, Signature,
@@ -43,6 +45,10 @@ pub struct Approve {
     pub signature: Option<Signature>,
     /// What the policy was asked and said.
     pub decision: Decided,
+    /// How many people the role asks for today; more count, fewer don't.
+    pub needed_today: u8,
+    /// Who has approved before and may no longer: they don't count.
+    pub no_longer: BTreeSet<SubjectId>,
 }
 
 impl Access {
@@ -91,10 +97,11 @@ impl Access {
             ));
         }
         let rows = approve.rows.unwrap_or_else(|| self.request.rows.clone());
-        if rows.is_empty() || rows.iter().any(|row| !self.request.rows.contains(row)) {
+        let kept = self.request.rows.iter().filter(|row| rows.contains(row));
+        if rows.is_empty() || !kept.eq(&rows) {
             return Err(Refusal::new(
                 RefusalCode::Widening,
-                "an approval keeps at least one of the rows asked for, and no other",
+                "an approval keeps at least one of the rows asked for, in their order, and no other",
             ));
         }
 
@@ -115,7 +122,7 @@ impl Access {
                 "this approval and the earlier ones have no row in common",
             ));
         }
-        if !agreed.is_agreed() {
+        if !agreed.is_agreed(approve.needed_today, &approve.no_longer) {
             return Ok(vec![given]);
         }
         let made = agreed.grant_now(grant, now)?;
@@ -238,10 +245,14 @@ impl Access {
         self.request.rows.iter().filter(kept_by_all).cloned().collect()
     }
 
-    fn is_agreed(&self) -> bool {
+    /// Whether enough people agree, as many as the role asked for then and asks for today, not counting those who
+    /// may no longer approve. INVARIANT (nobody alone): a policy that is tightened holds for what is pending.
+    fn is_agreed(&self, needed_today: u8, no_longer: &BTreeSet<SubjectId>) -> bool {
         let by_rule =
             self.approvals.iter().any(|approval| matches!(approval.by, Approver::Rules(_)));
-        by_rule || self.approvers().len() >= usize::from(self.request.approvals_needed.max(1))
+        let count =
+            self.approvers().into_iter().filter(|approver| !no_longer.contains(approver)).count();
+        by_rule || count >= usize::from(self.request.approvals_needed.max(needed_today).max(1))
     }
 
     fn grant_now(&self, grant: GrantId, now: UnixTime) -> Result<GrantMade, Refusal> {

@@ -124,13 +124,15 @@ impl Model {
                 }
             }
             Step::Approve { by, duration, rows } => {
+                let in_order = rows.as_ref().is_none_or(|rows| rows.is_sorted_by(|a, b| a < b));
                 let rows: BTreeSet<usize> = rows
                     .as_ref()
                     .map_or((0..ROWS.len()).collect(), |rows| rows.iter().copied().collect());
                 let kept: BTreeSet<usize> = self.rows.intersection(&rows).copied().collect();
                 let last = self.approvers.len() + 1 >= self.needed;
                 let fits = duration.is_none_or(|duration| duration > 0 && duration <= self.asked)
-                    && !rows.is_empty();
+                    && !rows.is_empty()
+                    && in_order;
                 if !pending || *by == 0 || self.approvers.contains(by) || !fits || kept.is_empty() {
                     return false;
                 }
@@ -154,6 +156,25 @@ impl Model {
         self.over =
             Some(Over::Granted { from: now, until: now + self.left, rows: self.rows.clone() });
     }
+}
+
+#[test]
+fn a_policy_that_was_tightened_holds_for_what_is_pending() {
+    let now = UnixTime::from_secs(1_000);
+    let access = Access::fold(None, &made(2, 60, now)).unwrap();
+    let first =
+        access.approve(approval(person(1), None, None), GrantId::from_bytes([9; 16]), now).unwrap();
+    let access = first.iter().fold(Some(access), Access::fold).unwrap();
+    let second = |needed_today, no_longer: &[usize]| {
+        let mut approve = approval(person(2), None, None);
+        approve.needed_today = needed_today;
+        approve.no_longer = no_longer.iter().copied().map(subject).collect();
+        access.approve(approve, GrantId::from_bytes([9; 16]), now).unwrap().len()
+    };
+    assert_eq!(second(2, &[]), 2, "approval and grant");
+    assert_eq!(second(1, &[]), 2, "fewer today is no fewer for this");
+    assert_eq!(second(3, &[]), 1, "one more is needed today");
+    assert_eq!(second(2, &[1]), 1, "the first may no longer approve");
 }
 
 #[test]
@@ -190,6 +211,8 @@ fn approval(by: Approver, duration: Option<u64>, rows: Option<Vec<Row>>) -> Appr
         comment: None,
         signature: None,
         decision: decided(),
+        needed_today: 1,
+        no_longer: BTreeSet::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use jit_ca_api::{
     RequestStatus, StateFilter, WaitQuery,
 };
 use jit_ca_core::workflow::{Access, Approval, Approver, RequestState};
-use jit_ca_core::{Action, Facts, RequestId, UnixTime};
+use jit_ca_core::{Action, Facts, PersonName, RequestId, UnixTime};
 use jit_ca_policy::who_can_approve;
 
 use super::call::{Call, Filter, Id, Nothing, WithMfa};
@@ -44,7 +44,7 @@ pub(super) async fn list(
         let seen = if filter.mine { is_own } else { access::may_see(&app, &caller, record) };
         seen && filter.status.is_none_or(|status| status == status_of(&record.access, now))
     })?;
-    Ok(Json(records.iter().map(|record| view(&app, &caller, &record.access, now)).collect()))
+    Ok(Json(records.iter().map(|record| view(&record.access, Vec::new(), now)).collect()))
 }
 
 /// `GET /v1/requests/ID`. With `wait`, the answer comes when the request has changed, or when the time is over.
@@ -59,16 +59,16 @@ pub(super) async fn get(
     loop {
         // What is committed from here on wakes the wait below.
         commits.borrow_and_update();
-        let Json(request) = answer(&app, &caller, id)?;
-        let unchanged =
-            request.status == RequestStatus::Pending && request.approvals.len() <= query.approvals;
-        if !unchanged {
-            return Ok(Json(request));
+        let record = access::visible(&app, &caller, id)?;
+        let access = &record.access;
+        let pending = status_of(access, clock::now()) == RequestStatus::Pending;
+        if !pending || access.approvals.len() > query.approvals {
+            return answer(&app, &caller, id);
         }
         tokio::select! {
-            changed = commits.changed() => if changed.is_err() { return Ok(Json(request)) },
-            () = tokio::time::sleep_until(deadline) => return Ok(Json(request)),
-            () = app.stopped() => return Ok(Json(request)),
+            changed = commits.changed() => if changed.is_err() { return answer(&app, &caller, id) },
+            () = tokio::time::sleep_until(deadline) => return answer(&app, &caller, id),
+            () = app.stopped() => return answer(&app, &caller, id),
         }
     }
 }
@@ -108,10 +108,15 @@ pub(super) async fn cancel(
 
 fn answer(app: &App, caller: &Caller, id: RequestId) -> Result<Json<Request>, Fault> {
     let record = access::visible(app, caller, id)?;
-    Ok(Json(view(app, caller, &record.access, clock::now())))
+    let now = clock::now();
+    let approvers = match status_of(&record.access, now) {
+        RequestStatus::Pending => approvers(app, caller, &record.access, now),
+        _ => Vec::new(),
+    };
+    Ok(Json(view(&record.access, approvers, now)))
 }
 
-fn view(app: &App, caller: &Caller, access: &Access, now: UnixTime) -> Request {
+fn view(access: &Access, approvers: Vec<PersonName>, now: UnixTime) -> Request {
     let request = &access.request;
     let denied = match &access.state {
         RequestState::Denied { by, name, reason } => Some(ApprovalView {
@@ -147,10 +152,7 @@ fn view(app: &App, caller: &Caller, access: &Access, now: UnixTime) -> Request {
         status,
         approvals_needed: request.approvals_needed,
         approvals: access.approvals.iter().map(approval).collect(),
-        approvers: match status {
-            RequestStatus::Pending => approvers(app, caller, access, now),
-            _ => Vec::new(),
-        },
+        approvers,
         denied,
         grant: access.grant().map(|grant| GrantView {
             id: grant.id,
@@ -173,12 +175,7 @@ fn status_of(access: &Access, now: UnixTime) -> RequestStatus {
 }
 
 /// Who can still approve it, by name.
-fn approvers(
-    app: &App,
-    caller: &Caller,
-    access: &Access,
-    now: UnixTime,
-) -> Vec<jit_ca_core::PersonName> {
+fn approvers(app: &App, caller: &Caller, access: &Access, now: UnixTime) -> Vec<PersonName> {
     let asked = Facts {
         action: Action::Request,
         subject: access.request.subject.clone(),

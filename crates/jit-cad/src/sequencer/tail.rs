@@ -39,6 +39,7 @@ struct Written {
 
 impl Tail {
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let _end = EndsWithTheProcess;
         while let Some(job) = jobs.blocking_recv() {
             let mut batch = vec![job];
             while batch.len() < LARGEST_BATCH
@@ -108,6 +109,17 @@ impl Tail {
             answer(done, Ok(committed));
         }
         Ok(())
+    }
+}
+
+/// A daemon without its sequencer would answer and never write: a panic there ends it all.
+struct EndsWithTheProcess;
+
+impl Drop for EndsWithTheProcess {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::exit(EXIT_STORE);
+        }
     }
 }
 

@@ -190,7 +190,7 @@ async fn what_is_used_once_is_written_once() {
     let out = LoggedOut { subject: subject(), login: LOGIN.as_slice().into() };
     lab.write(vec![out.clone().into()]).await.unwrap();
     assert_eq!(lab.clash(vec![out.into()]).await, Clash::Login);
-    assert_eq!(lab.clash(vec![enrolled.into()]).await, Clash::Login);
+    assert_eq!(lab.clash(vec![enrolled.into()]).await, Clash::Code);
     lab.store.check().unwrap();
 }
 
@@ -221,6 +221,8 @@ async fn nothing_is_recorded_outside_a_grant() {
         comment: None,
         signature: None,
         decision: decided(),
+        needed_today: 1,
+        no_longer: std::collections::BTreeSet::new(),
     };
     lab.write(access.approve(approve, grant, now).unwrap()).await.unwrap();
     // INVARIANT (window within grant): to the second.

@@ -1,10 +1,15 @@
 //! Asking for access, and saying yes or no to it.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use jit_ca_api::{ApproveCall, DenyCall, RequestCall};
 use jit_ca_core::event::{Decided, Event, RequestMade, Signature};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::workflow::{Access, Approve, Approver, Refusal, Start};
-use jit_ca_core::{Action, Facts, GrantId, Hosts, RefusalCode, RequestId, Row, RowName};
+use jit_ca_core::{
+    Action, Facts, GrantId, Hosts, RefusalCode, RequestId, Row, RowName, Span, SubjectId, UnixTime,
+};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::sshsig;
 use jit_ca_policy::{Person, Role, decide};
@@ -50,7 +55,8 @@ pub async fn approve(
     call: &ApproveCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    change(app, caller, id, key, Action::Approve, |record, decided, grant, now| {
+    let asked = (Action::Approve, Some(call.duration));
+    change(app, caller, id, key, asked, |record, decided, grant, now| {
         let statement = statement::Approval {
             origin: &app.config.origin,
             request: &call.hash,
@@ -70,7 +76,13 @@ pub async fn approve(
             comment: call.comment.clone(),
             signature: Some(signature),
             decision: decided,
+            needed_today: app
+                .bundle()
+                .role(&record.access.request.role)
+                .map_or(1, |role| role.approvals),
+            no_longer: no_longer(app, &record.access, caller.address, now),
         };
+        must_still_give(app, &record.access)?;
         record.access.approve(approval, grant, now)
     })
     .await
@@ -87,12 +99,14 @@ pub async fn deny(
     call: &DenyCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    if visible(app, caller, id)?.access.request.subject == caller.person.id {
+    let seen = visible(app, caller, id)
+        .map_err(|fault| unseen(app, caller, Action::Approve, id, fault))?;
+    if seen.access.request.subject == caller.person.id {
         let own =
             Refusal::new(RefusalCode::SelfApproval, "this is your own request; cancel it instead");
         return Err(app.refused(caller, Some(Action::Approve), own, None));
     }
-    change(app, caller, id, key, Action::Approve, |record, decided, _, now| {
+    change(app, caller, id, key, (Action::Approve, None), |record, decided, _, now| {
         let (by, name) = (caller.person.id.clone(), caller.person.name.clone());
         record.access.deny(by, name, call.reason.clone(), decided, now)
     })
@@ -104,7 +118,7 @@ pub async fn deny(
 /// # Errors
 /// If there is no such request that the caller may see, it is somebody else's, or it is no longer pending.
 pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) -> Result<(), Fault> {
-    change(app, caller, id, key, Action::Request, |record, _, _, now| {
+    change(app, caller, id, key, (Action::Request, None), |record, _, _, now| {
         record.access.cancel(&caller.person.id, now)
     })
     .await
@@ -234,6 +248,8 @@ fn propose_request(
             comment: None,
             signature: None,
             decision: Decided { facts: skip, decision },
+            needed_today: role.approvals,
+            no_longer: BTreeSet::new(),
         };
         let grant = GrantId::new(now.0, clock::random()?);
         let events = access.approve(approval, grant, now.time()).map_err(Fault::Refused)?;
@@ -259,21 +275,18 @@ async fn change(
     caller: &Caller,
     id: RequestId,
     key: &CallKey,
-    action: Action,
-    command: impl Fn(
-        &AccessRecord,
-        Decided,
-        GrantId,
-        jit_ca_core::UnixTime,
-    ) -> Result<Vec<Event>, Refusal>,
+    (action, duration): (Action, Option<Span>),
+    command: impl Fn(&AccessRecord, Decided, GrantId, UnixTime) -> Result<Vec<Event>, Refusal>,
 ) -> Result<(), Fault> {
     for _ in 0..ATTEMPTS {
         if app.repeated(caller, key)?.is_some() {
             return Ok(());
         }
         let now = clock::now_millis();
-        let record = visible(app, caller, id)?;
-        let facts = facts_about(&record.access, caller.facts(action, now.time()));
+        let record =
+            visible(app, caller, id).map_err(|fault| unseen(app, caller, action, id, fault))?;
+        let mut facts = facts_about(&record.access, caller.facts(action, now.time()));
+        facts.duration = duration.or(facts.duration);
         let grant = GrantId::new(now.0, clock::random()?);
         // Nobody needs a rule to take back what is theirs.
         let is_own = action == Action::Request;
@@ -299,6 +312,54 @@ async fn change(
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Acting on what one may not see is answered as if it were not there, and is an entry.
+fn unseen(app: &App, caller: &Caller, action: Action, id: RequestId, fault: Fault) -> Fault {
+    if !matches!(fault, Fault::NotFound(_)) {
+        return fault;
+    }
+    let refusal = Refusal::new(RefusalCode::NotYours, format!("{id} is not for the caller to see"));
+    match app.refused(caller, Some(action), refusal, None) {
+        Fault::Refused(_) => fault,
+        slow => slow,
+    }
+}
+
+/// Who has approved before and may no longer, by today's policy.
+fn no_longer(app: &App, access: &Access, address: IpAddr, now: UnixTime) -> BTreeSet<SubjectId> {
+    let may_not = |approver: &&SubjectId| {
+        let facts = Facts {
+            action: Action::Approve,
+            subject: (*approver).clone(),
+            now,
+            // With how old a factor was judged when it was given; who it is, is judged today.
+            address,
+            mfa_at: Some(now),
+            role: None,
+            requester: None,
+            hosts: None,
+            duration: None,
+            reason: None,
+            ticket: None,
+        };
+        !decide(app.bundle(), &facts_about(access, facts)).allows()
+    };
+    access.approvers().into_iter().filter(may_not).cloned().collect()
+}
+
+/// What is asked for must be what the role gives today.
+fn must_still_give(app: &App, access: &Access) -> Result<(), Refusal> {
+    let role = app.bundle().role(&access.request.role);
+    let gives =
+        |row: &Row| role.is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)));
+    match access.request.rows.iter().find(|row| !gives(row)) {
+        None => Ok(()),
+        Some(row) => {
+            let text = format!("the role {} no longer gives {row}", access.request.role);
+            Err(Refusal::new(RefusalCode::RoleChanged, text))
+        }
+    }
 }
 
 /// The signature, if one of the person's keys made it over this statement.

@@ -21,7 +21,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use super::access::{choose_row, facts_about};
 use super::caller::hex;
-use super::past::PastIssuance;
+use super::past::past;
 use super::{ATTEMPTS, CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock::{self, Millis};
@@ -42,12 +42,13 @@ pub async fn ssh(
     idempotency_key: &str,
     key: &CallKey,
 ) -> Result<SshCertificate, Fault> {
-    let subject_key = SubjectKey::from_openssh(&call.public_key)?;
+    let subject_key = SubjectKey::from_openssh(&call.public_key)
+        .map_err(|error| key_refused(app, caller, error))?;
     let signature =
         proof_of_possession(app, caller, grant, &subject_key, &call.signature, idempotency_key)?;
     for _ in 0..ATTEMPTS {
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
-            return ssh_again(app, caller, issuance);
+            return ssh_again(app, caller, issuance).await;
         }
         let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
             matches!(row, Row::Ssh(_))
@@ -110,10 +111,10 @@ pub async fn x509(
     key: &CallKey,
 ) -> Result<X509Certificate, Fault> {
     let csr = csr_der(&call.csr)?;
-    let subject_key = pkcs10::public_key(&csr)?;
+    let subject_key = pkcs10::public_key(&csr).map_err(|error| key_refused(app, caller, error))?;
     for _ in 0..ATTEMPTS {
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
-            return x509_again(app, caller, issuance);
+            return x509_again(app, caller, issuance).await;
         }
         let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
             matches!(row, Row::X509(_))
@@ -170,10 +171,8 @@ impl Ready {
     ) -> Result<Self, Fault> {
         let now = clock::now_millis();
         let record = app.store.read()?.access_of(grant)?;
-        // Whose grants there are is nobody else's business.
-        let record = record
-            .filter(|record| record.access.request.subject == caller.person.id)
-            .ok_or(Fault::NotFound("grant"))?;
+        let record = record.filter(|record| record.access.request.subject == caller.person.id);
+        let record = record.ok_or_else(|| not_the_callers(app, caller, grant))?;
         let access = &record.access;
         let Some(found) = access.grant() else {
             return Err(Fault::NotFound("grant"));
@@ -241,6 +240,15 @@ impl Ready {
     }
 }
 
+/// Whose grants there are is nobody else's business; that somebody tried is an entry.
+fn not_the_callers(app: &App, caller: &Caller, grant: GrantId) -> Fault {
+    let refusal = Refusal::new(RefusalCode::NotYours, format!("{grant} is not the caller's"));
+    match app.refused(caller, Some(Action::Issue), refusal, None) {
+        Fault::Refused(_) => Fault::NotFound("grant"),
+        slow => slow,
+    }
+}
+
 fn still_gives(app: &App, access: &Access, row: &Row) -> bool {
     let role = app.bundle().role(&access.request.role);
     role.is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)))
@@ -262,6 +270,14 @@ fn belongs_to_another(app: &App, caller: &Caller, key: &PublicKey) -> Option<&'s
     }
     let owner = app.bundle().person_by_key(&key.to_openssh(""));
     owner.is_some_and(|owner| owner.id != caller.person.id).then_some("another person's")
+}
+
+/// A key, or a proof of possessing it, that is not taken: an entry, where it is a refusal.
+fn key_refused(app: &App, caller: &Caller, error: jit_ca_cert::Error) -> Fault {
+    match Fault::from(error) {
+        Fault::Refused(refusal) => app.refused(caller, Some(Action::Issue), refusal, None),
+        fault => fault,
+    }
 }
 
 /// The caller's signature with the key to be certified, over the possession statement.
@@ -317,31 +333,29 @@ fn try_again(error: IssueError) -> Result<(), Fault> {
 
 // === the same call again ===
 
-fn ssh_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<SshCertificate, Fault> {
-    let past = PastIssuance::read(app, caller.actor, issuance)?;
-    let row = past.row()?;
-    let PastIssuance { index, intended, unfinished } = past;
+async fn ssh_again(
+    app: &App,
+    caller: &Caller,
+    issuance: IssuanceId,
+) -> Result<SshCertificate, Fault> {
+    let (past, row) = past(app, caller.actor, issuance)?;
+    let row = row.ok_or(Fault::NotFound("row"))?;
+    let index = past.index;
     let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
-    let signed = app.issuer.issue_again::<UserCertificate>(
-        index,
-        intended.tbs.into_vec(),
-        issuer,
-        unfinished,
-    )?;
+    let signed = app.issuer.issue_again::<UserCertificate>(past, issuer).await?;
     Ok(ssh_answer(&signed, row, index))
 }
 
-fn x509_again(app: &App, caller: &Caller, issuance: IssuanceId) -> Result<X509Certificate, Fault> {
-    let past = PastIssuance::read(app, caller.actor, issuance)?;
-    let row = past.row()?;
-    let PastIssuance { index, intended, unfinished } = past;
+async fn x509_again(
+    app: &App,
+    caller: &Caller,
+    issuance: IssuanceId,
+) -> Result<X509Certificate, Fault> {
+    let (past, row) = past(app, caller.actor, issuance)?;
+    let row = row.ok_or(Fault::NotFound("row"))?;
+    let index = past.index;
     let issuer = (&app.keys.clients, &app.authorities.clients);
-    let signed = app.issuer.issue_again::<ClientCertificate>(
-        index,
-        intended.tbs.into_vec(),
-        issuer,
-        unfinished,
-    )?;
+    let signed = app.issuer.issue_again::<ClientCertificate>(past, issuer).await?;
     Ok(x509_answer(app, &signed, row, index))
 }
 

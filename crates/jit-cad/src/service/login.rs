@@ -10,12 +10,12 @@ use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{IssuanceId, PersonName, RefusalCode, Span, SubjectId, UnixTime, Window};
 
 use super::certificate::csr_der;
-use super::past::PastIssuance;
+use super::past::past;
 use super::{CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock;
 use crate::identity::{UnverifiedLogin, Verdict, verify};
-use crate::issuer::{Issuance, intended, x509_serial};
+use crate::issuer::{Issuance, IssueError, intended, x509_serial};
 use crate::sequencer::{CommitError, Proposal};
 use crate::store::{Clash, Reply, Resource};
 
@@ -43,10 +43,12 @@ pub async fn log_in(
 ) -> Result<Login, Fault> {
     let now = clock::now_millis();
     must_not_wait(app.failed_addresses.wait(&address, now.time()))?;
-    if let Some(login) = again(app, &call.name, key)? {
+    if let Some(login) = again(app, &call.name, key).await? {
         return Ok(login);
     }
-    let login_key = pkcs10::public_key(&csr_der(&call.csr)?)?;
+    let login_key = pkcs10::public_key(&csr_der(&call.csr)?).inspect_err(|_| {
+        refuse_stranger(app, address, now.time());
+    })?;
 
     // 1. Who is it?
     let login = UnverifiedLogin { call, login_key: &login_key };
@@ -79,8 +81,8 @@ pub async fn log_in(
             ENROLMENT_LOGIN.min(app.config.login_longest)
         }
     };
-    let window =
-        Window::starting(now.time(), length).map_err(|error| Fault::Internal(Box::new(error)))?;
+    let end = now.time().plus(length).min(app.authorities.logins.end());
+    let window = Window::new(now.time(), end).map_err(|error| Fault::Internal(Box::new(error)))?;
     let issuance = Issuance {
         id: IssuanceId::new(now.0, clock::random()?),
         grant: None,
@@ -127,16 +129,20 @@ pub async fn log_in(
             app.failed_codes.succeeded(&person.id);
             Ok(Login { certificate: signed.text(), serial })
         }
+        // The same call came in twice at once, and the other was first.
+        Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
+            again(app, &call.name, key).await?.ok_or_else(login_refused)
+        }
         // Somebody was faster with the same code or challenge.
-        Err(crate::issuer::IssueError::Commit(CommitError::Clash(
-            Clash::Code | Clash::Challenge,
-        ))) => Err(refuse_known(app, &person.id, address, now.time())?),
+        Err(IssueError::Commit(CommitError::Clash(Clash::Code | Clash::Challenge))) => {
+            Err(refuse_known(app, &person.id, address, now.time())?)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 /// The login that the same call made before; its answer may not have arrived.
-fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Login>, Fault> {
+async fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Login>, Fault> {
     let Some(person) = app.bundle().person_named(name) else { return Ok(None) };
     let snapshot = app.store.read()?;
     let Some(subject) = snapshot.subject(&person.id)? else { return Ok(None) };
@@ -144,11 +150,9 @@ fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Login>, F
     let Some(Resource::Issuance(issuance)) = reply.map(|reply| reply.resource) else {
         return Ok(None);
     };
-    let past = PastIssuance::read(app, subject.actor, issuance)?;
+    let (past, _) = past(app, subject.actor, issuance)?;
     let issuer = (&app.keys.logins, &app.authorities.logins);
-    let tbs = past.intended.tbs.into_vec();
-    let signed =
-        app.issuer.issue_again::<LoginCertificate>(past.index, tbs, issuer, past.unfinished)?;
+    let signed = app.issuer.issue_again::<LoginCertificate>(past, issuer).await?;
     Ok(Some(Login { certificate: signed.text(), serial: x509_serial(issuance) }))
 }
 

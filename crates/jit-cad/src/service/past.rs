@@ -1,53 +1,55 @@
 //! Issuances that were recorded before, to be answered with again.
 
-use jit_ca_core::event::{CertificateIntended, Event};
+use jit_ca_core::event::Event;
 use jit_ca_core::{ActorRef, IssuanceId, RowName};
 use jit_ca_log::Leaf;
 
 use super::Fault;
 use crate::app::App;
-use crate::issuer::Issuance;
-use crate::store::StoreError;
+use crate::issuer::{Issuance, PastIntent};
+use crate::store::{Snapshot, StoreError};
 
-/// An issuance that was recorded: its intent, by its stored bytes.
-#[derive(Debug)]
-pub(super) struct PastIssuance {
-    /// The index of the intent.
-    pub(super) index: u64,
-    /// The intent's entry.
-    pub(super) intended: CertificateIntended,
-    /// The issuance, if its outcome is not in the log.
-    pub(super) unfinished: Option<Issuance>,
+/// Reads what the log holds of an issuance, and the row if it was issued under a grant.
+///
+/// # Errors
+/// If it is not in the log, or its payload is gone.
+pub(super) fn past(
+    app: &App,
+    actor: ActorRef,
+    id: IssuanceId,
+) -> Result<(PastIntent, Option<RowName>), Fault> {
+    let snapshot = app.store.read()?;
+    let damaged = || StoreError::Damaged(format!("the intent of {id} is missing"));
+    let record = snapshot.issuance(id)?.ok_or_else(damaged)?;
+    let Some(Event::CertificateIntended(intended)) = event_at(&snapshot, record.intent)? else {
+        return Err(damaged().into());
+    };
+    let signature = match record.outcome {
+        Some(outcome) => match event_at(&snapshot, outcome)? {
+            Some(Event::CertificateIssued(issued)) => Some(issued.signature.into_vec()),
+            _ => {
+                return Err(
+                    StoreError::Damaged(format!("the outcome of {id} is no certificate")).into()
+                );
+            }
+        },
+        None => None,
+    };
+    let issuance = Issuance { id, grant: record.grant, actor };
+    let row = intended.under.map(|under| under.row);
+    Ok((
+        PastIntent {
+            issuance,
+            index: record.intent,
+            to_be_signed: intended.tbs.into_vec(),
+            signature,
+        },
+        row,
+    ))
 }
 
-impl PastIssuance {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// If it is not in the log, or its payload is gone.
-    pub(super) fn read(app: &App, actor: ActorRef, issuance: IssuanceId) -> Result<Self, Fault> {
-        let snapshot = app.store.read()?;
-        let damaged = || StoreError::Damaged(format!("the intent of {issuance} is missing"));
-        let record = snapshot.issuance(issuance)?.ok_or_else(damaged)?;
-        let leaf = snapshot.leaf(record.intent)?.ok_or_else(damaged)?;
-        let leaf = Leaf::decode(&leaf).map_err(StoreError::from)?;
-        let Some(Event::CertificateIntended(intended)) = snapshot.event(&leaf)? else {
-            return Err(damaged().into());
-        };
-        let issuance = Issuance { id: issuance, grant: record.grant, actor };
-        let unfinished = record.outcome.is_none().then_some(issuance);
-        Ok(Self { index: record.intent, intended: *intended, unfinished })
-    }
-
-    /// The row that it was issued for.
-    ///
-    /// # Errors
-    /// If it was issued under no grant.
-    pub(super) fn row(&self) -> Result<RowName, Fault> {
-        let under = self.intended.under.as_ref();
-        let damaged = || {
-            StoreError::Damaged(format!("the intent of {} is of no grant", self.intended.issuance))
-        };
-        Ok(under.map(|under| under.row.clone()).ok_or_else(damaged)?)
-    }
+fn event_at(snapshot: &Snapshot, index: u64) -> Result<Option<Event>, StoreError> {
+    let leaf = snapshot.leaf(index)?;
+    let leaf = leaf.ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
+    snapshot.event(&Leaf::decode(&leaf)?)
 }

@@ -7,7 +7,7 @@ use redb::ReadableTable as _;
 
 use super::{Clash, Fold, read, ssh_serial};
 use crate::store::StoreError;
-use crate::store::record::{AccessRecord, LoginRecord, SubjectRecord};
+use crate::store::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
 
 impl Fold<'_> {
     /// The index of the last entry that changed the request.
@@ -41,8 +41,14 @@ impl Fold<'_> {
             Event::LoggedIn(login) => self.admit_login(login, now)?,
             Event::LoggedOut(logout) => self.admit_open_login(logout.login.as_slice(), now)?,
             Event::MfaEnrolled(enrolled) => {
-                self.admit_open_login(enrolled.login.as_slice(), now)?
+                let login: Option<LoginRecord> = read(&self.logins, enrolled.login.as_slice())?;
+                match login.is_some_and(|login| login.mfa_at.is_some()) {
+                    true => Err(Clash::Code),
+                    false => self.admit_open_login(enrolled.login.as_slice(), now)?,
+                }
             }
+            Event::CertificateIssued(issued) => self.admit_outcome(issued.issuance.as_bytes())?,
+            Event::IssuanceFailed(failed) => self.admit_outcome(failed.issuance.as_bytes())?,
             Event::RequestMade(made) => self
                 .accesses
                 .get(made.request.as_bytes())?
@@ -117,6 +123,13 @@ impl Fold<'_> {
             grant.window.contains(now) && intended.validity.until <= grant.window.end()
         });
         Ok(open.then_some(()).ok_or(Clash::Access))
+    }
+
+    /// One outcome for each intent.
+    fn admit_outcome(&self, issuance: &[u8; 16]) -> Result<Result<(), Clash>, StoreError> {
+        let record: Option<IssuanceRecord> = read(&self.issuances, issuance)?;
+        let is_first = record.is_some_and(|record| record.outcome.is_none());
+        Ok(is_first.then_some(()).ok_or(Clash::Taken))
     }
 
     fn access_of(&self, grant: &GrantId) -> Result<Option<Access>, StoreError> {

@@ -37,7 +37,7 @@ impl Fold<'_> {
             }
             Event::MfaEnrolled(enrolled) => {
                 self.change_subject(&enrolled.subject.to_string(), |subject| {
-                    subject.totp_step = Some(enrolled.step);
+                    subject.totp_step = subject.totp_step.max(Some(enrolled.step));
                 })?;
                 self.change_login(enrolled.login.as_slice(), |login| login.mfa_at = Some(at))?;
             }
