@@ -1,6 +1,9 @@
 //! Bad input gets a clear 4xx, and changes nothing.
 
-use jit_ca_tests::{Ca, Caller, Lab, Reply};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use jit_ca_tests::{Ca, Caller, Lab, Reply, run, wait_for};
 use serde_json::{Value, json};
 
 struct Scene {
@@ -34,6 +37,11 @@ impl Scene {
     }
 }
 
+/// The log's size, as its checkpoint says.
+fn size(head: &str) -> u64 {
+    head.lines().nth(1).unwrap().parse().unwrap()
+}
+
 /// A whole problem of the caller's own making.
 #[track_caller]
 fn clear(reply: &Reply) {
@@ -45,6 +53,7 @@ fn clear(reply: &Reply) {
 fn bad_input_is_answered_clearly_and_changes_nothing() {
     let scene = Scene::new();
     let before = scene.head();
+    let mut refusals = 0;
     let long = "x".repeat(5000);
     let grant_ssh = format!("/v1/grants/{}/ssh", scene.grant);
     let grant_x509 = format!("/v1/grants/{}/x509", scene.grant);
@@ -99,7 +108,11 @@ fn bad_input_is_answered_clearly_and_changes_nothing() {
         let reply = scene.post(path, body);
         println!("{path} {body:.200}"); // shown when the test fails
         clear(&reply);
+        // What is understood, and refused to somebody known, is an entry and changes nothing else.
+        let code = reply.problem()["code"].as_str().unwrap().to_owned();
+        refusals += u64::from(["key-refused", "not-found"].contains(&code.as_str()));
     }
+    assert!((1..10).contains(&refusals), "{refusals}");
     for path in [
         "/v1/requests/x",
         "/v1/requests/r-00000000000000000000000000",
@@ -114,7 +127,9 @@ fn bad_input_is_answered_clearly_and_changes_nothing() {
     ] {
         clear(&scene.alice.wire.get(path));
     }
-    assert_eq!(scene.head(), before);
+    let expected = size(&before) + refusals;
+    wait_for("the refusals' entries", || (size(&scene.head()) >= expected).then_some(()));
+    assert_eq!(size(&scene.head()), expected);
 }
 
 #[test]
@@ -192,4 +207,36 @@ fn a_post_is_repeatable_by_its_idempotency_key_alone() {
     let first = wire.post_again(&path, &call, &idempotency_key).ok().json();
     let again = wire.post_again(&path, &call, &idempotency_key).ok().json();
     assert_eq!(first, again);
+}
+
+#[test]
+fn a_silent_connection_is_closed() {
+    let lab = Lab::new();
+    let ca = Ca::start(&lab);
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-quiet", "-connect", ca.url().trim_start_matches("https://")]);
+    // Its standard input stays open, so that it says nothing and waits.
+    openssl.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut silent = openssl.spawn().unwrap();
+    wait_for("the end of a connection that says nothing", || silent.try_wait().unwrap());
+}
+
+#[test]
+fn an_x509_certificate_is_the_same_to_the_byte_however_often_it_is_asked_for() {
+    let lab = Lab::new();
+    let ca = Ca::start(&lab);
+    let (alice, bob) = (ca.caller("alice"), ca.caller("bob"));
+    let grant = alice.granted("orders-api", json!({}), &[&bob])["grant"]["id"].clone();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
+    let csr = run(openssl.args(["-subj", "/CN=x", "-keyout", "/dev/null"])).ok().stdout;
+    let path = format!("/v1/grants/{}/x509", grant.as_str().unwrap());
+    let ask = || alice.wire.post_again(&path, &json!({"csr": csr}), "once").ok().body;
+    // ECDSA draws randomness: a second signature would differ.
+    let answers: Vec<String> = thread::scope(|scope| {
+        let asked: Vec<_> = (0..6).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    assert_eq!(ask(), ask());
+    assert!(answers.iter().all(|answer| answer.contains("BEGIN CERTIFICATE")));
 }

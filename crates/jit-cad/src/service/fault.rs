@@ -88,7 +88,10 @@ impl From<jit_ca_cert::Error> for Fault {
     fn from(error: jit_ca_cert::Error) -> Self {
         use jit_ca_cert::Error;
         match error {
-            Error::KeyType { .. } | Error::MalformedKey(_) => {
+            Error::MalformedKey(_) => {
+                Self::bad(error.to_string(), "send the key as its .pub file has it")
+            }
+            Error::KeyType { .. } => {
                 Self::Refused(Refusal::new(RefusalCode::KeyRefused, error.to_string()))
             }
             Error::Possession => {
