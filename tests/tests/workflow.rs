@@ -210,6 +210,29 @@ fn what_a_role_no_longer_gives_is_not_issued() {
 }
 
 #[test]
+fn a_policy_that_is_tightened_holds_for_what_is_pending() {
+    let mut scene = Scene::new();
+    let request = scene.pending("web-shell", json!({}));
+    let narrowed = scene.pending("web-shell", json!({"reason": "INC-43"}));
+    let file = scene.ca.config().with_file_name("roles/web-shell.toml");
+    let role = fs::read_to_string(&file).unwrap();
+    let mut change = |role: &str| {
+        fs::write(&file, role).unwrap();
+        scene.ca.stop();
+        scene.ca.serve();
+    };
+
+    change(&role.replace("count = 1", "count = 2"));
+    let once = scene.bob.approve(&request).ok().json();
+    assert_eq!(once["status"], "pending", "one person was enough when it was asked for: {once:#}");
+    let twice = scene.carol.approve(&request).ok().json();
+    assert_eq!(twice["status"], "approved", "{twice:#}");
+
+    change(&role.replace("extensions = [\"permit-pty\"]", ""));
+    scene.bob.approve(&narrowed).refused("role-changed");
+}
+
+#[test]
 fn a_grant_is_its_holders_and_ends() {
     let scene = Scene::new();
     let request = scene.alice.granted("web-shell", json!({"duration": "3s"}), &[&scene.bob]);
