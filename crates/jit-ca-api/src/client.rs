@@ -18,9 +18,9 @@ pub use error::Error;
 pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
-    ApproveCall, Challenge, DenyCall, Entry, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
-    MfaSecret, Request, RequestCall, Role, SshCall, SshCertificate, StateFilter, Trust, WaitQuery,
-    X509Call, X509Certificate,
+    ApproveCall, Challenge, Consistency, ConsistencyQuery, DenyCall, Entry, LogQuery, LoginCall,
+    LoginReply, Me, MfaConfirm, MfaSecret, Request, RequestCall, Role, SshCall, SshCertificate,
+    StateFilter, Trust, WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -242,15 +242,39 @@ impl Client {
     /// # Errors
     /// As every call: see [`Error`].
     pub fn checkpoint(&self) -> Result<String, Error> {
-        self.http.get_text("/v1/log/checkpoint")
+        self.http.get_text("/log/checkpoint")
     }
 
-    /// The log's entries.
+    /// The checkpoint of the log's first `size` entries: a signed note.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn checkpoint_at(&self, size: u64) -> Result<String, Error> {
+        self.http.get_text(&format!("/v1/log/checkpoints/{size}"))
+    }
+
+    /// The proof that one tree is the beginning of another.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn consistency(&self, query: &ConsistencyQuery) -> Result<Consistency, Error> {
+        self.http.get("/v1/log/consistency", query)
+    }
+
+    /// A part of the log, by its path below `/log/`: `tile/0/000`, `tile/entries/000`, `payloads/000`.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn log_part(&self, path: &str) -> Result<Vec<u8>, Error> {
+        self.http.get_bytes(&format!("/log/{path}"))
+    }
+
+    /// The log's entries; waits for as long as the query says where there is none yet.
     ///
     /// # Errors
     /// As every call: see [`Error`].
     pub fn entries(&self, query: &LogQuery) -> Result<Vec<Entry>, Error> {
-        self.http.get("/v1/log/entries", query)
+        self.http.get_waiting("/v1/log/entries", query, Duration::from_secs(query.wait))
     }
 
     /// One entry of the log.

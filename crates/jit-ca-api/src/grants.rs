@@ -33,6 +33,8 @@ pub struct SshCertificate {
     pub expires: UnixTime,
     /// The index of the log entry that recorded it before it was signed.
     pub entry: u64,
+    /// The proof that the log holds that entry: C2SP tlog-proof, with the leaf as its extra data.
+    pub proof: String,
 }
 
 /// A wish for an X.509 client certificate.
@@ -65,4 +67,6 @@ pub struct X509Certificate {
     pub expires: UnixTime,
     /// The index of the log entry that recorded it before it was signed.
     pub entry: u64,
+    /// The proof that the log holds that entry: C2SP tlog-proof, with the leaf as its extra data.
+    pub proof: String,
 }

@@ -18,9 +18,15 @@
 //! POST /v1/requests/ID/cancel                with MFA   -> Request
 //! POST /v1/grants/ID/ssh     SshCall         with MFA   -> SshCertificate
 //! POST /v1/grants/ID/x509    X509Call        with MFA   -> X509Certificate
-//! GET  /v1/log/checkpoint                    anybody    the signed note, as text
-//! GET  /v1/log/entries?…     LogQuery        read-log   [Entry]
+//! GET  /v1/log/entries?…     LogQuery        read-log   [Entry]     waits for one that is not there yet
 //! GET  /v1/log/entries/N                     read-log   Entry
+//! GET  /v1/log/checkpoints/N                 read-log   the signed note of the first N entries, as text
+//! GET  /v1/log/consistency?… ConsistencyQuery  anybody  Consistency
+//! GET  /v1/openapi.json                      anybody    the OpenAPI document of these calls
+//! GET  /log/checkpoint                       anybody    the newest signed note (C2SP tlog-tiles)
+//! GET  /log/tile/L/N[.p/W]                   anybody    hashes
+//! GET  /log/tile/entries/N[.p/W]             read-log   leaves
+//! GET  /log/payloads/N[.p/W]                 read-log   payloads, with their salts
 //! ```
 //!
 //! Every POST that writes bears an `Idempotency-Key` (1 to 128 visible ASCII characters): the same
@@ -36,10 +42,10 @@ mod problem;
 mod requests;
 
 pub use grants::{SshCall, SshCertificate, X509Call, X509Certificate};
-pub use log::{Entry, LogQuery};
+pub use log::{Consistency, ConsistencyQuery, Entry, LogQuery};
 pub use login::{
-    Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Trust,
-    X509Authority,
+    Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Predecessor,
+    Trust, X509Authority,
 };
 pub use problem::{PROBLEM_JSON, Problem, problem_type};
 pub use requests::{

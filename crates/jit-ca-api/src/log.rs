@@ -28,6 +28,31 @@ pub struct LogQuery {
     /// At most so many; 1,000 if left out, and never more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// How many seconds to wait for such an entry where there is none yet; at most
+    /// [`LONGEST_WAIT`](crate::LONGEST_WAIT).
+    #[serde(default)]
+    pub wait: u64,
+}
+
+/// Which checkpoints to have linked.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsistencyQuery {
+    /// The size of the older tree.
+    pub from: u64,
+    /// The size of the newer one; that of the newest checkpoint if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
+}
+
+/// The proof that one tree is the beginning of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consistency {
+    /// The newer checkpoint: a signed note. Where its size is below `from`, the log has lost entries and there is no
+    /// proof.
+    pub checkpoint: String,
+    /// The proof (RFC 6962 2.1.2), from `from` to the checkpoint's size.
+    pub proof: Vec<Digest>,
 }
 
 /// One entry of the log.

@@ -20,6 +20,18 @@ pub struct Trust {
     pub x509: Vec<X509Authority>,
     /// The SPIFFE trust domain in the names of X.509 certificates.
     pub trust_domain: String,
+    /// The log that this one goes on from, if the CA had one before.
+    #[serde(default)]
+    pub succeeds: Option<Predecessor>,
+}
+
+/// A log that a CA no longer writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// Its last checkpoint that the CA still held the entries of: a signed note.
+    pub checkpoint: String,
+    /// Why it could not go on.
+    pub reason: String,
 }
 
 /// One X.509 authority.

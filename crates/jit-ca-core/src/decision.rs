@@ -23,6 +23,8 @@ pub enum Action {
     Issue,
     /// Read the log's entries and payloads.
     ReadLog,
+    /// Have what the log says of a subject erased.
+    Erase,
 }
 
 impl fmt::Display for Action {
@@ -33,6 +35,7 @@ impl fmt::Display for Action {
             Self::Approve => "approve",
             Self::Issue => "issue",
             Self::ReadLog => "read-log",
+            Self::Erase => "erase",
         })
     }
 }

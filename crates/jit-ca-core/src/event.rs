@@ -3,15 +3,16 @@
 //! Entries once released are for ever: a released struct changes by a new version beside it only,
 //! and an unknown field of a known one is an error.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::workflow::{Approver, Start};
 use crate::{
-    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, Hosts, IssuanceId, Origin,
-    PersonName, RefusalCode, RequestId, RoleName, Row, RowName, Span, SubjectId, Text, UnixTime,
-    Window,
+    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, GroupName, Hosts, IssuanceId,
+    Origin, PersonName, RefusalCode, RequestId, RoleName, Row, RowName, Span, SubjectId, Text,
+    UnixTime, Window,
 };
 
 macro_rules! events {
@@ -67,14 +68,50 @@ events! {
         origin: Origin,
         /// The public keys of all purposes.
         keys: Vec<PublicKey>,
+        /// The log that this one goes on from, if the CA had one before.
+        succeeds: Option<Succession>,
     }
 
-    /// A bundle is in force from here on.
+    /// A file is part of the bundles from here on, in place of any before of this path.
+    ///
+    /// Files and people are entries of their own, so that one can be erased without the others.
+    "bundle.file" FileListed {
+        /// Its path below the configuration's folder.
+        path: String,
+        /// What it says.
+        text: String,
+    }
+
+    /// A file is no longer part of the bundles.
+    "bundle.file.removed" FileRemoved {
+        /// Its path below the configuration's folder.
+        path: String,
+    }
+
+    /// A person is part of the bundles from here on, in place of what was said of that person before.
+    "person" PersonListed {
+        /// Who.
+        subject: SubjectId,
+        /// What the person is called.
+        name: PersonName,
+        /// The groups that the person is in.
+        groups: BTreeSet<GroupName>,
+        /// The keys that the person logs in and approves with: type and base64, as in a `.pub` file.
+        ssh_keys: Vec<String>,
+    }
+
+    /// A person is no longer part of the bundles.
+    "person.removed" PersonRemoved {
+        /// The pseudonym.
+        actor: ActorRef,
+    }
+
+    /// The files and people that are listed here are the bundle in force from here on.
     "bundle" BundleActivated {
-        /// SHA-256 over its files.
+        /// SHA-256 over them.
         hash: Digest,
-        /// The files, whole.
-        files: Vec<File>,
+        /// The time zone in which rules read weekday and minute.
+        zone: String,
     }
 
     /// The daemon starts.
@@ -324,6 +361,30 @@ events! {
         /// What went wrong.
         error: String,
     }
+
+    /// A person ordered that what the log says of a subject be erased; the next entry is that erasure.
+    "erase.order" ErasureOrdered {
+        /// Who.
+        by: SubjectId,
+        /// What that person is called.
+        name: PersonName,
+        /// The signature over the erasure statement.
+        signature: Signature,
+        /// The RFC 6238 step of the code given with it, used up by this.
+        step: u64,
+        /// What the policy was asked and said.
+        decision: Decided,
+    }
+
+    /// Payloads were erased, in the commit of this entry. It names nobody, and is never erased itself.
+    "erase" Erased {
+        /// What for.
+        cause: ErasureCause,
+        /// Why.
+        reason: Text,
+        /// The entries whose payloads are gone: ranges `(first, last)`, sorted, both ends in them.
+        entries: Vec<(u64, u64)>,
+    }
 }
 
 /// One of the CA's public keys.
@@ -336,14 +397,24 @@ pub struct PublicKey {
     pub spki: Bytes,
 }
 
-/// One file of a bundle.
+/// The log that a new one goes on from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct File {
-    /// Its path below the configuration's folder.
-    pub path: String,
-    /// What it says.
-    pub text: String,
+pub struct Succession {
+    /// Its last checkpoint that the CA still held the entries of: a signed note.
+    pub checkpoint: String,
+    /// Why it could not go on.
+    pub reason: Text,
+}
+
+/// What payloads were erased for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ErasureCause {
+    /// A subject, by its pseudonym: the entry before is the order.
+    Subject(ActorRef),
+    /// Age: entries written before this time have been kept for as long as the configuration says.
+    Retention(UnixTime),
 }
 
 /// What was given beside the SSH key at a login.

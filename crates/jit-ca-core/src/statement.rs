@@ -12,7 +12,8 @@ use std::fmt::Display;
 
 use crate::workflow::Start;
 use crate::{
-    Digest, GrantId, Hosts, Origin, PersonName, RequestId, RoleName, Row, Span, SubjectId, Text,
+    ActorRef, Digest, GrantId, Hosts, Origin, PersonName, RequestId, RoleName, Row, Span,
+    SubjectId, Text,
 };
 
 /// The kinds of statements.
@@ -24,6 +25,8 @@ pub enum Kind {
     Possession,
     /// A person approves a request.
     Approval,
+    /// A person orders that what the log says of a subject be erased.
+    Erasure,
     /// What is asked for. Its SHA-256 is the request's hash; it is not signed by itself.
     Request,
 }
@@ -35,6 +38,7 @@ impl Kind {
             Self::Login => "login",
             Self::Possession => "possession",
             Self::Approval => "approval",
+            Self::Erasure => "erasure",
             Self::Request => "request",
         }
     }
@@ -122,6 +126,30 @@ impl Approval<'_> {
             .line("request", self.request)
             .line("duration", self.duration)
             .lines("row", self.rows)
+            .0
+    }
+}
+
+/// A person orders an erasure: signed by one of the person's SSH keys.
+///
+/// It names the subject by the pseudonym alone, so that the signature can be checked afterwards.
+#[derive(Clone, Debug)]
+pub struct Erasure<'a> {
+    /// The log that is to forget.
+    pub origin: &'a Origin,
+    /// Of whom.
+    pub actor: &'a ActorRef,
+    /// Why.
+    pub reason: &'a Text,
+}
+
+impl Erasure<'_> {
+    /// The text to sign.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::Erasure)
+            .line("origin", self.origin)
+            .line("actor", self.actor)
+            .line("reason", self.reason)
             .0
     }
 }

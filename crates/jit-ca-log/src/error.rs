@@ -86,6 +86,13 @@ pub enum Error {
     #[error("the checkpoint bears no signature of {0}")]
     Unsigned(String),
 
+    /// A proof file that is none.
+    #[error("the proof is malformed: it is no c2sp.org/tlog-proof@v1 of an entry")]
+    Proof,
+    /// A path of no part of a log.
+    #[error("{0:?} is no part of a log: write tile/0/000 or tile/0/001.p/17")]
+    Part(String),
+
     /// An SSH signature that can't be read.
     #[error("the SSH signature is malformed")]
     SshSig(#[source] ssh_key::Error),

@@ -15,16 +15,22 @@
 //! on as the bytes that were hashed or signed. Each has one encoding, and reading refuses every
 //! other.
 
+pub mod bundle;
 pub mod checkpoint;
 pub mod entry;
 mod error;
 pub mod hash;
+pub mod part;
 pub mod payload;
+pub mod proof;
 pub mod recorded;
 pub mod sshsig;
 pub mod tree;
 
+pub use bundle::Bundle;
 pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint};
 pub use entry::{EntryType, Ids, Leaf};
 pub use error::Error;
+pub use part::{Part, PartKind};
+pub use proof::Proof;
 pub use recorded::Recorded;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use jit_ca_core::Digest;
 
-use crate::tree::{leaf_hash, verify_inclusion};
-use crate::{Error, Leaf, LogKey, SignedCheckpoint};
+use crate::{Error, Leaf, LogKey, Proof, SignedCheckpoint};
 
 /// A `T` of which the log holds an entry, durably.
 ///
@@ -16,10 +15,7 @@ use crate::{Error, Leaf, LogKey, SignedCheckpoint};
 #[derive(Debug)]
 pub struct Recorded<T> {
     value: T,
-    leaf: Vec<u8>,
-    index: u64,
-    proof: Vec<Digest>,
-    checkpoint: Arc<SignedCheckpoint>,
+    proof: Arc<Proof>,
 }
 
 impl<T> Recorded<T> {
@@ -32,10 +28,11 @@ impl<T> Recorded<T> {
         value: T,
         leaf: Vec<u8>,
         index: u64,
-        proof: Vec<Digest>,
+        hashes: Vec<Digest>,
         checkpoint: Arc<SignedCheckpoint>,
     ) -> Self {
-        Self { value, leaf, index, proof, checkpoint }
+        let checkpoint = checkpoint.as_ref().clone();
+        Self { value, proof: Arc::new(Proof { leaf, index, hashes, checkpoint }) }
     }
 
     /// Checks the proof against the log's key and gives the leaf.
@@ -47,14 +44,7 @@ impl<T> Recorded<T> {
     /// If the checkpoint is not signed by this key, or the leaf is not canonical, says another
     /// index or is not in the tree.
     pub fn verify(&self, key: &LogKey) -> Result<Leaf, Error> {
-        let checkpoint = self.checkpoint.open(key)?;
-        let leaf = Leaf::decode(&self.leaf)?;
-        if leaf.idx != self.index {
-            return Err(Error::Index { expected: self.index, found: leaf.idx });
-        }
-        let (hash, size, root) = (leaf_hash(&self.leaf), checkpoint.size, checkpoint.root);
-        verify_inclusion(hash, self.index, size, &self.proof, root)?;
-        Ok(leaf)
+        self.proof.verify(key).map(|(leaf, _)| leaf)
     }
 
     /// What is recorded.
@@ -64,12 +54,12 @@ impl<T> Recorded<T> {
 
     /// The leaf's index in the log.
     pub fn index(&self) -> u64 {
-        self.index
+        self.proof.index
     }
 
-    /// The checkpoint that covers it.
-    pub fn checkpoint(&self) -> &SignedCheckpoint {
-        &self.checkpoint
+    /// The proof, to be kept beside what comes of it.
+    pub fn proof(&self) -> Arc<Proof> {
+        Arc::clone(&self.proof)
     }
 
     /// What is recorded, for the one use that it was recorded for.
@@ -83,7 +73,7 @@ mod tests {
     use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
     use super::*;
-    use crate::tree::Frontier;
+    use crate::tree::{Frontier, leaf_hash};
     use crate::{Checkpoint, Ids, entry};
 
     fn leaf(idx: u64) -> Vec<u8> {

@@ -89,6 +89,11 @@ impl Bundle {
         self.people.members(groups)
     }
 
+    /// The name of the zone in which rules read weekday and minute.
+    pub fn zone_name(&self) -> &str {
+        self.people.zone.iana_name().unwrap_or("UTC")
+    }
+
     pub(crate) fn zone(&self) -> &TimeZone {
         &self.people.zone
     }

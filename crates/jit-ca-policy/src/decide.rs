@@ -176,6 +176,7 @@ fn deed(question: &Question<'_>) -> String {
         Action::Approve => format!("approve {role} for {name}"),
         Action::Issue => format!("take certificates for {role}"),
         Action::ReadLog => "read the log".to_owned(),
+        Action::Erase => "erase a subject from the log".to_owned(),
     }
 }
 

@@ -18,14 +18,20 @@ use crate::{Person, Role};
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
 
 /// Every action, for slicing.
-const ACTIONS: [Action; 5] =
-    [Action::Request, Action::SkipApproval, Action::Approve, Action::Issue, Action::ReadLog];
+const ACTIONS: [Action; 6] = [
+    Action::Request,
+    Action::SkipApproval,
+    Action::Approve,
+    Action::Issue,
+    Action::ReadLog,
+    Action::Erase,
+];
 
 /// Whether the action is about a role; the others are about the CA.
 pub(crate) fn concerns_a_role(action: Action) -> bool {
     match action {
         Action::Request | Action::SkipApproval | Action::Approve | Action::Issue => true,
-        Action::ReadLog => false,
+        Action::ReadLog | Action::Erase => false,
     }
 }
 

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jit_ca_core::event::{BundleActivated, Event, StrangersRefused, SubjectKnown};
-use jit_ca_core::{ActorRef, Digest, SubjectId, UnixTime};
+use jit_ca_core::event::{Event, StrangersRefused};
+use jit_ca_core::{Digest, SubjectId, UnixTime};
 use jit_ca_log::LogKey;
 use jit_ca_policy::Bundle;
 use tokio::sync::watch;
 
+use crate::activation;
 use crate::authority::Authorities;
 use crate::clock;
-use crate::config::{Config, bundle_files};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::identity::{Challenges, Limiter, Quota};
 use crate::issuer::Issuer;
@@ -146,22 +147,10 @@ impl App {
     /// Makes the log say which bundle is in force, and know everybody in it.
     async fn activate_bundle(&self) -> Result<(), Failure> {
         let snapshot = self.store.read()?;
-        let mut entries = Vec::new();
-        if snapshot.bundle()? != Some(self.config.bundle_hash) {
-            let activated = BundleActivated {
-                hash: self.config.bundle_hash,
-                files: bundle_files(self.bundle()),
-            };
-            entries.push((ActorRef::DAEMON, activated.into()));
-        }
-        for person in self.bundle().people() {
-            if snapshot.subject(&person.id)?.is_none() {
-                let actor = ActorRef::from_bytes(clock::random()?);
-                let known =
-                    SubjectKnown { subject: person.id.clone(), name: person.name.clone(), actor };
-                entries.push((actor, known.into()));
-            }
-        }
+        let actor = |subject: &SubjectId| -> Result<_, Failure> {
+            Ok(snapshot.subject(subject)?.map(|known| known.actor))
+        };
+        let entries = activation::entries(&snapshot.listed()?, &self.config.listed, actor)?;
         if !entries.is_empty() {
             self.sequencer.commit(Proposal::new(clock::now(), entries)).await?;
         }

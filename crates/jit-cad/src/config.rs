@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jit_ca_cert::{CaName, ServerName, TrustDomain};
-use jit_ca_core::{Digest, Origin, Span, event};
-use jit_ca_log::hash::sha256;
+use jit_ca_core::event::PersonListed;
+use jit_ca_core::{Digest, Origin, Span};
 use jit_ca_policy::{Bundle, SourceFile};
 
 pub use embedded::EMBEDDED;
@@ -45,6 +45,8 @@ pub struct Config {
     pub login_idle: Span,
     /// The policy.
     pub bundle: Bundle,
+    /// The policy, as the log lists it.
+    pub listed: jit_ca_log::Bundle,
     /// The policy's hash.
     pub bundle_hash: Digest,
 }
@@ -79,6 +81,8 @@ impl Config {
         let bundle = read_bundle(base).map_err(|found| faults.extend(found)).ok();
         match (file, bundle) {
             (Some(file), Some(bundle)) if faults.is_empty() => Ok(Self {
+                bundle_hash: listed(&bundle).hash(),
+                listed: listed(&bundle),
                 ca_name: file.ca_name,
                 origin: file.origin,
                 trust_domain: file.trust_domain,
@@ -90,7 +94,6 @@ impl Config {
                 admin_socket: base.join(file.admin_socket),
                 login_longest: file.login_longest,
                 login_idle: file.login_idle,
-                bundle_hash: bundle_hash(&bundle),
                 bundle,
             }),
             _ => Err(Faults(faults)),
@@ -98,22 +101,17 @@ impl Config {
     }
 }
 
-/// The files of a bundle, as the log keeps them.
-pub fn bundle_files(bundle: &Bundle) -> Vec<event::File> {
-    let files = bundle.files().iter();
-    files.map(|file| event::File { path: file.path.clone(), text: file.text.clone() }).collect()
-}
-
-/// SHA-256 over the bundle's files in the order of their paths: for each the length of its path in
-/// bytes and of its text, as decimal lines, then both.
-fn bundle_hash(bundle: &Bundle) -> Digest {
-    let mut bytes = Vec::new();
-    for file in bundle.files() {
-        bytes.extend(format!("{}\n{}\n", file.path.len(), file.text.len()).bytes());
-        bytes.extend(file.path.bytes());
-        bytes.extend(file.text.bytes());
-    }
-    sha256(&bytes)
+/// A bundle as the log lists it.
+fn listed(bundle: &Bundle) -> jit_ca_log::Bundle {
+    let files = bundle.files().iter().filter(|file| file.path != jit_ca_log::bundle::USERS);
+    let people = bundle.people().map(|person| PersonListed {
+        subject: person.id.clone(),
+        name: person.name.clone(),
+        groups: person.groups.clone(),
+        ssh_keys: person.ssh_keys.iter().map(ToString::to_string).collect(),
+    });
+    let files = files.map(|file| (file.path.clone(), file.text.clone()));
+    jit_ca_log::Bundle::new(bundle.zone_name(), files, people)
 }
 
 fn read_bundle(base: &Path) -> Result<Bundle, Vec<String>> {

@@ -9,12 +9,14 @@ use jit_ca_cert::x509::{
     CaCertificate, ISSUING_LIFETIME, IssuingCertificate, ROOT_LIFETIME, RootCertificate,
 };
 use jit_ca_cert::{BACKDATE, Intent, Key, Profile, Signed};
-use jit_ca_core::event::{BundleActivated, LogInit};
-use jit_ca_core::{ActorRef, Digest, IssuanceId, Span, UnixTime};
+use jit_ca_core::event::LogInit;
+use jit_ca_core::{ActorRef, Digest, IssuanceId, Span, SubjectId, UnixTime};
+use jit_ca_log::Bundle;
 
+use crate::activation;
 use crate::authority::{Authorities, certificate_path};
 use crate::clock;
-use crate::config::{Config, EMBEDDED, bundle_files};
+use crate::config::{Config, EMBEDDED};
 use crate::failure::Failure;
 use crate::issuer::{Issuance, Issuer, intended, x509_serial};
 use crate::keys::{self, Keys, make_private_folder};
@@ -64,9 +66,11 @@ async fn make(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure>
     let log_key = log.log_key(config.origin.clone());
     let store = Arc::new(Store::create(&config.store)?);
     let sequencer = Sequencer::start(store, log, &config.origin)?;
-    let begin = LogInit { origin: config.origin.clone(), keys: keys::logged(&public) };
-    let bundle = BundleActivated { hash: config.bundle_hash, files: bundle_files(&config.bundle) };
-    let entries = vec![(ActorRef::DAEMON, begin.into()), (ActorRef::DAEMON, bundle.into())];
+    let keys_logged = keys::logged(&public);
+    let begin = LogInit { origin: config.origin.clone(), keys: keys_logged, succeeds: None };
+    let mut entries = vec![(ActorRef::DAEMON, begin.into())];
+    let nobody = |_: &SubjectId| Ok::<_, Failure>(None);
+    entries.extend(activation::entries(&Bundle::empty(), &config.listed, nobody)?);
     sequencer.commit(Proposal::new(clock::now(), entries)).await?;
 
     // 3. The CA's own certificates, which the log holds before they are signed, as it does all others.

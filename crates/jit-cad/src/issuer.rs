@@ -7,7 +7,7 @@ use jit_ca_core::event::{
     CertificateIntended, CertificateIssued, Event, IssuanceFailed, IssuedUnder, Validity,
 };
 use jit_ca_core::{ActorRef, GrantId, IssuanceId, UnixTime};
-use jit_ca_log::{LogKey, Recorded};
+use jit_ca_log::{LogKey, Proof, Recorded};
 
 use crate::clock;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
@@ -64,7 +64,8 @@ impl Issuer {
         Self { sequencer, log_key: Arc::new(log_key) }
     }
 
-    /// Records the intent as the last of the proposal's entries, signs it, and has the outcome recorded.
+    /// Records the intent as the last of the proposal's entries, signs it, and has the outcome recorded. Gives the
+    /// proof of the record beside the certificate.
     ///
     /// # Errors
     /// If it was not recorded (then nothing was signed), or the signed certificate is not what was intended (then
@@ -75,15 +76,15 @@ impl Issuer {
         intent: Intent<C>,
         (key, issuer): (&Key<C::Purpose>, &C::Issuer),
         proposal: Proposal,
-    ) -> Result<(Signed<C>, u64), IssueError> {
+    ) -> Result<(Signed<C>, Arc<Proof>), IssueError> {
         // 1. The intent becomes durable, with all that it rests on checked at that moment.
         let nth = proposal.entries.len().saturating_sub(1);
         let committed = self.sequencer.commit(proposal).await?;
         // 2. The proof that it is in the log.
         let recorded = committed.recorded(nth, intent)?;
         // 3. The key checks the proof, signs those bytes, and reads back what came out.
-        let index = recorded.index();
-        Ok((self.sign(issuance, recorded, key, issuer)?, index))
+        let proof = recorded.proof();
+        Ok((self.sign(issuance, recorded, key, issuer)?, proof))
     }
 
     /// The certificate of an intent that was recorded before. If its outcome is in the log, it is that one to the
@@ -95,14 +96,16 @@ impl Issuer {
         &self,
         past: PastIntent,
         (key, issuer): (&Key<C::Purpose>, &C::Issuer),
-    ) -> Result<Signed<C>, IssueError> {
+    ) -> Result<(Signed<C>, Arc<Proof>), IssueError> {
         let intent = Intent::restore(past.to_be_signed, issuer)?;
-        if let Some(signature) = past.signature {
-            let certificate = C::finish(intent.to_be_signed(), &signature);
-            return Ok(intent.check(certificate, issuer)?);
-        }
         let recorded = self.sequencer.recorded(past.index, intent).await?;
-        self.sign(past.issuance, recorded, key, issuer)
+        let proof = recorded.proof();
+        if let Some(signature) = past.signature {
+            let intent = recorded.into_inner();
+            let certificate = C::finish(intent.to_be_signed(), &signature);
+            return Ok((intent.check(certificate, issuer)?, proof));
+        }
+        Ok((self.sign(past.issuance, recorded, key, issuer)?, proof))
     }
 
     fn sign<C: Profile>(

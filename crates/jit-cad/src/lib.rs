@@ -10,6 +10,7 @@
 //! on a snapshot and proposes entries; the [`sequencer`] alone writes them. The [`issuer`] signs what it
 //! wrote. Only [`clock`] reads the time and draws random bytes.
 
+pub mod activation;
 pub mod admin;
 pub mod app;
 pub mod authority;

@@ -85,12 +85,16 @@ impl Http {
         read(&url, &answer)
     }
 
-    pub(super) fn get_text(&self, path: &str) -> Result<String, Error> {
+    pub(super) fn get_bytes(&self, path: &str) -> Result<Vec<u8>, Error> {
         let url = self.url(path);
-        let answer = self.repeated(&url, || self.agent.get(&url).call())?;
-        String::from_utf8(answer.body).map_err(|error| Error::Protocol {
+        Ok(self.repeated(&url, || self.agent.get(&url).call())?.body)
+    }
+
+    pub(super) fn get_text(&self, path: &str) -> Result<String, Error> {
+        let (url, status) = (self.url(path), 200);
+        String::from_utf8(self.get_bytes(path)?).map_err(|error| Error::Protocol {
             url,
-            status: answer.status,
+            status,
             source: error.into(),
         })
     }
@@ -281,7 +285,7 @@ mod tests {
         };
         let mut pairs = pairs(&query).unwrap();
         pairs.sort();
-        let expected = [("limit", "5"), ("role", "web-shell"), ("start", "0")];
+        let expected = [("limit", "5"), ("role", "web-shell"), ("start", "0"), ("wait", "0")];
         assert!(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).eq(expected));
     }
 

@@ -122,6 +122,7 @@ fn trust(pin: Digest) -> Option<String> {
         ssh_user_ca: String::new(),
         ssh_host_ca: String::new(),
         x509: Vec::<X509Authority>::new(),
+        succeeds: None,
         trust_domain: "example.org".to_owned(),
     };
     answer("200 OK", "application/json", &serde_json::to_string(&trust).unwrap())

@@ -81,9 +81,14 @@ fn what_a_role_requires_no_rule_can_give() {
 #[test]
 fn nothing_is_done_without_a_second_factor() {
     let bundle = with_rules(ALLOW_ALL).unwrap();
-    for action in
-        [Action::Request, Action::SkipApproval, Action::Approve, Action::Issue, Action::ReadLog]
-    {
+    for action in [
+        Action::Request,
+        Action::SkipApproval,
+        Action::Approve,
+        Action::Issue,
+        Action::ReadLog,
+        Action::Erase,
+    ] {
         let requester = match action {
             Action::Approve => "local/u-2",
             _ => "local/u-1",
@@ -126,6 +131,7 @@ fn what_no_rule_permits_is_refused() {
         (Action::Approve, "u-2", "u-1", "bob approve shell for alice"),
         (Action::Issue, "u-1", "u-1", "alice take certificates for shell"),
         (Action::ReadLog, "u-1", "u-1", "alice read the log"),
+        (Action::Erase, "u-1", "u-1", "alice erase a subject from the log"),
     ] {
         let mut facts = facts(action, subject, "shell");
         facts.requester = Some(format!("local/{requester}").parse().unwrap());

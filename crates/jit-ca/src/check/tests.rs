@@ -65,6 +65,7 @@ fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
             certificate: clients.to_owned(),
         }],
         trust_domain: "example.org".to_owned(),
+        succeeds: None,
     };
     let url = "https://ca.example.org".to_owned();
     let key = EphemeralKey::generate().unwrap();
@@ -81,6 +82,7 @@ impl Scene {
             serial: "1".to_owned(),
             expires: UnixTime::from_secs(certificate.valid_before()),
             entry: 1,
+            proof: String::new(),
         };
         let under = (&self.request, &self.grant, &self.row);
         ssh_certificate(&self.ca, &reply, under, &self.key.public_key()).map_err(|error| {
@@ -176,6 +178,7 @@ fn an_x509_certificate_is_taken_only_as_it_was_granted() {
             serial: "01".to_owned(),
             expires: UnixTime::from_secs(until),
             entry: 1,
+            proof: String::new(),
         };
         x509_certificate(&scene.ca, &reply, &scene.grant, &ours)
             .map_err(|error| (error.exit(), error.to_string()))

@@ -36,8 +36,7 @@ fn list(context: &Context, arguments: LogListCommand) -> Result<()> {
         role: arguments.role,
         from: arguments.from,
         to: arguments.to,
-        start: 0,
-        limit: None,
+        ..LogQuery::default()
     };
     let entries = entries(&ca, query, arguments.limit)?;
     context.printer.data(&entries, |entries| entries_table(entries));

@@ -31,5 +31,6 @@ pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<Trust> {
         pin: app.pin(),
         x509: x509.into_iter().map(authority).collect(),
         trust_domain: app.config.trust_domain.to_string(),
+        succeeds: None,
     })
 }

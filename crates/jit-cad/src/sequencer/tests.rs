@@ -43,7 +43,9 @@ impl Lab {
         let lab = Self { store, sequencer, log_key, folder };
         let subject = "local/u-1".parse().unwrap();
         let known = SubjectKnown { subject, name: "alice".parse().unwrap(), actor: ALICE };
-        lab.write(vec![LogInit { origin, keys: Vec::new() }.into(), known.into()]).await.unwrap();
+        lab.write(vec![LogInit { origin, keys: Vec::new(), succeeds: None }.into(), known.into()])
+            .await
+            .unwrap();
         lab
     }
 
@@ -86,7 +88,7 @@ async fn many_at_once_stand_one_after_the_other_under_consistent_checkpoints() {
                 sequencer.commit(Proposal::new(clock::now(), vec![(ALICE, event)])).await.unwrap();
             let recorded = committed.recorded(0, ()).unwrap();
             assert_eq!(recorded.verify(&log_key).unwrap().entry_type.as_str(), "issue.intent");
-            seen.lock().unwrap().push(recorded.checkpoint().open(&log_key).unwrap());
+            seen.lock().unwrap().push(recorded.proof().checkpoint.open(&log_key).unwrap());
             recorded.index()
         })
     });

@@ -13,6 +13,7 @@ use jit_ca_core::workflow::{Access, Refusal};
 use jit_ca_core::{
     Action, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
 };
+use jit_ca_log::Proof;
 use jit_ca_log::hash::sha256;
 use jit_ca_log::sshsig;
 
@@ -89,7 +90,7 @@ pub async fn ssh(
             )
         });
         match app.issuer.issue(issuance, intent, issuer, proposal).await {
-            Ok((signed, entry)) => return Ok(ssh_answer(&signed, ready.row.name(), entry)),
+            Ok((signed, proof)) => return Ok(ssh_answer(&signed, ready.row.name(), &proof)),
             Err(error) => try_again(error)?,
         }
     }
@@ -143,7 +144,7 @@ pub async fn x509(
             intended(issuance.id, &intent, x509_serial(issuance.id), validity, Some(under))
         });
         match app.issuer.issue(issuance, intent, issuer, proposal).await {
-            Ok((signed, entry)) => return Ok(x509_answer(app, &signed, ready.row.name(), entry)),
+            Ok((signed, proof)) => return Ok(x509_answer(app, &signed, ready.row.name(), &proof)),
             Err(error) => try_again(error)?,
         }
     }
@@ -340,10 +341,9 @@ async fn ssh_again(
 ) -> Result<SshCertificate, Fault> {
     let (past, row) = past(app, caller.actor, issuance)?;
     let row = row.ok_or(Fault::NotFound("row"))?;
-    let index = past.index;
     let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
-    let signed = app.issuer.issue_again::<UserCertificate>(past, issuer).await?;
-    Ok(ssh_answer(&signed, row, index))
+    let (signed, proof) = app.issuer.issue_again::<UserCertificate>(past, issuer).await?;
+    Ok(ssh_answer(&signed, row, &proof))
 }
 
 async fn x509_again(
@@ -353,13 +353,12 @@ async fn x509_again(
 ) -> Result<X509Certificate, Fault> {
     let (past, row) = past(app, caller.actor, issuance)?;
     let row = row.ok_or(Fault::NotFound("row"))?;
-    let index = past.index;
     let issuer = (&app.keys.clients, &app.authorities.clients);
-    let signed = app.issuer.issue_again::<ClientCertificate>(past, issuer).await?;
-    Ok(x509_answer(app, &signed, row, index))
+    let (signed, proof) = app.issuer.issue_again::<ClientCertificate>(past, issuer).await?;
+    Ok(x509_answer(app, &signed, row, &proof))
 }
 
-fn ssh_answer(signed: &Signed<UserCertificate>, row: RowName, entry: u64) -> SshCertificate {
+fn ssh_answer(signed: &Signed<UserCertificate>, row: RowName, proof: &Proof) -> SshCertificate {
     let content = signed.content();
     SshCertificate {
         issuance: content.issuance,
@@ -368,7 +367,8 @@ fn ssh_answer(signed: &Signed<UserCertificate>, row: RowName, entry: u64) -> Ssh
         certificate: signed.text(),
         serial: content.serial.as_u64().to_string(),
         expires: content.window.end(),
-        entry,
+        entry: proof.index,
+        proof: proof.to_string(),
     }
 }
 
@@ -376,7 +376,7 @@ fn x509_answer(
     app: &App,
     signed: &Signed<ClientCertificate>,
     row: RowName,
-    entry: u64,
+    proof: &Proof,
 ) -> X509Certificate {
     let content = signed.content();
     X509Certificate {
@@ -387,7 +387,8 @@ fn x509_answer(
         chain: app.authorities.clients.pem(),
         serial: hex(&x509_serial(content.issuance)),
         expires: content.window.end(),
-        entry,
+        entry: proof.index,
+        proof: proof.to_string(),
     }
 }
 

@@ -152,7 +152,7 @@ async fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Log
     };
     let (past, _) = past(app, subject.actor, issuance)?;
     let issuer = (&app.keys.logins, &app.authorities.logins);
-    let signed = app.issuer.issue_again::<LoginCertificate>(past, issuer).await?;
+    let (signed, _) = app.issuer.issue_again::<LoginCertificate>(past, issuer).await?;
     Ok(Some(Login { certificate: signed.text(), serial: x509_serial(issuance) }))
 }
 

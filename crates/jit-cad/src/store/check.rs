@@ -58,6 +58,8 @@ impl Snapshot {
         self.compare(other, fold::ISSUANCES)?;
         self.compare(other, fold::SSH_SERIALS)?;
         self.compare(other, fold::INDEX)?;
+        self.compare(other, fold::FILES)?;
+        self.compare(other, fold::PEOPLE)?;
         self.compare(other, fold::BUNDLE)
     }
 

@@ -36,8 +36,14 @@ pub(super) const SSH_SERIALS: TableDefinition<'_, u64, &[u8; 16]> =
     TableDefinition::new("fold.ssh_serials");
 /// One byte for what is indexed, the key, and the entry's index: which entries concern what.
 pub(super) const INDEX: TableDefinition<'_, &[u8], ()> = TableDefinition::new("fold.index");
-/// The hash of the bundle in force: one row.
-pub(super) const BUNDLE: TableDefinition<'_, (), &[u8; 32]> = TableDefinition::new("fold.bundle");
+/// Path to text: the files that bundles consist of now.
+pub(super) const FILES: TableDefinition<'_, &str, &str> = TableDefinition::new("fold.files");
+/// Pseudonym to [`jit_ca_core::event::PersonListed`]: the people that bundles consist of now.
+pub(super) const PEOPLE: TableDefinition<'_, &[u8; 16], &[u8]> =
+    TableDefinition::new("fold.people");
+/// The hash and the time zone of the bundle in force: one row.
+pub(super) const BUNDLE: TableDefinition<'_, (), (&[u8; 32], &str)> =
+    TableDefinition::new("fold.bundle");
 
 /// What an entry is found by.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +108,9 @@ pub(super) struct Fold<'t> {
     issuances: Table<'t, &'static [u8; 16], &'static [u8]>,
     ssh_serials: Table<'t, u64, &'static [u8; 16]>,
     index: Table<'t, &'static [u8], ()>,
-    bundle: Table<'t, (), &'static [u8; 32]>,
+    files: Table<'t, &'static str, &'static str>,
+    people: Table<'t, &'static [u8; 16], &'static [u8]>,
+    bundle: Table<'t, (), (&'static [u8; 32], &'static str)>,
 }
 
 impl<'t> Fold<'t> {
@@ -118,6 +126,8 @@ impl<'t> Fold<'t> {
             issuances: transaction.open_table(ISSUANCES)?,
             ssh_serials: transaction.open_table(SSH_SERIALS)?,
             index: transaction.open_table(INDEX)?,
+            files: transaction.open_table(FILES)?,
+            people: transaction.open_table(PEOPLE)?,
             bundle: transaction.open_table(BUNDLE)?,
         })
     }

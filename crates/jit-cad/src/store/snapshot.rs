@@ -1,9 +1,9 @@
 //! A snapshot: the state as one commit left it, for any number of readers.
 
-use jit_ca_core::event::Event;
+use jit_ca_core::event::{Event, PersonListed};
 use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, RequestId, SubjectId, UnixTime};
 use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
-use jit_ca_log::{Leaf, entry, payload};
+use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableTable as _};
 
 use super::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
@@ -119,7 +119,30 @@ impl Snapshot {
     /// If redb fails.
     pub fn bundle(&self) -> Result<Option<Digest>, StoreError> {
         let table = self.transaction.open_table(fold::BUNDLE)?;
-        Ok(table.get(())?.map(|hash| Digest::from_bytes(*hash.value())))
+        Ok(table.get(())?.map(|row| Digest::from_bytes(*row.value().0)))
+    }
+
+    /// The bundle that the log lists now: its files and people.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn listed(&self) -> Result<Bundle, StoreError> {
+        let zone = self.transaction.open_table(fold::BUNDLE)?.get(())?;
+        let zone = zone.map_or_else(|| Bundle::empty().zone, |row| row.value().1.to_owned());
+        let files: Result<Vec<_>, StoreError> = self
+            .transaction
+            .open_table(fold::FILES)?
+            .iter()?
+            .map(|row| row.map(|(path, text)| (path.value().to_owned(), text.value().to_owned())))
+            .map(|row| Ok(row?))
+            .collect();
+        let people: Result<Vec<PersonListed>, StoreError> = self
+            .transaction
+            .open_table(fold::PEOPLE)?
+            .iter()?
+            .map(|row| Ok(payload::decode(row?.1.value())?))
+            .collect();
+        Ok(Bundle::new(&zone, files?, people?))
     }
 
     /// A request.

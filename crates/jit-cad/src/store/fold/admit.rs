@@ -21,7 +21,7 @@ impl Fold<'_> {
 
     /// The bundle in force.
     pub(in crate::store) fn bundle(&self) -> Result<Option<Digest>, StoreError> {
-        Ok(self.bundle.get(())?.map(|hash| Digest::from_bytes(*hash.value())))
+        Ok(self.bundle.get(())?.map(|row| Digest::from_bytes(*row.value().0)))
     }
 
     /// Whether the event may follow on what the tables hold: whatever is used once has not been used, whatever is
@@ -46,6 +46,12 @@ impl Fold<'_> {
                     true => Err(Clash::Code),
                     false => self.admit_open_login(enrolled.login.as_slice(), now)?,
                 }
+            }
+            Event::ErasureOrdered(order) => {
+                let subject: Option<SubjectRecord> =
+                    read(&self.subjects, order.by.to_string().as_str())?;
+                let unused = subject.and_then(|subject| subject.totp_step);
+                unused.is_some_and(|last| order.step > last).then_some(()).ok_or(Clash::Code)
             }
             Event::CertificateIssued(issued) => self.admit_outcome(issued.issuance.as_bytes())?,
             Event::IssuanceFailed(failed) => self.admit_outcome(failed.issuance.as_bytes())?,

@@ -16,7 +16,24 @@ impl Fold<'_> {
         let at = UnixTime::from_secs(leaf.ts_ms / 1_000);
         match event {
             Event::BundleActivated(activated) => {
-                self.bundle.insert((), activated.hash.as_bytes())?;
+                self.bundle.insert((), (activated.hash.as_bytes(), activated.zone.as_str()))?;
+            }
+            Event::FileListed(file) => {
+                self.files.insert(file.path.as_str(), file.text.as_str())?;
+            }
+            Event::FileRemoved(file) => {
+                self.files.remove(file.path.as_str())?;
+            }
+            Event::PersonListed(person) => {
+                write(&mut self.people, leaf.actor.as_bytes(), person.as_ref())?;
+            }
+            Event::PersonRemoved(person) => {
+                self.people.remove(person.actor.as_bytes())?;
+            }
+            Event::ErasureOrdered(order) => {
+                self.change_subject(&order.by.to_string(), |subject| {
+                    subject.totp_step = subject.totp_step.max(Some(order.step));
+                })?;
             }
             Event::SubjectKnown(known) => {
                 let record = SubjectRecord {
