@@ -196,10 +196,8 @@ impl Pair {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use jit_ca_core::{ActorRef, Digest};
-    use jit_ca_log::{Ids, Leaf, tree};
+    use jit_ca_log::{Ids, Leaf, Proof, tree};
 
     use super::*;
     use crate::purpose::Root;
@@ -220,8 +218,9 @@ mod tests {
         let leaf = leaf.encode();
         let origin = "log.test".parse().unwrap();
         let checkpoint = Checkpoint { origin, size: 1, root: tree::leaf_hash(&leaf) };
-        let checkpoint = Arc::new(log.sign_checkpoint(&checkpoint).unwrap());
-        Recorded::assertion(intent, leaf, 0, vec![], checkpoint)
+        let checkpoint = log.sign_checkpoint(&checkpoint).unwrap();
+        let proof = Proof { leaf, index: 0, hashes: vec![], checkpoint };
+        Recorded::assertion(intent, proof)
     }
 
     #[test]

@@ -6,8 +6,8 @@ use jit_ca_cert::x509::{
 };
 use jit_ca_cert::{Error, Intent, Key, Profile, purpose};
 use jit_ca_core::{Digest, Span};
-use jit_ca_log::Recorded;
 use jit_ca_log::tree::leaf_hash;
+use jit_ca_log::{Proof, Recorded};
 
 use crate::support::{
     CA, START, TestLog, client_certificate, issuance, kek, leaf, login_certificate,
@@ -43,8 +43,10 @@ fn nothing_is_signed_that_the_log_does_not_prove() {
     // Another log's checkpoint; a leaf that is not in the tree; a proof that leads elsewhere.
     assert!(matches!(fault(TestLog::new().record(intent())), Error::Record(_)));
     let (first, second) = (leaf("daemon.start", None, 0), leaf("issue.intent", tbs, 1));
-    let with =
-        |proof, checkpoint| Recorded::assertion(intent(), second.clone(), 1, proof, checkpoint);
+    let with = |hashes, checkpoint| {
+        let leaf = second.clone();
+        Recorded::assertion(intent(), Proof { leaf, index: 1, hashes, checkpoint })
+    };
     let empty = CA.log.checkpoint([&first, &first]);
     assert!(matches!(fault(with(vec![leaf_hash(&first)], empty)), Error::Record(_)));
     let good = CA.log.checkpoint([&first, &second]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use jit_ca_cert::purpose::{Clients, Issuing, Log, Logins, Root, Servers, SshUser};
 use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
@@ -14,7 +14,7 @@ use jit_ca_cert::x509::{
 use jit_ca_cert::{Intent, Key, KeyEncryptionKey, Profile, Signed, SubjectKey};
 use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, Span, UnixTime, Window};
 use jit_ca_log::tree::{Frontier, leaf_hash};
-use jit_ca_log::{Checkpoint, Ids, Leaf, LogKey, Recorded, SignedCheckpoint, entry};
+use jit_ca_log::{Checkpoint, Ids, Leaf, LogKey, Proof, Recorded, SignedCheckpoint, entry};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -137,10 +137,11 @@ impl TestLog {
     ) -> Recorded<T> {
         let (first, second) = (leaf("daemon.start", None, 0), leaf(entry_type, tbs, 1));
         let checkpoint = self.checkpoint([&first, &second]);
-        Recorded::assertion(value, second, 1, vec![leaf_hash(&first)], checkpoint)
+        let hashes = vec![leaf_hash(&first)];
+        Recorded::assertion(value, Proof { leaf: second, index: 1, hashes, checkpoint })
     }
 
-    pub(crate) fn checkpoint(&self, leaves: [&[u8]; 2]) -> Arc<SignedCheckpoint> {
+    pub(crate) fn checkpoint(&self, leaves: [&[u8]; 2]) -> SignedCheckpoint {
         let mut tree = Frontier::default();
         for leaf in leaves {
             tree.push(leaf_hash(leaf));
@@ -150,7 +151,7 @@ impl TestLog {
             size: tree.size(),
             root: tree.root(),
         };
-        Arc::new(self.signer.sign_checkpoint(&checkpoint).unwrap())
+        self.signer.sign_checkpoint(&checkpoint).unwrap()
     }
 }
 

@@ -158,6 +158,14 @@ events! {
         step: u64,
     }
 
+    /// A subject keeps the second factor that it had in the log before; only where `log.init` names one.
+    "mfa.kept" MfaKept {
+        /// Who.
+        subject: SubjectId,
+        /// The newest RFC 6238 step of which a code may have been used, used up by this.
+        step: u64,
+    }
+
     /// A subject logged in.
     "login" LoggedIn {
         /// Who.

@@ -73,8 +73,10 @@ impl FromStr for Network {
         };
         let address: IpAddr = address.parse().map_err(|_| fault())?;
         let network = Self { address, prefix: prefix.unwrap_or_else(|| width(address)) };
-        // sshd refuses a list with host bits set (addrmatch.c), and with it the certificate.
-        if network.prefix <= width(address) && network.host_bits_are_zero() {
+        // sshd refuses a list with host bits set (addrmatch.c), and with it the certificate. IPv4 in the clothes of
+        // IPv6 (RFC 4291 2.5.5.2) has two texts, and no caller comes from there.
+        let has_one_text = address.to_canonical() == address;
+        if network.prefix <= width(address) && network.host_bits_are_zero() && has_one_text {
             Ok(network)
         } else {
             Err(fault())
@@ -96,7 +98,15 @@ mod tests {
         assert!(!network.contains("11.0.0.0".parse().unwrap()));
         assert!("0.0.0.0/0".parse::<Network>().unwrap().contains("1.2.3.4".parse().unwrap()));
         assert_eq!("2001:db8::1".parse::<Network>().unwrap().to_string(), "2001:db8::1/128");
-        for wrong in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "web1", "", "10.0.0.0/-1"] {
+        for wrong in [
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "web1",
+            "",
+            "10.0.0.0/-1",
+            "::ffff:10.0.0.0/104",
+        ] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
     }

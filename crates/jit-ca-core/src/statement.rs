@@ -141,15 +141,23 @@ pub struct Erasure<'a> {
     pub actor: &'a ActorRef,
     /// Why.
     pub reason: &'a Text,
+    /// The entries whose payloads are to go, as ranges with both ends in them: no more, and no others.
+    pub entries: &'a [(u64, u64)],
 }
 
 impl Erasure<'_> {
     /// The text to sign.
     pub fn text(&self) -> String {
+        let range = |(first, last): &(u64, u64)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        };
+        let entries: Vec<String> = self.entries.iter().map(range).collect();
         Lines::new(Kind::Erasure)
             .line("origin", self.origin)
             .line("actor", self.actor)
             .line("reason", self.reason)
+            .line("entries", entries.join(","))
             .0
     }
 }
@@ -222,6 +230,25 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_erasure_statement_names_every_entry() {
+        let text = Erasure {
+            origin: &"ca.example.org/jit-ca".parse().unwrap(),
+            actor: &ActorRef::from_bytes([7; 16]),
+            reason: &"DPO-31".parse().unwrap(),
+            entries: &[(3, 5), (9, 9), (12, 20)],
+        }
+        .text();
+        assert_eq!(
+            text,
+            "jit-ca erasure v1\n\
+             origin: ca.example.org/jit-ca\n\
+             actor: 07070707070707070707070707070707\n\
+             reason: DPO-31\n\
+             entries: 3-5,9,12-20\n"
+        );
+    }
 
     #[test]
     fn the_request_statement_is_for_ever() {

@@ -170,6 +170,14 @@ impl SignedCheckpoint {
         &self.note
     }
 
+    /// What the note says, with no signature checked: for looking at, never for resting on.
+    ///
+    /// # Errors
+    /// If it is no checkpoint.
+    pub fn unverified(&self) -> Result<Checkpoint, Error> {
+        parts(&self.note)?.0.parse()
+    }
+
     /// The checkpoint, once the log's signature is found to hold.
     ///
     /// # Errors

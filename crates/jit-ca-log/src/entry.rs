@@ -24,6 +24,8 @@
 //! reader refuses every other key, a missing one, any other encoding, and more than 65,535 bytes
 //! (C2SP tlog-tiles bounds an entry by its 2-byte length).
 
+mod ids;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -32,6 +34,8 @@ use minicbor::{Decoder, Encoder};
 
 use crate::Error;
 use crate::hash::sha256_of;
+
+pub use ids::tbs;
 
 /// No leaf is longer.
 pub const LONGEST_LEAF: usize = 65_535;

@@ -61,6 +61,14 @@ pub enum Error {
         /// The size of the tree.
         size: u64,
     },
+    /// Hashes that are not the right edge of a tree of this size.
+    #[error("the edge of a tree of {size} leaves does not have {found} hashes")]
+    Edge {
+        /// The number of leaves.
+        size: u64,
+        /// The number of hashes.
+        found: usize,
+    },
     /// The tree can't grow any more.
     #[error("the tree is full")]
     Full,

@@ -11,10 +11,13 @@
 //!                       └────────── inclusion proof ───────────────────> Recorded<T> <─┘
 //! ```
 //!
+//! [`Archive`] is a whole log in one file, and [`verify`](verify::verify) says whether it holds.
+//!
 //! INVARIANT (bytes once hashed are never re-encoded): leaves and checkpoints are kept and handed
 //! on as the bytes that were hashed or signed. Each has one encoding, and reading refuses every
 //! other.
 
+pub mod archive;
 pub mod bundle;
 pub mod checkpoint;
 pub mod entry;
@@ -26,7 +29,9 @@ pub mod proof;
 pub mod recorded;
 pub mod sshsig;
 pub mod tree;
+pub mod verify;
 
+pub use archive::{Archive, ArchiveError, ArchiveWriter, Copies};
 pub use bundle::Bundle;
 pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint};
 pub use entry::{EntryType, Ids, Leaf};
@@ -34,3 +39,4 @@ pub use error::Error;
 pub use part::{Part, PartKind};
 pub use proof::Proof;
 pub use recorded::Recorded;
+pub use verify::{Verdict, verify};

@@ -105,7 +105,7 @@ impl FromStr for Part {
             Some((index, width)) => (index, width.parse().map_err(|_| fault())?),
             None => (rest, WIDTH),
         };
-        let digits: String = index.chars().filter(|c| c.is_ascii_digit()).collect();
+        let digits: String = index.chars().filter(char::is_ascii_digit).collect();
         let part = Self { kind, index: digits.parse().map_err(|_| fault())?, width };
         // One form: every other way to write it is refused. Tiles reach up to level 7 (2^64 leaves).
         let level_exists = !matches!(kind, PartKind::Hashes(8..));

@@ -9,8 +9,14 @@
 //! <the checkpoint, a signed note>
 //! ```
 //!
-//! The leaf is in the `extra` line, so that the file proves by itself, offline and with the log's
-//! key alone, that the log holds it.
+//! Each line is ended by LF; base64 is RFC 4648 section 4, padded; the index is decimal without zeros
+//! before it; the hashes go from the leaf's sibling up to the root's child; the checkpoint is the
+//! signed note, verbatim. A leaf that is alone in its tree has no hashes. Files that hold one end in
+//! `.tlog-proof`.
+//!
+//! The leaf is in the `extra` line, which the format leaves to its users and which nothing vouches
+//! for by itself: it is checked as the proof is, by its hash. So the file proves by itself, offline
+//! and with the log's key alone, that the log holds it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -89,3 +95,6 @@ impl FromStr for Proof {
 }
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
+
+#[cfg(test)]
+mod tests;

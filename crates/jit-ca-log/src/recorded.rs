@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use jit_ca_core::Digest;
-
-use crate::{Error, Leaf, LogKey, Proof, SignedCheckpoint};
+use crate::{Error, Leaf, LogKey, Proof};
 
 /// A `T` of which the log holds an entry, durably.
 ///
@@ -19,20 +17,12 @@ pub struct Recorded<T> {
 }
 
 impl<T> Recorded<T> {
-    /// Asserts that the entry of `value` has been committed: its leaf's bytes stand at `index` of
-    /// the tree under `checkpoint`.
+    /// Asserts that the entry of `value` has been committed, as the proof shows.
     ///
     /// The log's sequencer alone calls this, after its store has answered that the commit is
     /// durable.
-    pub fn assertion(
-        value: T,
-        leaf: Vec<u8>,
-        index: u64,
-        hashes: Vec<Digest>,
-        checkpoint: Arc<SignedCheckpoint>,
-    ) -> Self {
-        let checkpoint = checkpoint.as_ref().clone();
-        Self { value, proof: Arc::new(Proof { leaf, index, hashes, checkpoint }) }
+    pub fn assertion(value: T, proof: Proof) -> Self {
+        Self { value, proof: Arc::new(proof) }
     }
 
     /// Checks the proof against the log's key and gives the leaf.
@@ -74,7 +64,9 @@ mod tests {
 
     use super::*;
     use crate::tree::{Frontier, leaf_hash};
-    use crate::{Checkpoint, Ids, entry};
+    use jit_ca_core::Digest;
+
+    use crate::{Checkpoint, Ids, SignedCheckpoint, entry};
 
     fn leaf(idx: u64) -> Vec<u8> {
         Leaf {
@@ -100,14 +92,14 @@ mod tests {
         }
 
         /// A signed tree of these two leaves.
-        fn sign(&self, leaves: [&[u8]; 2]) -> Arc<SignedCheckpoint> {
+        fn sign(&self, leaves: [&[u8]; 2]) -> SignedCheckpoint {
             let mut tree = Frontier::default();
             leaves.iter().for_each(|leaf| tree.push(leaf_hash(leaf)));
             let (size, root) = (tree.size(), tree.root());
             let checkpoint = Checkpoint { origin: self.1.origin().clone(), size, root };
             let signature = self.0.sign(checkpoint.to_string().as_bytes());
             let signature = signature.as_ref().try_into().unwrap();
-            Arc::new(checkpoint.with_signature(&self.1, &signature).unwrap())
+            checkpoint.with_signature(&self.1, &signature).unwrap()
         }
     }
 
@@ -117,14 +109,9 @@ mod tests {
         let (first, second) = (leaf(0), leaf(1));
         let checkpoint = log.sign([&first, &second]);
         let proof = vec![leaf_hash(&first)];
-        let recorded = |leaf: &[u8], index, proof: &[Digest], checkpoint: &Arc<_>| {
-            Recorded::assertion(
-                "intent",
-                leaf.to_vec(),
-                index,
-                proof.to_vec(),
-                Arc::clone(checkpoint),
-            )
+        let recorded = |leaf: &[u8], index, hashes: &[Digest], checkpoint: &SignedCheckpoint| {
+            let (leaf, hashes, checkpoint) = (leaf.to_vec(), hashes.to_vec(), checkpoint.clone());
+            Recorded::assertion("intent", Proof { leaf, index, hashes, checkpoint })
         };
 
         let good = recorded(&second, 1, &proof, &checkpoint);

@@ -38,6 +38,34 @@ pub fn verify(
     if written.trim_end() != signature.trim_end() {
         return Err(Error::SshSig(ssh_key::Error::FormatEncoding));
     }
+    check(public_key, namespace, message, &sshsig)?;
+    to_blob(&sshsig)
+}
+
+/// Checks that `signature`, without its armour as [`verify`] gave it, is by this key, over this message, for this
+/// namespace.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_blob(
+    public_key: &KeyData,
+    namespace: &str,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), Error> {
+    let sshsig = SshSig::decode(&mut &*signature).map_err(Error::SshSig)?;
+    if to_blob(&sshsig)? != signature {
+        return Err(Error::SshSig(ssh_key::Error::FormatEncoding));
+    }
+    check(public_key, namespace, message, &sshsig)
+}
+
+fn check(
+    public_key: &KeyData,
+    namespace: &str,
+    message: &[u8],
+    sshsig: &SshSig,
+) -> Result<(), Error> {
     if sshsig.version() != SshSig::VERSION || !sshsig.reserved().is_empty() {
         return Err(Error::SshSig(ssh_key::Error::FormatEncoding));
     }
@@ -52,7 +80,10 @@ pub fn verify(
     }
     // PROTOCOL.sshsig section 3: the key signs not the message but its hash, with the namespace.
     let signed = SshSig::signed_data(namespace, sshsig.hash_alg(), message);
-    verify_raw(public_key, &signed.map_err(Error::SshSig)?, sshsig.signature())?;
+    verify_raw(public_key, &signed.map_err(Error::SshSig)?, sshsig.signature())
+}
+
+fn to_blob(sshsig: &SshSig) -> Result<Vec<u8>, Error> {
     let mut blob = Vec::new();
     sshsig.encode(&mut blob).map_err(|error| Error::SshSig(error.into()))?;
     Ok(blob)

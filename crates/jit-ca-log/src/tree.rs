@@ -19,6 +19,7 @@ mod tiles;
 
 use jit_ca_core::Digest;
 
+use crate::Error;
 use crate::hash::sha256_of;
 
 pub use proof::{verify_consistency, verify_inclusion};
@@ -41,7 +42,8 @@ pub fn empty_root() -> Digest {
 
 /// The right edge of a tree: all that is needed to append to it and to know its root.
 ///
-/// It starts empty, or at a stored tree's edge ([`Tree::frontier`]).
+/// It starts empty, at a stored tree's edge ([`Tree::frontier`]), or where it was left
+/// ([`Frontier::from_edge`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
     size: u64,
@@ -50,6 +52,22 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// The right edge that a tree of `size` leaves had: see [`Frontier::edge`].
+    ///
+    /// # Errors
+    /// If no tree of this size has so many hashes at its edge.
+    pub fn from_edge(size: u64, edge: Vec<Digest>) -> Result<Self, Error> {
+        match edge.len().try_into() == Ok(size.count_ones()) {
+            true => Ok(Self { size, edge }),
+            false => Err(Error::Edge { size, found: edge.len() }),
+        }
+    }
+
+    /// The hashes of the largest complete subtrees, from the left: one for each bit set in the size.
+    pub fn edge(&self) -> &[Digest] {
+        &self.edge
+    }
+
     /// Appends a leaf by its hash.
     pub fn push(&mut self, leaf_hash: Digest) {
         let mut node = leaf_hash;

@@ -64,7 +64,8 @@ fn what_ssh_keygen_signs_is_accepted_and_nothing_else() {
     for key in accepted_kinds() {
         for hash in ["hashalg=sha256", "hashalg=sha512"] {
             let signature = key.sign(NAMESPACE, MESSAGE, &["-O", hash]);
-            verify(&key.public, NAMESPACE, MESSAGE, &signature).unwrap();
+            let blob = verify(&key.public, NAMESPACE, MESSAGE, &signature).unwrap();
+            verify_blob(&key.public, NAMESPACE, MESSAGE, &blob).unwrap();
         }
         // Large and empty messages, and ECDSA numbers of every length, of which 1 in 128 is short.
         for length in (0..40).chain([100_000]) {
@@ -141,9 +142,11 @@ fn no_byte_can_be_changed() {
                 verify(&key.public, NAMESPACE, MESSAGE, &armoured(&changed)).is_err(),
                 "{place}"
             );
+            assert!(verify_blob(&key.public, NAMESPACE, MESSAGE, &changed).is_err(), "{place}");
         }
         for wrong in [[blob.as_slice(), &[0]].concat(), blob[..blob.len() - 1].to_vec()] {
             assert!(verify(&key.public, NAMESPACE, MESSAGE, &armoured(&wrong)).is_err());
+            assert!(verify_blob(&key.public, NAMESPACE, MESSAGE, &wrong).is_err());
         }
     }
 }

@@ -344,3 +344,19 @@ proptest! {
         prop_assert_eq!(whole.tiles, store.tiles);
     }
 }
+
+#[test]
+fn an_edge_is_taken_up_where_it_was_left() {
+    let hash = |index: u8| leaf_hash(&[index]);
+    let mut whole = Frontier::default();
+    for index in 0..70 {
+        let mut left = Frontier::from_edge(whole.size(), whole.edge().to_vec()).unwrap();
+        assert_eq!(left, whole);
+        left.push(hash(index));
+        whole.push(hash(index));
+        assert_eq!(left.root(), whole.root());
+    }
+    let edge = whole.edge();
+    assert!(matches!(Frontier::from_edge(69, edge[1..].to_vec()), Err(Error::Edge { .. })));
+    assert!(matches!(Frontier::from_edge(71, edge.to_vec()), Err(Error::Edge { .. })));
+}

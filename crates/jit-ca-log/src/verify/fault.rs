@@ -1,0 +1,57 @@
+//! What is wrong with an entry.
+
+use jit_ca_core::event::Decided;
+use jit_ca_core::{Action, Span, SubjectId, UnixTime};
+
+use super::Code;
+use super::state::second_of;
+use crate::Leaf;
+
+/// A check of an entry that failed.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) code: Code,
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// The check `code`, which fails with this message where something is not so.
+pub(super) fn must(is_so: bool, code: Code, message: &'static str) -> Result<(), Fault> {
+    if is_so { Ok(()) } else { Err(Fault::new(code, message)) }
+}
+
+/// The policy must have let this subject do this. A subject that is not known is not compared.
+pub(super) fn must_be_allowed(
+    decided: &Decided,
+    action: Action,
+    subject: Option<&SubjectId>,
+) -> Result<(), Fault> {
+    let Decided { facts, decision } = decided;
+    must(decision.allows(), Code::Decision, "the policy did not allow it")?;
+    must(facts.action == action, Code::Decision, "the policy was asked about another action")?;
+    must(
+        subject.is_none_or(|subject| facts.subject == *subject),
+        Code::Decision,
+        "the policy was asked about somebody else",
+    )
+}
+
+/// What was decided then must have been written about then: it only waited for its commit.
+pub(super) fn must_be_near(
+    leaf: &Leaf,
+    time: UnixTime,
+    code: Code,
+    message: &'static str,
+) -> Result<(), Fault> {
+    let entry = second_of(leaf);
+    let is_near = time.since(entry) <= LONGEST_DELAY && entry.since(time) <= LONGEST_DELAY;
+    must(is_near, code, message)
+}
+
+/// How long the commit of what was decided may take.
+pub(super) const LONGEST_DELAY: Span = Span::from_secs(10);

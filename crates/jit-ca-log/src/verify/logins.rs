@@ -1,0 +1,216 @@
+//! Logins, and the codes of second factors.
+
+use std::collections::{HashMap, HashSet};
+
+use jit_ca_core::event::{
+    ErasureOrdered, Factor, LoggedIn, LoggedOut, MfaCodeMade, MfaEnrolled, MfaKept,
+};
+use jit_ca_core::statement::{Kind, Login as Statement};
+use jit_ca_core::{Action, ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
+
+use super::fault::{Fault, must, must_be_allowed, must_be_near};
+use super::people::has_key;
+use super::state::{Log, second_of};
+use super::{Code, People, Signatures, signatures};
+use crate::Leaf;
+use crate::hash::sha256;
+
+/// Logins by their certificates' serials, and what was used up by them.
+#[derive(Debug, Default)]
+pub(super) struct Logins {
+    logins: HashMap<Bytes, Login>,
+    challenges: HashSet<Digest>,
+    /// The newest step of each subject's second factor.
+    steps: HashMap<SubjectId, u64>,
+    /// The enrolment code of each subject that was not used yet.
+    codes: HashMap<SubjectId, Digest>,
+    /// Whether the payload of an enrolment code was erased: it may have been anybody's.
+    codes_are_partial: bool,
+    /// When each person's last login was whose payload is erased: a serial that is not here may be its.
+    erased: HashMap<ActorRef, UnixTime>,
+    /// When each person's last enrolment was whose payload is erased: any of their logins may have enrolled.
+    erased_enrolments: HashMap<ActorRef, UnixTime>,
+}
+
+#[derive(Debug)]
+pub(super) struct Login {
+    actor: ActorRef,
+    subject: SubjectId,
+    /// The digest of the key that it is for.
+    pub(super) key: Digest,
+    pub(super) window: Window,
+    has_second_factor: bool,
+    ended: bool,
+}
+
+/// No login is longer.
+const LONGEST: Span = Span::from_secs(12 * 60 * 60);
+/// How long after a login its certificate is used: a clock may have been set back meanwhile.
+const IN_USE: Span = Span::from_secs(12 * 60 * 60 + 10);
+/// How long after a login its certificate is issued at the most.
+const UNTIL_ISSUED: Span = Span::from_secs(60);
+
+impl Logins {
+    pub(super) fn login(
+        &mut self,
+        log: &Log,
+        people: &People,
+        signatures: &Signatures<'_>,
+        leaf: &Leaf,
+        login: &LoggedIn,
+    ) -> Result<(), Fault> {
+        people.must_act(leaf.actor, &login.subject)?;
+        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Login)? {
+            must(person.name == login.name, Code::Login, "the name is not the person's")?;
+            let is_theirs = has_key(person, login.key.as_slice());
+            must(is_theirs, Code::Login, "the key is not one of the person's")?;
+        }
+        let is_new = self.challenges.insert(sha256(login.challenge.as_bytes()));
+        must(is_new, Code::Login, "the challenge was answered before")?;
+        let length = login.window.end().since(login.window.start());
+        must(length <= LONGEST, Code::Login, "the login is longer than 12 hours")?;
+        must_be_near(leaf, login.window.start(), Code::Login, "the login starts at another time")?;
+        match login.factor {
+            Factor::Totp { step } => self.use_step(&login.subject, step)?,
+            Factor::EnrolmentCode { code } => {
+                let is_its = self.codes.remove(&login.subject) == Some(code);
+                let may_be = is_its || self.codes_are_partial;
+                must(may_be, Code::Login, "the enrolment code is not the subject's")?;
+            }
+        }
+        if let Some(pin) = log.pin() {
+            let statement = Statement {
+                origin: &log.origin,
+                pin: &pin,
+                subject: &login.name,
+                challenge: &login.challenge,
+                login_key: &login.login_key,
+            };
+            let (statement, key) = (statement.text(), login.key.clone());
+            let signature = login.signature.clone();
+            let message = "the login's signature does not hold";
+            signatures.check(leaf.idx, Code::Signature, message, move || {
+                let (key, signature) = (key.as_slice(), signature.as_slice());
+                signatures::of_statement(key, Kind::Login, &statement, signature)
+            });
+        }
+        let has_second_factor = matches!(login.factor, Factor::Totp { .. });
+        let (subject, window) = (login.subject.clone(), login.window);
+        let (actor, key) = (leaf.actor, login.login_key);
+        let known = Login { actor, subject, key, window, has_second_factor, ended: false };
+        self.logins.insert(login.serial.clone(), known);
+        Ok(())
+    }
+
+    pub(super) fn code(&mut self, made: &MfaCodeMade) {
+        self.codes.insert(made.subject.clone(), made.code);
+    }
+
+    pub(super) fn enrolled(&mut self, leaf: &Leaf, enrolled: &MfaEnrolled) -> Result<(), Fault> {
+        let may_be_erased = is_within(&self.erased, leaf, IN_USE);
+        match self.logins.get_mut(&enrolled.login) {
+            Some(login) if login.subject == enrolled.subject => login.has_second_factor = true,
+            None if may_be_erased => {}
+            _ => return Err(Fault::new(Code::Login, "there is no such login of the subject")),
+        }
+        self.raise_step(&enrolled.subject, enrolled.step);
+        Ok(())
+    }
+
+    pub(super) fn kept(&mut self, log: &Log, kept: &MfaKept) -> Result<(), Fault> {
+        let message = "the log goes on from none that a second factor could be kept of";
+        must(log.succeeds != Some(false), Code::Subject, message)?;
+        self.use_step(&kept.subject, kept.step)
+    }
+
+    pub(super) fn logout(&mut self, leaf: &Leaf, logout: &LoggedOut) -> Result<(), Fault> {
+        let may_be_erased = is_within(&self.erased, leaf, IN_USE);
+        let fault = "there is no such login of the subject, or it ended before";
+        match self.logins.get_mut(&logout.login) {
+            Some(login) if login.subject == logout.subject && !login.ended => {
+                login.ended = true;
+                Ok(())
+            }
+            None if may_be_erased => Ok(()),
+            _ => Err(Fault::new(Code::State, fault)),
+        }
+    }
+
+    pub(super) fn order(
+        &mut self,
+        people: &People,
+        leaf: &Leaf,
+        order: &ErasureOrdered,
+    ) -> Result<(), Fault> {
+        people.must_act(leaf.actor, &order.by)?;
+        must_be_allowed(&order.decision, Action::Erase, Some(&order.by))?;
+        if let Some(person) = people.person(leaf.actor, &order.by, Code::Login)? {
+            must(person.name == order.name, Code::Login, "the name is not the person's")?;
+            let is_theirs = has_key(person, order.signature.key.as_slice());
+            must(is_theirs, Code::Login, "the key is not one of the person's")?;
+        }
+        self.use_step(&order.by, order.step)
+    }
+
+    /// Takes in what the leaf of an entry still says whose payload is erased.
+    pub(super) fn erased(&mut self, leaf: &Leaf) {
+        self.codes_are_partial |= leaf.entry_type.as_str() == "mfa.code";
+        let erased = match leaf.entry_type.as_str() {
+            "login" => &mut self.erased,
+            "mfa.enrolled" => &mut self.erased_enrolments,
+            _ => return,
+        };
+        erased.insert(leaf.actor, second_of(leaf));
+    }
+
+    /// The login whose certificate has this serial, to be issued now; none if it is erased.
+    pub(super) fn to_be_issued(
+        &self,
+        leaf: &Leaf,
+        serial: &Bytes,
+    ) -> Result<Option<&Login>, Fault> {
+        match self.logins.get(serial) {
+            Some(login) if login.actor == leaf.actor => Ok(Some(login)),
+            None if is_within(&self.erased, leaf, UNTIL_ISSUED) => Ok(None),
+            _ => Err(Fault::new(Code::Under, "there is no such login of the leaf's actor")),
+        }
+    }
+
+    /// The login must be open, this subject's where that is known, and with a second factor.
+    pub(super) fn must_be_open(
+        &self,
+        leaf: &Leaf,
+        serial: &Bytes,
+        subject: Option<&SubjectId>,
+    ) -> Result<(), Fault> {
+        let Some(login) = self.logins.get(serial) else {
+            let may_be_erased = is_within(&self.erased, leaf, IN_USE);
+            return must(may_be_erased, Code::Under, "there is no such login");
+        };
+        let is_theirs =
+            login.actor == leaf.actor && subject.is_none_or(|subject| login.subject == *subject);
+        must(is_theirs, Code::Under, "the login is not the grant's subject's")?;
+        let is_open = login.window.contains(second_of(leaf)) && !login.ended;
+        must(is_open, Code::Under, "the login is not open")?;
+        let may_have_enrolled = is_within(&self.erased_enrolments, leaf, IN_USE);
+        let may_issue = login.has_second_factor || may_have_enrolled;
+        must(may_issue, Code::Under, "the login has no second factor")
+    }
+
+    fn use_step(&mut self, subject: &SubjectId, step: u64) -> Result<(), Fault> {
+        let is_new = self.steps.get(subject).is_none_or(|&last| step > last);
+        must(is_new, Code::Login, "the code of the second factor was used before")?;
+        self.raise_step(subject, step);
+        Ok(())
+    }
+
+    fn raise_step(&mut self, subject: &SubjectId, step: u64) {
+        let last = self.steps.entry(subject.clone()).or_default();
+        *last = step.max(*last);
+    }
+}
+
+/// Whether the leaf's actor has one of these whose payload is erased, and that is no older than this.
+fn is_within(erased: &HashMap<ActorRef, UnixTime>, leaf: &Leaf, age: Span) -> bool {
+    erased.get(&leaf.actor).is_some_and(|&at| second_of(leaf).since(at) <= age)
+}

@@ -1,0 +1,190 @@
+//! Who is known under which pseudonym, and which bundle is in force.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use base64ct::{Base64, Encoding as _};
+use jit_ca_core::event::{BundleActivated, Event, PersonListed, SubjectKnown};
+use jit_ca_core::{ActorRef, Digest, RoleName, SubjectId};
+
+use super::Code;
+use super::fault::{Fault, must};
+use crate::archive::{Copies, Payload};
+use crate::{EntryType, Leaf};
+
+/// The parts that a person has in bundles, by pseudonym; none where the payload that says it is erased.
+type Listed = HashMap<ActorRef, Option<Arc<PersonListed>>>;
+
+/// Subjects and bundles.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    /// Whose pseudonym is whose; none where it is erased.
+    actors: HashMap<ActorRef, Option<SubjectId>>,
+    subjects: HashSet<SubjectId>,
+    listed: Listed,
+    /// As it was when the last bundle came into force.
+    in_force: Listed,
+    hash: InForce,
+    /// The entry that says it of each person who is a part of bundles.
+    newest: HashMap<ActorRef, u64>,
+    /// The policy in force, where all parts of its bundle are known.
+    policy: Option<Policy>,
+    pub(super) copies: Copies,
+    /// Whether an erased payload may have been a part that is still one.
+    is_partial: bool,
+}
+
+/// What of a policy requests rest on.
+#[derive(Debug)]
+struct Policy {
+    roles: BTreeSet<String>,
+    rules: Vec<String>,
+}
+
+/// The hash of the bundle in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum InForce {
+    #[default]
+    Nothing,
+    Bundle(Digest),
+    /// The payload that says it is erased.
+    Unknown,
+}
+
+impl People {
+    /// Whether the bundle may be the one in force.
+    pub(super) fn may_be_in_force(&self, bundle: Option<Digest>) -> bool {
+        match self.hash {
+            InForce::Nothing => bundle.is_none(),
+            InForce::Bundle(hash) => bundle == Some(hash),
+            InForce::Unknown => true,
+        }
+    }
+
+    /// The pseudonym must be this subject's.
+    pub(super) fn must_act(&self, actor: ActorRef, subject: &SubjectId) -> Result<(), Fault> {
+        let is_theirs = match self.actors.get(&actor) {
+            Some(Some(known)) => known == subject,
+            Some(None) => true,
+            None => false,
+        };
+        must(is_theirs, Code::Subject, "the leaf's pseudonym is not the subject's")
+    }
+
+    /// The person as the bundle in force says it, where that is known; a fault if nobody like that is in it.
+    pub(super) fn person(
+        &self,
+        actor: ActorRef,
+        subject: &SubjectId,
+        code: Code,
+    ) -> Result<Option<&PersonListed>, Fault> {
+        match self.in_force.get(&actor) {
+            Some(None) => Ok(None),
+            Some(Some(person)) if person.subject == *subject => Ok(Some(person)),
+            _ => Err(Fault::new(code, "the subject is not in the bundle in force")),
+        }
+    }
+
+    /// Whether the bundle in force may have this role.
+    pub(super) fn may_have_role(&self, role: &RoleName) -> bool {
+        let path = format!("roles/{role}.toml");
+        self.policy.as_ref().is_none_or(|policy| policy.roles.contains(&path))
+    }
+
+    /// Whether the bundle in force may have this rule.
+    pub(super) fn may_have_rule(&self, rule: &str) -> bool {
+        let id = format!("@id(\"{rule}\")");
+        let has = |policy: &Policy| policy.rules.iter().any(|text| text.contains(&id));
+        self.policy.as_ref().is_none_or(has)
+    }
+
+    /// The entries that say who the people are that are parts of bundles.
+    pub(super) fn newest(&self) -> impl Iterator<Item = u64> {
+        self.newest.values().copied()
+    }
+
+    pub(super) fn known(&self, leaf: &Leaf, known: &SubjectKnown) -> Result<(), Fault> {
+        let is_new = !matches!(self.actors.get(&known.actor), Some(Some(_)))
+            && !self.subjects.contains(&known.subject);
+        must(known.actor == leaf.actor, Code::Subject, "the pseudonym is not the leaf's")?;
+        let is_nobodys = known.actor != ActorRef::DAEMON;
+        must(is_nobodys, Code::Subject, "the pseudonym is the daemon's")?;
+        must(is_new, Code::Subject, "the subject or the pseudonym is known already")
+    }
+
+    /// Folds an entry in that was checked, and checks the hash of a bundle.
+    pub(super) fn fold(&mut self, leaf: &Leaf, payload: &Payload) -> Result<(), Fault> {
+        if leaf.entry_type.as_str() == "person" {
+            self.newest.insert(leaf.actor, leaf.idx);
+        }
+        let event = match payload {
+            Payload::Event(event) => event,
+            Payload::OfUnknownType(_) => return Ok(()),
+            Payload::Erased => {
+                self.fold_erased(leaf.actor, &leaf.entry_type);
+                self.copies.push(leaf, None);
+                return Ok(());
+            }
+        };
+        self.copies.push(leaf, Some(event));
+        match event {
+            Event::SubjectKnown(known) => {
+                self.actors.insert(known.actor, Some(known.subject.clone()));
+                self.subjects.insert(known.subject.clone());
+            }
+            Event::PersonListed(person) => {
+                self.listed.insert(leaf.actor, Some(Arc::new(person.as_ref().clone())));
+            }
+            Event::PersonRemoved(person) => {
+                self.listed.remove(&person.actor);
+                self.newest.remove(&person.actor);
+            }
+            Event::BundleActivated(activated) => return self.activate(activated),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn fold_erased(&mut self, actor: ActorRef, entry_type: &EntryType) {
+        match entry_type.as_str() {
+            "subject" => {
+                self.actors.entry(actor).or_default();
+            }
+            "person" => {
+                self.listed.insert(actor, None);
+                self.is_partial = true;
+            }
+            "bundle.file" | "bundle.file.removed" | "person.removed" => self.is_partial = true,
+            "bundle" => {
+                (self.hash, self.policy) = (InForce::Unknown, None);
+                self.in_force.clone_from(&self.listed);
+            }
+            _ => {}
+        }
+    }
+
+    fn activate(&mut self, activated: &BundleActivated) -> Result<(), Fault> {
+        // A hash that fits shows that all parts are known: whatever was erased is no part any more.
+        let fits = self.copies.bundle().hash() == activated.hash;
+        must(fits || self.is_partial, Code::Bundle, "the hash is not that of the bundle's parts")?;
+        self.is_partial = !fits;
+        self.policy = fits.then(|| {
+            let files = &self.copies.bundle().files;
+            let roles = files.keys().filter(|path| path.starts_with("roles/"));
+            let rules = files.iter().filter(|(path, _)| path.starts_with("policies/"));
+            Policy {
+                roles: roles.cloned().collect(),
+                rules: rules.map(|file| file.1.clone()).collect(),
+            }
+        });
+        self.hash = InForce::Bundle(activated.hash);
+        self.in_force.clone_from(&self.listed);
+        Ok(())
+    }
+}
+
+/// Whether the person's part has this key, given in its SSH wire form.
+pub(super) fn has_key(person: &PersonListed, key: &[u8]) -> bool {
+    let key = Base64::encode_string(key);
+    person.ssh_keys.iter().any(|own| own.split(' ').nth(1) == Some(key.as_str()))
+}

@@ -1,0 +1,199 @@
+//! What is known at an entry: the fold of all before it.
+//!
+//! ```text
+//! leaf, payload ──read──> what happened ──init, people, …──> the checks of its type ──fold──> what is known next
+//! ```
+//!
+//! An erased payload leaves something unknown, and what rests on that is not checked. Its leaf still says type,
+//! pseudonym and ids, and these count.
+
+use jit_ca_core::event::{Event, LogInit};
+use jit_ca_core::{Digest, Origin, UnixTime};
+
+use super::erasures::Erasures;
+use super::fault::{Fault, must};
+use super::issuances::Issuances;
+use super::keys::Keys;
+use super::logins::Logins;
+use super::people::People;
+use super::requests::Requests;
+use super::{Code, Counts, Signatures};
+use crate::archive::{Copies, Payload};
+use crate::{Ids, Leaf, LogKey, entry, payload};
+
+/// What is the same for all entries, once entry 0 was read.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) origin: Origin,
+    pub(super) key: LogKey,
+    /// None before entry 0, or if it is erased.
+    pub(super) keys: Option<Keys>,
+    /// Whether it goes on from another log, where that is known.
+    pub(super) succeeds: Option<bool>,
+}
+
+impl Log {
+    /// The CA's pin, where it is known.
+    pub(super) fn pin(&self) -> Option<Digest> {
+        self.keys.as_ref().and_then(Keys::pin)
+    }
+}
+
+/// All that entries so far add up to.
+pub(super) struct State<'s, 'scope> {
+    log: Log,
+    signatures: &'s Signatures<'scope>,
+    people: People,
+    logins: Logins,
+    requests: Requests,
+    issuances: Issuances,
+    erasures: Erasures,
+    counts: Counts,
+}
+
+impl<'s, 'scope> State<'s, 'scope> {
+    pub(super) fn new(key: LogKey, signatures: &'s Signatures<'scope>) -> Self {
+        let origin = key.origin().clone();
+        Self {
+            log: Log { origin, key, keys: None, succeeds: None },
+            signatures,
+            people: People::default(),
+            logins: Logins::default(),
+            requests: Requests::default(),
+            issuances: Issuances::default(),
+            erasures: Erasures::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Checks an entry against what is known, and takes it in. `record` is salt and payload, or nothing.
+    pub(super) fn entry(&mut self, leaf: &Leaf, record: &[u8]) -> Result<(), Fault> {
+        let payload = self.read(leaf, record)?;
+        let is_init = leaf.entry_type.as_str() == "log.init";
+        must(is_init || leaf.idx > 0, Code::Init, "the log does not begin with log.init")?;
+        must(!is_init || leaf.idx == 0, Code::Init, "the log begins a second time")?;
+        self.counts.certificates += u64::from(leaf.entry_type.as_str() == "issue.intent");
+        let mut order = None;
+        match &payload {
+            Payload::Event(event) => {
+                self.event(leaf, event)?;
+                if let Event::ErasureOrdered(ordered) = event {
+                    order = Some(ordered.as_ref());
+                }
+            }
+            Payload::OfUnknownType(_) => self.counts.unknown += 1,
+            Payload::Erased => {
+                self.logins.erased(leaf);
+                self.requests.erased(leaf)?;
+                self.issuances.erased(leaf);
+            }
+        }
+        self.erasures.pass(leaf, payload == Payload::Erased, order);
+        self.people.fold(leaf, &payload)
+    }
+
+    /// The first entry whose payload is missing and that no erasure names.
+    pub(super) fn unnamed(&mut self) -> Option<u64> {
+        self.erasures.unnamed()
+    }
+
+    /// What the log is made of, and what copies of it an export holds.
+    pub(super) fn finish(self) -> (Counts, Copies) {
+        let (erased, orphans) = (self.erasures.count(), self.issuances.orphans());
+        (Counts { erased, orphans, ..self.counts }, self.people.copies)
+    }
+
+    /// The payload, if it is the one that the leaf is about.
+    fn read(&self, leaf: &Leaf, record: &[u8]) -> Result<Payload, Fault> {
+        let fault = |is_so, message| must(is_so, Code::Payload, message);
+        let is_intent = leaf.entry_type.as_str() == "issue.intent";
+        fault(leaf.tbs.is_some() == is_intent, "only an intent names bytes to be signed")?;
+        let is_in_force = self.people.may_be_in_force(leaf.bundle);
+        fault(is_in_force, "the leaf's bundle is not the one in force")?;
+        if record.is_empty() {
+            return Ok(Payload::Erased);
+        }
+        let (salt, bytes) = record
+            .split_first_chunk()
+            .ok_or_else(|| Fault::new(Code::Payload, "the payload has no salt"))?;
+        let is_committed = entry::commit(salt, bytes) == leaf.commit;
+        fault(is_committed, "the payload is not the one that the leaf commits to")?;
+        let event = payload::decode_event(&leaf.entry_type, bytes);
+        let event = event.map_err(|error| Fault::new(Code::Payload, error.to_string()))?;
+        let Some(event) = event else { return Ok(Payload::OfUnknownType(bytes.to_vec())) };
+        let is_exact = payload::encode(&event).is_ok_and(|again| again == bytes);
+        fault(is_exact, "the payload is not in the form that it is written in")?;
+        fault(Ids::of(&event) == leaf.ids, "the leaf's ids are not the payload's")?;
+        let is_tbs = entry::tbs(&event) == leaf.tbs;
+        fault(is_tbs, "the leaf's hash is not that of the bytes to be signed")?;
+        Ok(Payload::Event(event))
+    }
+
+    fn event(&mut self, leaf: &Leaf, event: &Event) -> Result<(), Fault> {
+        let Self { log, signatures, people, logins, requests, issuances, erasures, .. } = self;
+        match event {
+            Event::LogInit(init) => log.begin(init),
+            Event::SubjectKnown(known) => people.known(leaf, known),
+            Event::PersonListed(person) => people.must_act(leaf.actor, &person.subject),
+            Event::Refused(refused) => people.must_act(leaf.actor, &refused.subject),
+            Event::MfaCodeMade(made) => {
+                logins.code(made);
+                Ok(())
+            }
+            Event::MfaEnrolled(enrolled) => {
+                people.must_act(leaf.actor, &enrolled.subject)?;
+                logins.enrolled(leaf, enrolled)
+            }
+            Event::MfaKept(kept) => {
+                people.must_act(leaf.actor, &kept.subject)?;
+                logins.kept(log, kept)
+            }
+            Event::LoggedIn(login) => logins.login(log, people, signatures, leaf, login),
+            Event::LoggedOut(logout) => {
+                people.must_act(leaf.actor, &logout.subject)?;
+                logins.logout(leaf, logout)
+            }
+            Event::RequestMade(made) => requests.request(log, people, leaf, made),
+            Event::ApprovalGiven(given) => requests.approval(log, people, signatures, leaf, given),
+            Event::RequestDenied(denied) => requests.denial(people, leaf, denied),
+            Event::RequestCancelled(cancelled) => requests.cancel(leaf, cancelled.request),
+            Event::RequestLapsed(lapsed) => requests.lapse(leaf, lapsed.request),
+            Event::GrantMade(made) => requests.grant_made(leaf, made),
+            Event::GrantEnded(ended) => requests.grant_ended(leaf, ended),
+            Event::CertificateIntended(intent) => {
+                issuances.intent(log, requests, logins, signatures, leaf, intent)
+            }
+            Event::CertificateIssued(issued) => issuances.done(log, signatures, leaf, issued),
+            Event::IssuanceFailed(failed) => issuances.failed(leaf, failed),
+            Event::ErasureOrdered(order) => logins.order(people, leaf, order),
+            Event::Erased(erased) => erasures.erase(log, people, signatures, leaf, erased),
+            // What they say is checked with the bundle, or rests on nothing.
+            Event::FileListed(_)
+            | Event::FileRemoved(_)
+            | Event::PersonRemoved(_)
+            | Event::BundleActivated(_)
+            | Event::DaemonStarted(_)
+            | Event::DaemonStopped(_)
+            | Event::StrangersRefused(_) => Ok(()),
+        }
+    }
+}
+
+impl Log {
+    fn begin(&mut self, init: &LogInit) -> Result<(), Fault> {
+        let fault = |is_so, message| must(is_so, Code::Init, message);
+        fault(init.origin == self.origin, "the log is of another origin than its checkpoint")?;
+        let keys = Keys::new(&init.keys);
+        fault(keys.is_some(), "the CA does not have one key of its own for each purpose")?;
+        let is_ours = keys.as_ref().is_some_and(|keys| keys.are_with(&self.key));
+        fault(is_ours, "the log key of the first entry is not the one of the checkpoint")?;
+        self.keys = keys;
+        self.succeeds = Some(init.succeeds.is_some());
+        Ok(())
+    }
+}
+
+/// The second in which an entry was written.
+pub(super) fn second_of(leaf: &Leaf) -> UnixTime {
+    UnixTime::from_secs(leaf.ts_ms / 1_000)
+}

@@ -1,0 +1,574 @@
+//! A log that holds, and the ways in which one does not. Whoever changes it here has all keys: it is signed anew.
+
+mod keys;
+mod lies;
+mod million;
+mod story;
+mod told;
+
+use std::io::Cursor;
+use std::sync::LazyLock;
+
+use jit_ca_core::event::*;
+use jit_ca_core::workflow::Approver;
+use jit_ca_core::{Action, ActorRef, Digest, IssuanceId, UnixTime};
+use proptest::prelude::*;
+
+use super::*;
+use crate::archive::Payload;
+use crate::{Bundle, Ids};
+use lies::{Change, event, lies};
+use story::*;
+use told::{Members, Told, write};
+
+fn verdict(export: Cursor<Vec<u8>>, options: &Options) -> Verdict {
+    verify(export, options, &mut |_, _| ()).unwrap()
+}
+
+/// The code and the index of what is found first.
+fn found(export: Cursor<Vec<u8>>) -> Option<(Code, Option<u64>)> {
+    verdict(export, &Options::default()).finding.map(|finding| (finding.code, finding.index))
+}
+
+fn holds(told: &Told, teller: &Teller) {
+    let verdict = verdict(told.export(teller), &Options::default());
+    assert!(verdict.holds(), "{}", verdict.finding.unwrap());
+}
+
+#[test]
+fn an_honest_log_holds() {
+    let teller = Teller::new();
+    let told = Told::of(&teller.story());
+    let mut steps = Vec::new();
+    let options = Options {
+        key: Some(teller.log_key()),
+        pins: [1, 12, 24]
+            .map(|size| {
+                let mut told = told.clone();
+                told.leaves.truncate(size);
+                told.checkpoint(&teller)
+            })
+            .to_vec(),
+    };
+    let verdict =
+        verify(told.export(&teller), &options, &mut |done, of| steps.push((done, of))).unwrap();
+    assert_eq!(verdict.finding, None);
+    assert_eq!((verdict.size, verdict.root), (Some(24), Some(told.root())));
+    let counts =
+        Counts { certificates: 4, erased: 1, unknown: 0, orphans: vec![at::SERVER as u64] };
+    assert_eq!(verdict.counts, Some(counts));
+    assert_eq!(steps, [(0, 24), (24, 24)]);
+
+    let json = serde_json::to_value(&verdict).unwrap();
+    let expected = serde_json::json!({
+        "verdict": "holds", "code": null, "first_bad_index": null, "message": null,
+        "origin": "ca.test/jit-ca", "size": 24, "root": json["root"],
+        "certificates": 4, "erased": 1, "unknown": 0, "orphans": [at::SERVER], "pins": 3,
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn a_verdict_says_what_is_wrong_and_where() {
+    let teller = Teller::new();
+    let mut told = Told::of(&teller.story());
+    told.records[at::GRANT].clear();
+    let verdict = verdict(told.export(&teller), &Options::default());
+    let text = "entry 14: the payload is missing, and no erasure names it (erased)";
+    assert_eq!(verdict.finding.as_ref().unwrap().to_string(), text);
+    let json = serde_json::to_value(&verdict).unwrap();
+    assert_eq!((&json["verdict"], &json["code"]), (&"broken".into(), &"erased".into()));
+    assert_eq!((&json["first_bad_index"], &json["size"]), (&14.into(), &24.into()));
+    assert!(json["certificates"].is_null() && json["orphans"].is_null());
+}
+
+#[test]
+fn the_entries_of_an_export_are_read_again() {
+    let teller = Teller::new();
+    let mut story = teller.story();
+    for count in 0..300 {
+        let since = UnixTime::from_secs(START);
+        story.push((ActorRef::DAEMON, StrangersRefused { count, since }.into()));
+    }
+    let told = Told::of(&story);
+    let mut archive = Archive::open(told.export(&teller)).unwrap();
+    assert_eq!(archive.log_key().unwrap(), teller.log_key());
+    let entries: Vec<_> = archive.entries().unwrap().map(Result::unwrap).collect();
+    assert_eq!(entries.len(), story.len());
+    for ((entry, leaf), (index, (_, event))) in
+        entries.iter().zip(&told.leaves).zip(story.iter().enumerate())
+    {
+        assert_eq!(&entry.leaf, leaf);
+        assert_eq!(entry.event(), (index != at::CODE).then_some(event));
+    }
+    assert_eq!(entries[at::CODE].payload, Payload::Erased);
+
+    // Behind a part that can't be read comes nothing.
+    let mut members = told.members(&teller);
+    members[7].1.clear();
+    let mut archive = Archive::open(write(&members)).unwrap();
+    let read: Vec<_> = archive.entries().unwrap().collect();
+    assert_eq!(read.len(), 257);
+    assert!(read[256].is_err());
+}
+
+#[test]
+fn each_lie_is_found_where_it_is_told() {
+    let teller = Teller::new();
+    let unfound = lies().into_iter().enumerate().filter_map(|(nth, (code, index, lie))| {
+        let mut story = teller.story();
+        lie(&teller, &mut story);
+        let finding = verdict(Told::of(&story).export(&teller), &Options::default()).finding;
+        let found = finding.as_ref().map(|finding| (finding.code, finding.index));
+        (found != Some((code, Some(index as u64)))).then_some((nth, code, index, finding))
+    });
+    let unfound: Vec<_> = unfound.collect();
+    assert!(unfound.is_empty(), "{unfound:#?}");
+}
+
+#[test]
+fn rules_approve_without_people_and_signatures() {
+    let teller = Teller::new();
+    let mut story = teller.beginning();
+    let text = "@id(\"on-call\")\npermit (principal, action, resource);\n".into();
+    let rules = FileListed { path: "policies/on-call.cedar".into(), text };
+    story.insert(1, (ActorRef::DAEMON, rules.into()));
+    let mut bundle = Bundle::empty();
+    story.iter().for_each(|(actor, event)| bundle.apply(*actor, event));
+    event!(story, 7, BundleActivated).hash = bundle.hash();
+    let access = teller.access(bundle.hash(), 2, &vec![1].into());
+    story.extend(access.into_iter().take(3));
+    const APPROVAL: usize = 9;
+    let given = event!(story, APPROVAL, ApprovalGiven);
+    given.by = Approver::Rules(vec!["on-call".into()]);
+    (given.signature, given.decision) = (None, decided(Action::SkipApproval, "u-1"));
+    story[APPROVAL].0 = ActorRef::DAEMON;
+    story[APPROVAL + 1].0 = ActorRef::DAEMON;
+    holds(&Told::of(&story), &teller);
+
+    let with = |change: fn(&mut ApprovalGiven), actor: ActorRef| {
+        let mut story = story.clone();
+        change(event!(story, APPROVAL, ApprovalGiven));
+        story[APPROVAL].0 = actor;
+        found(Told::of(&story).export(&teller))
+    };
+    let at = Some(APPROVAL as u64);
+    let other: fn(&mut ApprovalGiven) =
+        |given| given.decision = decided(Action::SkipApproval, "u-2");
+    assert_eq!(with(other, ActorRef::DAEMON), Some((Code::Decision, at)));
+    let lies: [fn(&mut ApprovalGiven); 2] = [
+        |given| given.by = Approver::Rules(vec!["on-call".into(), "of-nobody".into()]),
+        |given| given.by = Approver::Rules(Vec::new()),
+    ];
+    for lie in lies {
+        assert_eq!(with(lie, ActorRef::DAEMON), Some((Code::Approval, at)));
+    }
+    assert_eq!(with(|_| (), BOB), Some((Code::Approval, at)));
+}
+
+/// The story, and then an erasure by age of these entries.
+fn erased(story: &Story, entries: Vec<(u64, u64)>) -> Told {
+    let mut story = story.clone();
+    let erased = Erased {
+        cause: ErasureCause::Retention(UnixTime::from_secs(START + 1)),
+        reason: "kept for a year".parse().unwrap(),
+        entries,
+    };
+    story.push((ActorRef::DAEMON, erased.into()));
+    Told::of(&story)
+}
+
+#[test]
+fn erasing_is_no_way_to_lie() {
+    let teller = Teller::new();
+    let check = |gone: &[usize], expected: Option<(Code, usize)>, change: Change| {
+        let mut story = teller.story();
+        change(&teller, &mut story);
+        let entries = gone.iter().map(|&index| (index as u64, index as u64)).collect();
+        let found = found(erased(&story, entries).export(&teller));
+        let expected = expected.map(|(code, index)| (code, Some(index as u64)));
+        assert_eq!(found, expected, "{gone:?}");
+    };
+    // Who approved, say the leaves.
+    check(&[at::APPROVAL], None, |_, _| ());
+    check(&[at::APPROVAL], None, |_, s| s[at::APPROVAL].0 = ActorRef::DAEMON);
+    let by_herself: Change = |_, s| s[at::APPROVAL].0 = ALICE;
+    check(&[at::APPROVAL], Some((Code::Approval, at::APPROVAL)), by_herself);
+    check(&[at::REQUEST, at::APPROVAL], Some((Code::Approval, at::APPROVAL)), by_herself);
+    let by_two: Change = |_, s| event!(s, at::REQUEST, RequestMade).approvals = 2;
+    check(&[at::APPROVAL], Some((Code::Grant, at::GRANT)), by_two);
+    let twice: Change = |_, s| {
+        event!(s, at::REQUEST, RequestMade).approvals = 2;
+        s.insert(at::APPROVAL, s[at::APPROVAL].clone());
+    };
+    let both = [at::APPROVAL, at::APPROVAL + 1];
+    check(&both, Some((Code::Grant, at::GRANT + 1)), twice);
+    let by_nobody: Change = |_, s| drop(s.remove(at::APPROVAL));
+    check(&[at::REQUEST], Some((Code::Grant, at::GRANT - 1)), by_nobody);
+    // What is known of it still binds.
+    let other_row: Change = |_, s| event!(s, at::GRANT, GrantMade).rows = vec![row("x509 other")];
+    let too_long: Change = |_, s| event!(s, at::GRANT, GrantMade).window = window(3_601);
+    for lie in [other_row, too_long] {
+        check(&[at::APPROVAL], Some((Code::Grant, at::GRANT)), lie);
+        check(&[at::REQUEST], Some((Code::Grant, at::GRANT)), lie);
+    }
+    // Certificates under a grant that is erased.
+    check(&[at::GRANT], None, |_, _| ());
+    check(&[at::GRANT], Some((Code::Under, at::SSH)), |_, s| s[at::SSH].0 = BOB);
+    check(&[at::GRANT], Some((Code::Under, at::SSH)), |_, s| {
+        event!(s, at::SSH, CertificateIntended).validity.from = UnixTime::from_secs(START + 1);
+    });
+    check(&[at::GRANT], Some((Code::Window, at::SSH)), |_, s| {
+        event!(s, at::SSH, CertificateIntended).validity = validity(86_401);
+    });
+    let ended_before: Change = |_, s| {
+        let end = s.remove(at::END);
+        s.insert(at::SSH, end);
+    };
+    check(&[at::GRANT], Some((Code::Under, at::SSH + 1)), ended_before);
+    check(&[at::GRANT, at::SSH], Some((Code::Under, at::SSH + 1)), ended_before);
+    check(&[at::REQUEST], Some((Code::Certificate, at::SSH)), |t, s| {
+        let grant = event!(s, at::GRANT, GrantMade).clone();
+        let mut certificate = t.ssh_certificate(IssuanceId::from_bytes(id(2)), &grant);
+        certificate.key_id = "alice".into();
+        event!(s, at::SSH, CertificateIntended).tbs = certificate.tbs(&t.keys.ssh_user);
+    });
+    // A grant of no request, even if nobody knows what it says.
+    let of_nothing: Change = |_, s| {
+        event!(s, at::GRANT, GrantMade).request = jit_ca_core::RequestId::from_bytes([5; 16]);
+    };
+    check(&[at::GRANT], Some((Code::Under, at::SSH)), of_nothing);
+    // Logins of others make up for none.
+    check(&[at::LOGIN], None, |_, _| ());
+    check(&[at::LOGIN], Some((Code::Under, at::LOGIN_INTENT)), |_, s| s[at::LOGIN].0 = BOB);
+    check(&[at::ENROLLED], Some((Code::Under, at::SSH)), |_, s| s[at::ENROLLED].0 = BOB);
+    check(&[at::LOGIN, at::LOGIN_INTENT], Some((Code::Login, at::ENROLLED)), |_, s| {
+        s[at::LOGIN].0 = BOB;
+    });
+    // Who somebody is stays, unless that one is gone.
+    let last = teller.story().len();
+    check(&[3], Some((Code::Erase, last)), |_, _| ());
+    check(&[5], None, |_, s| {
+        s[at::SERVER] = (ActorRef::DAEMON, PersonRemoved { actor: BOB }.into());
+        s.truncate(at::ORDER);
+    });
+}
+
+#[test]
+fn logins_of_long_ago_make_up_for_none() {
+    let teller = Teller::new();
+    let told = erased(&teller.story(), vec![(at::LOGIN as u64, at::LOGIN as u64)]);
+    let with = |from: usize, later: u64| {
+        let mut told = told.clone();
+        told.leaves.iter_mut().skip(from).for_each(|leaf| leaf.ts_ms += 1_000 * later);
+        found(told.export(&teller)).map(|(code, index)| (code, index.unwrap()))
+    };
+    // It is issued in time; the request is not made in time, then.
+    assert_eq!(with(at::LOGIN_INTENT, 60), Some((Code::Request, at::REQUEST as u64)));
+    assert_eq!(with(at::LOGIN_INTENT, 61), Some((Code::Under, at::LOGIN_INTENT as u64)));
+    assert_eq!(with(at::LOGOUT, 43_210), None);
+    assert_eq!(with(at::LOGOUT, 43_211), Some((Code::State, at::LOGOUT as u64)));
+}
+
+#[test]
+fn an_enrolment_code_is_used_once_by_whom_it_was_made_for() {
+    let teller = Teller::new();
+    let with = |change: fn(&mut MfaCodeMade)| {
+        let mut story = teller.story();
+        story.truncate(at::LOGOUT);
+        change(event!(story, at::CODE, MfaCodeMade));
+        found(Told::of(&story).export(&teller))
+    };
+    let refused = Some((Code::Login, Some(at::LOGIN as u64)));
+    assert_eq!(with(|_| ()), None);
+    assert_eq!(with(|made| made.code = Digest::from_bytes([0; 32])), refused);
+    assert_eq!(with(|made| made.subject = subject("u-2")), refused);
+    let mut story = teller.story();
+    story.truncate(at::LOGOUT);
+    let Event::MfaCodeMade(made) = &story[at::CODE].1 else { panic!() };
+    let factor = Factor::EnrolmentCode { code: made.code };
+    let again = teller.login(IssuanceId::from_bytes([7; 16]), factor);
+    story.push((ALICE, again.into()));
+    let found = found(Told::of(&story).export(&teller));
+    assert_eq!(found, Some((Code::Login, Some(at::LOGOUT as u64))));
+}
+
+#[test]
+fn nothing_is_said_to_be_erased_that_is_there() {
+    let teller = Teller::new();
+    let story = teller.story();
+    let mut told = Told::of(&story);
+    told.records[at::CODE] = Told::of(&story[..at::ORDER].to_vec()).records[at::CODE].clone();
+    assert_eq!(found(told.export(&teller)), Some((Code::Erase, Some(at::ERASE as u64))));
+}
+
+#[test]
+fn a_log_that_goes_on_from_another_keeps_second_factors() {
+    let teller = Teller::new();
+    let mut story = teller.story();
+    let checkpoint = Told::default().checkpoint(&teller).to_string();
+    let reason = "the disk was lost".parse().unwrap();
+    event!(story, 0, LogInit).succeeds = Some(Succession { checkpoint, reason });
+    let kept = |step| (BOB, MfaKept { subject: subject("u-2"), step }.into());
+    story.insert(at::ORDER, kept(199));
+    holds(&Told::of(&story), &teller);
+
+    // The order's step is 200.
+    story[at::ORDER] = kept(200);
+    let found = found(Told::of(&story).export(&teller));
+    assert_eq!(found, Some((Code::Login, Some(at::ORDER as u64 + 1))));
+}
+
+#[test]
+fn leaves_and_payloads_say_the_same() {
+    let teller = Teller::new();
+    let told = Told::of(&teller.story());
+    let check = |code, index: usize, change: &dyn Fn(&mut Told)| {
+        let mut told = told.clone();
+        change(&mut told);
+        assert_eq!(found(told.export(&teller)), Some((code, Some(index as u64))));
+    };
+    check(Code::Leaf, 3, &|told| told.leaves[3].idx = 4);
+    check(Code::Leaf, 4, &|told| told.leaves[4].ts_ms -= 1);
+    check(Code::Payload, 3, &|told| told.leaves[3].commit = Digest::from_bytes([0; 32]));
+    check(Code::Payload, 3, &|told| told.records[3][40] ^= 1);
+    check(Code::Payload, 3, &|told| told.records[3].truncate(31));
+    check(Code::Payload, 6, &|told| told.leaves[6].bundle = Some(Digest::from_bytes([0; 32])));
+    check(Code::Payload, 9, &|told| told.leaves[9].bundle = None);
+    check(Code::Payload, at::SSH, &|told| told.leaves[at::SSH].tbs = None);
+    check(Code::Payload, at::SSH, &|told| {
+        told.leaves[at::SSH].tbs = Some(Digest::from_bytes([0; 32]));
+    });
+    check(Code::Payload, at::CODE, &|told| {
+        told.leaves[at::CODE].tbs = Some(Digest::from_bytes([0; 32]));
+    });
+    check(Code::Payload, at::GRANT, &|told| told.leaves[at::GRANT].ids.grant = None);
+    // One more byte behind it, and a number that is longer than it needs be.
+    check(Code::Payload, 3, &|told| {
+        told.records[3].push(0);
+        told.recommit(3);
+    });
+    check(Code::Payload, at::ENROLLED, &|told| {
+        let record = &mut told.records[at::ENROLLED];
+        let end = record.len();
+        assert_eq!(record[end - 2..], [0x18, 100]);
+        record.splice(end - 2.., [0x19, 0, 100]);
+        told.recommit(at::ENROLLED);
+    });
+    // A type that is not known is hashed like any other, and counted.
+    let mut unknown = told.clone();
+    unknown.leaves[at::SERVER].entry_type = "tea.break".parse().unwrap();
+    (unknown.leaves[at::SERVER].tbs, unknown.leaves[at::SERVER].ids) = (None, Ids::default());
+    unknown.records[at::SERVER] = vec![7; 40];
+    unknown.recommit(at::SERVER);
+    let verdict = verdict(unknown.export(&teller), &Options::default());
+    assert_eq!(verdict.counts.unwrap().unknown, 1);
+}
+
+#[test]
+fn what_is_missing_was_erased_and_what_rests_on_it_is_unknown() {
+    let teller = Teller::new();
+    let mut told = Told::of(&teller.story());
+    told.records[at::ENROLLED].clear();
+    told.records[at::LOGOUT].clear();
+    assert_eq!(found(told.export(&teller)), Some((Code::Erased, Some(at::ENROLLED as u64))));
+
+    // Whatever may be erased, alone or with all that comes before it, is no fault once it is named.
+    let erasable = |index: u64| ![0, 3, 5, at::BUNDLE as u64].contains(&index);
+    for last in 1..at::ORDER as u64 {
+        for first in [1, last] {
+            let ranges = (first..=last).filter(|&index| erasable(index)).map(|i| (i, i)).collect();
+            holds(&erased(&teller.story(), ranges), &teller);
+        }
+    }
+
+    // What the leaf says still counts.
+    let mut story = teller.story();
+    let again = story[at::REQUEST].clone();
+    story.insert(at::END + 1, again);
+    story.pop();
+    story.pop();
+    let told = erased(&story, vec![(at::CODE as u64, at::REQUEST as u64)]);
+    let found = found(told.export(&teller));
+    assert_eq!(found, Some((Code::Request, Some(at::END as u64 + 1))));
+}
+
+#[test]
+fn nothing_young_is_erased_by_age() {
+    let teller = Teller::new();
+    let with = |before: u64, written: u64| {
+        let mut story = teller.story();
+        let erased = Erased {
+            cause: ErasureCause::Retention(UnixTime::from_secs(before)),
+            reason: "kept for a year".parse().unwrap(),
+            entries: vec![(at::REQUEST as u64, at::REQUEST as u64)],
+        };
+        story.push((ActorRef::DAEMON, erased.into()));
+        let mut told = Told::of(&story);
+        told.leaves.last_mut().unwrap().ts_ms = 1_000 * written;
+        (told.leaves.len() as u64 - 1, found(told.export(&teller)))
+    };
+    let month = 30 * 24 * 60 * 60;
+    assert_eq!(with(START + 1, START + 1 + month).1, None);
+    // Sooner than after 30 days, or what was written at that time and not before it.
+    for (before, written) in [(START + 1, START + month), (START, START + 2 * month)] {
+        let (last, found) = with(before, written);
+        assert_eq!(found, Some((Code::Erase, Some(last))));
+    }
+}
+
+#[test]
+fn a_bundle_that_fits_again_makes_its_parts_known_again() {
+    let teller = Teller::new();
+    let mut story = teller.beginning();
+    let daemon = ActorRef::DAEMON;
+    let role = |text: &str| FileListed { path: "roles/web.toml".into(), text: text.into() };
+    let hash = |text: &str, story: &Story| {
+        let mut bundle = Bundle::empty();
+        story.iter().for_each(|(actor, event)| bundle.apply(*actor, event));
+        bundle.files.insert("roles/web.toml".into(), text.into());
+        BundleActivated { hash: bundle.hash(), zone: "UTC".into() }
+    };
+    story.push((daemon, role("new").into()));
+    story.push((daemon, hash("new", &story).into()));
+    story.push((daemon, role("newer").into()));
+    story.push((
+        daemon,
+        BundleActivated { hash: Digest::from_bytes([0; 32]), zone: "UTC".into() }.into(),
+    ));
+    let unknown = |entries| Erased {
+        cause: ErasureCause::Retention(UnixTime::from_secs(START + 1)),
+        reason: "kept for a year".parse().unwrap(),
+        entries,
+    };
+    let with = |entries| {
+        let mut story = story.clone();
+        story.push((daemon, unknown(entries).into()));
+        found(Told::of(&story).export(&teller))
+    };
+    // The first listing is erased; the second replaces it, and its bundle fits. So the last one's does not.
+    assert_eq!(with(vec![(1, 1)]), Some((Code::Bundle, Some(10))));
+    // With the last listing erased it may.
+    assert_eq!(with(vec![(9, 9)]), None);
+}
+
+#[test]
+fn parts_hold_what_they_say() {
+    let teller = Teller::new();
+    let story = teller.story();
+    let told = Told::of(&story);
+    let members = told.members(&teller);
+    let check = |expected, change: &dyn Fn(&mut Members)| {
+        let mut members = members.clone();
+        change(&mut members);
+        assert_eq!(found(write(&members)), Some(expected));
+    };
+    check((Code::Checkpoint, None), &|m| m[0].1.truncate(20));
+    check((Code::Checkpoint, None), &|m| m[1].1.truncate(20));
+    check((Code::Checkpoint, None), &|m| m[1].1.push(b'\n'));
+    check((Code::Missing, Some(23)), &|m| m[2].1.truncate(24 * 32 - 1));
+    check((Code::Missing, Some(23)), &|m| assert!(m[3].1.pop().is_some()));
+    check((Code::Missing, Some(23)), &|m| assert!(m[4].1.pop().is_some()));
+    check((Code::Hash, Some(23)), &|m| m[2].1[23 * 32] ^= 1);
+    check((Code::Hash, Some(0)), &|m| m[3].1[2] ^= 1);
+    for part in 2..5 {
+        check((Code::Surplus, None), &|m| m[part].1.push(0));
+    }
+    check((Code::Surplus, None), &|m| m[4].1.extend([0; 4]));
+    check((Code::Copy, None), &|m| m[5].1[40] ^= 1);
+    check((Code::Copy, None), &|m| drop(m.pop()));
+    check((Code::Copy, None), &|m| m.push(("bundles/x".into(), vec![])));
+    check((Code::Copy, None), &|m| m.swap(5, 6));
+    check((Code::Archive, None), &|m| m.swap(2, 3));
+    check((Code::Archive, None), &|m| m.swap(0, 1));
+    check((Code::Archive, None), &|m| m.push(("more".into(), vec![])));
+    check((Code::Archive, None), &|m| m.push(m[5].clone()));
+    check((Code::Archive, None), &|m| m[2].0.push('0'));
+    check((Code::Archive, None), &|m| m.truncate(4));
+
+    let mut other = told.clone();
+    other.leaves[23].ts_ms += 1;
+    check((Code::Root, None), &|m| m[0].1 = other.checkpoint(&teller).to_string().into_bytes());
+
+    assert_eq!(found(Told::default().export(&teller)), Some((Code::Init, Some(0))));
+}
+
+#[test]
+fn tiles_above_the_leaves_are_what_they_give() {
+    let teller = Teller::new();
+    let mut story = teller.beginning();
+    for count in 0..300 {
+        let since = UnixTime::from_secs(START);
+        story.push((ActorRef::DAEMON, StrangersRefused { count, since }.into()));
+    }
+    let told = Told::of(&story);
+    let mut members = told.members(&teller);
+    assert_eq!(members[8].0, "tile/1/000.p/1");
+    holds(&told, &teller);
+    members[8].1[0] ^= 1;
+    assert_eq!(found(write(&members)), Some((Code::Tile, None)));
+}
+
+#[test]
+fn the_reader_knows_a_key_and_has_seen_checkpoints() {
+    let teller = Teller::new();
+    let told = Told::of(&teller.story());
+    let found = |options: &Options| {
+        verdict(told.export(&teller), options).finding.map(|finding| finding.code)
+    };
+    let another = LogKey::new(origin(), [0; 32]);
+    let options = Options { key: Some(another), pins: vec![] };
+    assert_eq!(found(&options), Some(Code::Checkpoint));
+
+    let mut longer = told.clone();
+    let strangers = StrangersRefused { count: 1, since: UnixTime::from_secs(START) };
+    longer.push(ActorRef::DAEMON, &strangers.into());
+    let mut other = told.clone();
+    other.leaves.truncate(9);
+    other.leaves[8].ts_ms += 1;
+    let pins = |pins: &[&Told]| Options {
+        key: None,
+        pins: pins.iter().map(|told| told.checkpoint(&teller)).collect(),
+    };
+    assert_eq!(found(&pins(&[&other, &longer])), Some(Code::Stale));
+    assert_eq!(found(&pins(&[&told, &other])), Some(Code::Pin));
+    assert_eq!(found(&pins(&[&told, &Told::default()])), None);
+    let mut options = pins(&[&told]);
+    let mut stranger = Teller::new();
+    stranger.keys.log = keys::SshKey::new(77);
+    options.pins.push(told.checkpoint(&stranger));
+    assert_eq!(found(&options), Some(Code::Pin));
+}
+
+/// An honest export, the same for all cases of a property.
+fn export() -> &'static [u8] {
+    static EXPORT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let teller = Teller::new();
+        Told::of(&teller.story()).export(&teller).into_inner()
+    });
+    &EXPORT
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// No bit of an export can be changed without a finding.
+    #[test]
+    fn no_bit_changes_unseen(bits in proptest::collection::vec(any::<usize>(), 16)) {
+        let export = export();
+        for bit in bits {
+            let bit = bit % (8 * export.len());
+            let mut changed = export.to_vec();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(found(Cursor::new(changed)).is_some(), "bit {}", bit);
+        }
+    }
+
+    /// However it is cut, it is not an export.
+    #[test]
+    fn no_cut_goes_unseen(at in any::<usize>()) {
+        let export = export();
+        let cut = export[..at % export.len()].to_vec();
+        prop_assert_eq!(found(Cursor::new(cut)), Some((Code::Archive, None)));
+    }
+}
