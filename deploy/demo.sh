@@ -78,6 +78,8 @@ start_web1() {
   chapter "A host and a service"
   say "web1 is a real sshd. It trusts the CA's key and nothing else: no account on it has keys of its own."
   export JIT_CA_URL=$ca_url JIT_CA_PIN=$pin
+  # jit-ca keeps what it has seen of a log; of this one, which goes with the demo, not in your home.
+  export XDG_CONFIG_HOME=$work/.config
   prompt "$work" export "JIT_CA_URL=$ca_url" "JIT_CA_PIN=$pin"
   shown_to "$work/user_ca.pub" "$work" jit-ca trust --ssh-user-ca
   start_sshd
@@ -221,6 +223,9 @@ look_it_up() {
   grep -q 'bob' "$work/output" || fail "the log does not say who approved"
   shown carol jit-ca log list --role web-shell
   grep -q 'issue.intent' "$work/output" || fail "the log holds no issuance"
+  say "She need not believe the CA: she takes the whole log, and checks every hash, signature, approval and window:"
+  shown carol jit-ca log verify
+  grep -q 'holds' "$work/output" || fail "the log does not hold"
 }
 
 set_the_stage

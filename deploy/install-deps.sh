@@ -24,6 +24,8 @@ shellcheck            shellcheck
 systemd-creds         systemd
 script                bsdutils
 unshare               util-linux
+/usr/lib/python3/dist-packages/cryptography  python3-cryptography
+/usr/bin/pip3         python3-pip
 "
 
 # What those packages would run at every boot.

@@ -58,3 +58,6 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The longest that one call waits for a request to be decided, in seconds.
 pub const LONGEST_WAIT: u64 = 30;
+
+/// The OpenAPI 3.1 document of the calls above.
+pub const OPENAPI: &str = include_str!("../openapi.json");

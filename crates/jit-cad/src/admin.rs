@@ -1,23 +1,25 @@
 //! The administrators' socket: one line of JSON in, one out, for the daemon's own account and root alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_ca_core::{PersonName, UnixTime};
+use jit_ca_core::{ActorRef, PersonName, UnixTime};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::app::App;
+use crate::erasure::{self, Order};
 use crate::failure::Failure;
-use crate::service::second_factor;
+use crate::service::{Fault, second_factor};
 
 /// The longest line.
-const LONGEST_LINE: u64 = 4_096;
-/// How long a question and its answer may take.
+const LONGEST_LINE: u64 = 64 << 20;
+/// How long a question may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an administrator asks for.
@@ -26,6 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 enum Question {
     /// A one-use code for a person's first second factor.
     EnrolmentCode(PersonName),
+    /// What would be erased of a subject.
+    WhatToErase {
+        /// A subject's id, or the name that it had last.
+        subject: String,
+    },
+    /// Erase what the log says of a subject.
+    Erase(Order),
 }
 
 /// What comes back.
@@ -39,8 +48,46 @@ enum Answer {
         /// Until when.
         expires: UnixTime,
     },
+    /// What would be erased.
+    ToErase(ToErase),
+    /// It was erased.
+    Erased {
+        /// The index of the entry that says so.
+        entry: u64,
+        /// How many payloads are gone.
+        payloads: u64,
+    },
     /// It was not done.
-    Refused(String),
+    Refused {
+        /// Why not.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+/// What would be erased of a subject.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToErase {
+    /// The pseudonym, which the order names.
+    pub actor: ActorRef,
+    /// The entries, as ranges with both ends in them.
+    pub entries: Vec<(u64, u64)>,
+    /// How many payloads of each type.
+    pub types: BTreeMap<String, u64>,
+    /// The entries of others among them, which name the subject.
+    pub of_others: Vec<u64>,
+}
+
+impl From<Fault> for Answer {
+    fn from(fault: Fault) -> Self {
+        let hint = match &fault {
+            Fault::Bad { hint, .. } => Some((*hint).to_owned()),
+            _ => None,
+        };
+        Self::Refused { why: crate::failure::with_causes(&fault), hint }
+    }
 }
 
 /// The socket, bound. The file is removed when this is dropped.
@@ -83,8 +130,7 @@ impl AdminSocket {
                 Ok((stream, _)) => {
                     let app = Arc::clone(&app);
                     tokio::spawn(async move {
-                        let answered = tokio::time::timeout(PATIENCE, answer(&app, stream)).await;
-                        if let Ok(Err(error)) = answered {
+                        if let Err(error) = answer(&app, stream).await {
                             tracing::debug!(%error, "an administrator's question was not answered");
                         }
                     });
@@ -104,20 +150,19 @@ impl Drop for AdminSocket {
     }
 }
 
-async fn answer(app: &App, mut stream: UnixStream) -> std::io::Result<()> {
+async fn answer(app: &Arc<App>, mut stream: UnixStream) -> std::io::Result<()> {
     let asker = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
+    let refused = |why: String| Answer::Refused { why, hint: None };
     let answer = if asker != 0 && asker != own {
-        Answer::Refused("only root and the daemon's own account ask here".into())
+        refused("only root and the daemon's own account ask here".into())
     } else {
         let mut line = String::new();
-        BufReader::new((&mut stream).take(LONGEST_LINE)).read_line(&mut line).await?;
+        let mut reader = BufReader::new((&mut stream).take(LONGEST_LINE));
+        tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
         match serde_json::from_str(&line) {
-            Ok(Question::EnrolmentCode(name)) => match second_factor::make_code(app, &name).await {
-                Ok((code, expires)) => Answer::EnrolmentCode { code, expires },
-                Err(fault) => Answer::Refused(fault.to_string()),
-            },
-            Err(error) => Answer::Refused(error.to_string()),
+            Ok(question) => done(app, question).await.unwrap_or_else(Answer::from),
+            Err(error) => refused(error.to_string()),
         }
     };
     let mut line = serde_json::to_vec(&answer)?;
@@ -125,29 +170,85 @@ async fn answer(app: &App, mut stream: UnixStream) -> std::io::Result<()> {
     stream.write_all(&line).await
 }
 
+async fn done(app: &Arc<App>, question: Question) -> Result<Answer, Fault> {
+    Ok(match question {
+        Question::EnrolmentCode(name) => {
+            let (code, expires) = second_factor::make_code(app, &name).await?;
+            Answer::EnrolmentCode { code, expires }
+        }
+        Question::WhatToErase { subject } => {
+            let plan = erasure::plan(app, &subject).await?;
+            let (actor, entries, types) = (plan.actor, plan.ranges(), plan.types());
+            Answer::ToErase(ToErase { actor, entries, types, of_others: plan.of_others })
+        }
+        Question::Erase(order) => {
+            let (entry, payloads) = erasure::order(app, &order).await?;
+            Answer::Erased { entry, payloads }
+        }
+    })
+}
+
 /// Asks the running daemon for an enrolment code.
 ///
 /// # Errors
 /// If no daemon answers at this socket, or it refuses.
 pub async fn ask_for_code(socket: &Path, name: PersonName) -> Result<(String, UnixTime), Failure> {
+    let hint = "people are named in users.toml; restart the daemon after a change";
+    match ask(socket, &Question::EnrolmentCode(name), hint).await? {
+        Answer::EnrolmentCode { code, expires } => Ok((code, expires)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Asks the running daemon what it would erase of a subject.
+///
+/// # Errors
+/// If no daemon answers at this socket, or something stands against it.
+pub async fn ask_what_to_erase(socket: &Path, subject: &str) -> Result<ToErase, Failure> {
+    let question = Question::WhatToErase { subject: subject.to_owned() };
+    match ask(socket, &question, ERASE_HINT).await? {
+        Answer::ToErase(plan) => Ok(plan),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Has the running daemon erase a subject. Gives the entry's index and the number of payloads.
+///
+/// # Errors
+/// If no daemon answers at this socket, or it refuses.
+pub async fn ask_to_erase(socket: &Path, order: Order) -> Result<(u64, u64), Failure> {
+    match ask(socket, &Question::Erase(order), ERASE_HINT).await? {
+        Answer::Erased { entry, payloads } => Ok((entry, payloads)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+const ERASE_HINT: &str = "see docs/guides/erasure.md";
+
+async fn ask(socket: &Path, question: &Question, hint: &str) -> Result<Answer, Failure> {
     let silent = |error: std::io::Error| {
         let message = format!("no daemon answers at {}: {error}", socket.display());
         Failure::failed(message)
             .with_hint("start it with `jit-cad serve`, and run this as its account or as root")
     };
     let mut stream = UnixStream::connect(socket).await.map_err(silent)?;
-    let mut line = serde_json::to_vec(&Question::EnrolmentCode(name))
-        .map_err(|error| Failure::failed(error.to_string()))?;
+    let mut line =
+        serde_json::to_vec(question).map_err(|error| Failure::failed(error.to_string()))?;
     line.push(b'\n');
     stream.write_all(&line).await.map_err(silent)?;
     let mut answer = String::new();
     BufReader::new(stream.take(LONGEST_LINE)).read_line(&mut answer).await.map_err(silent)?;
     match serde_json::from_str(&answer) {
-        Ok(Answer::EnrolmentCode { code, expires }) => Ok((code, expires)),
-        Ok(Answer::Refused(why)) => Err(Failure::failed(why)
-            .with_hint("people are named in users.toml; restart the daemon after a change")),
+        Ok(Answer::Refused { why, hint: own }) => {
+            Err(Failure::failed(why).with_hint(own.as_deref().unwrap_or(hint)))
+        }
+        Ok(answer) => Ok(answer),
         Err(error) => {
             Err(Failure::failed(format!("the daemon's answer can't be understood: {error}")))
         }
     }
+}
+
+fn unexpected(answer: &Answer) -> Failure {
+    Failure::failed(format!("the daemon answered something else: {answer:?}"))
 }

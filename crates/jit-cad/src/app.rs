@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jit_ca_core::event::{Event, StrangersRefused};
-use jit_ca_core::{Digest, SubjectId, UnixTime};
+use jit_ca_core::event::{Event, LogInit, StrangersRefused, Succession};
+use jit_ca_core::{Digest, Origin, SubjectId, UnixTime};
 use jit_ca_log::LogKey;
 use jit_ca_policy::Bundle;
 use tokio::sync::watch;
 
 use crate::activation;
+use crate::anchor::{self, Anchor, Log};
 use crate::authority::Authorities;
 use crate::clock;
 use crate::config::Config;
@@ -21,7 +22,8 @@ use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
-use crate::store::Store;
+use crate::store::{Snapshot, Store, StoreError};
+use crate::succeed;
 
 /// Everything that a call needs.
 #[derive(Debug)]
@@ -34,6 +36,12 @@ pub struct App {
     pub authorities: Authorities,
     /// The log's public key.
     pub log_key: LogKey,
+    /// The log that this one goes on from.
+    pub succeeds: Option<Succession>,
+    /// All logs that it goes on from, the last one first, as far as that is known here.
+    pub ancestors: Vec<Origin>,
+    /// Where checkpoints are kept off this host.
+    pub anchors: Vec<Anchor>,
     /// For reading.
     pub store: Arc<Store>,
     /// For writing.
@@ -50,6 +58,8 @@ pub struct App {
     pub failed_codes: Limiter<SubjectId>,
     /// Refusals by subject, so that none fills the log.
     pub refusals: Quota,
+    /// Held while payloads are erased: one erasure at a time.
+    pub erasing: tokio::sync::Mutex<()>,
     strangers: Mutex<Option<StrangersRefused>>,
     written_at: tokio::sync::Mutex<Option<Instant>>,
     stopping: watch::Sender<bool>,
@@ -59,8 +69,8 @@ pub struct App {
 const WRITTEN_LIFE: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Opens what the configuration names and checks that it belongs together: keys, certificates, the log's head.
-    /// Brings the log up to the bundle in force.
+    /// Opens what the configuration names and checks that it belongs together: keys, certificates, the log's head,
+    /// and what anchors have seen of the log. Brings the log up to the bundle in force.
     ///
     /// # Errors
     /// If anything does not hold.
@@ -72,8 +82,17 @@ impl App {
 
         let store = Arc::new(Store::open(&config.store)?);
         store.read()?.verify_head()?;
-        must_be_this_cas(&store, &config, &keys::logged(&keys.public(&log)))?;
+        let public_keys = keys::logged(&keys.public(&log));
+        let snapshot = store.read()?;
+        let begin = must_be_this_cas(&snapshot, &config, &public_keys)?;
+        let ancestors = succeed::ancestors(&config.store, &begin, &public_keys).await;
         let log_key = log.log_key(config.origin.clone());
+
+        // Before anything can be signed: a store that was set back would sign another history.
+        let anchors = anchor::open_all(&config.anchors, &config.store).await?;
+        let seen = Log { key: &log_key, ancestors: &ancestors, snapshot: &snapshot };
+        anchor::must_extend(seen, &anchors).await?;
+        drop(snapshot);
         let sequencer = Sequencer::start(Arc::clone(&store), log, &config.origin)?;
 
         let app = Arc::new(Self {
@@ -83,6 +102,7 @@ impl App {
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),
             refusals: Quota::default(),
+            erasing: tokio::sync::Mutex::default(),
             strangers: Mutex::default(),
             written_at: tokio::sync::Mutex::new(None),
             stopping: watch::Sender::new(false),
@@ -90,6 +110,9 @@ impl App {
             keys,
             authorities,
             log_key,
+            succeeds: begin.succeeds,
+            ancestors,
+            anchors,
             store,
             sequencer,
         });
@@ -160,23 +183,32 @@ impl App {
 
 /// The log must have been begun by this CA: with this origin and these keys.
 fn must_be_this_cas(
-    store: &Store,
+    snapshot: &Snapshot,
     config: &Config,
     keys: &[jit_ca_core::event::PublicKey],
-) -> Result<(), Failure> {
-    let snapshot = store.read()?;
+) -> Result<LogInit, Failure> {
+    let begin = beginning(snapshot, keys)?;
+    if begin.origin == config.origin {
+        return Ok(begin);
+    }
+    let message =
+        format!("the log is of {} and the configuration names {}", begin.origin, config.origin);
+    let hint = "the origin is for ever: put it back. Only a CA whose store was set back takes another, by `jit-cad log succeed`";
+    Err(Failure::usage(message, hint))
+}
+
+/// The log's first entry, which must name these keys.
+///
+/// # Errors
+/// If it does not, or can't be read.
+pub fn beginning(
+    snapshot: &Snapshot,
+    keys: &[jit_ca_core::event::PublicKey],
+) -> Result<LogInit, Failure> {
     let first = snapshot.leaf(0)?.map(|leaf| jit_ca_log::Leaf::decode(&leaf)).transpose();
-    let first = first.map_err(crate::store::StoreError::from)?;
-    let event = first.map(|leaf| snapshot.event(&leaf)).transpose()?.flatten();
-    match event {
-        Some(Event::LogInit(init)) if init.origin == config.origin && init.keys == keys => Ok(()),
-        Some(Event::LogInit(init)) if init.origin != config.origin => {
-            let message = format!(
-                "the log is of {} and the configuration names {}",
-                init.origin, config.origin
-            );
-            Err(Failure::usage(message, "the origin is for ever; put it back"))
-        }
+    let first = first.map_err(StoreError::from)?;
+    match first.map(|leaf| snapshot.event(&leaf)).transpose()?.flatten() {
+        Some(Event::LogInit(init)) if init.keys == keys => Ok(*init),
         _ => Err(Failure::failed("the keys are not those that the log began with")
             .with_hint("put the keys of this log back")),
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use jit_ca_core::PersonName;
+use jit_ca_core::{Origin, PersonName, Text};
 
 /// The just-in-time certificate authority's daemon.
 ///
@@ -46,9 +46,31 @@ pub enum Command {
     /// People and their second factors. Asks the running daemon.
     #[command(subcommand)]
     User(User),
-    /// The log on this machine. The daemon must not be running.
+    /// The log on this machine.
     #[command(subcommand)]
     Log(Log),
+}
+
+/// What to erase, and who says so.
+#[derive(Args, Debug)]
+pub struct EraseArgs {
+    /// Whom: the id, such as local/u-1001, or the name that the person had last.
+    pub subject: String,
+    /// Say what would be erased, and erase nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Who orders it: a name in users.toml.
+    #[arg(long, value_name = "NAME", required_unless_present = "dry_run")]
+    pub by: Option<PersonName>,
+    /// That person's SSH key: the private key's file, or the public one where ssh-agent holds it.
+    #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
+    pub key: Option<PathBuf>,
+    /// Why, without saying who.
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub reason: Option<Text>,
+    /// Read the code of that person's authenticator from this file, or - for standard input.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub code_file: PathBuf,
 }
 
 /// The configuration.
@@ -75,6 +97,39 @@ pub enum User {
 /// The log on this machine.
 #[derive(Debug, Subcommand)]
 pub enum Log {
-    /// Read every entry, check it against the tree, fold the state again from nothing and compare it.
+    /// Erase what the log says of somebody who has left. Asks the running daemon.
+    ///
+    /// Every proof stays valid, and an entry says that it was done, by whom and why. The policy decides who may
+    /// (action "erase"); the order is signed with that person's SSH key and takes a code of their authenticator.
+    Erase {
+        /// What to erase.
+        #[command(flatten)]
+        erase: EraseArgs,
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Read every entry, check it against the tree, fold the state again from nothing and compare it. The daemon must
+    /// not run.
     Check(ConfigFile),
+    /// Begin a new log that goes on from this one, whose store was set back or is lost. The daemon must not run.
+    ///
+    /// For a CA that had to be restored from a backup: docs/guides/restore.md says when and how. Its keys stay, and
+    /// people keep their second factors; requests, grants and logins end. Write the new origin into jit-cad.toml
+    /// first. The store of the log before stays beside the new one.
+    Succeed {
+        /// The new log's origin, as jit-cad.toml has it now: it must never have been used.
+        #[arg(long)]
+        origin: Origin,
+        /// Why the log before can't go on, for ever in the new one, where everybody reads it.
+        #[arg(long, value_name = "TEXT")]
+        reason: Text,
+        /// There is no store any more: go on from the newest checkpoint that the anchors have, all of which have to
+        /// answer. Everybody enrols anew.
+        #[arg(long)]
+        from_anchor: bool,
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
 }

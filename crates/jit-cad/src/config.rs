@@ -1,5 +1,6 @@
 //! The configuration: `jit-cad.toml` and the policy bundle beside it, checked whole before anything is done with it.
 
+mod anchor;
 mod embedded;
 mod file;
 mod passphrase;
@@ -15,6 +16,7 @@ use jit_ca_core::event::PersonListed;
 use jit_ca_core::{Digest, Origin, Span};
 use jit_ca_policy::{Bundle, SourceFile};
 
+pub use anchor::AnchorPlace;
 pub use embedded::EMBEDDED;
 pub use passphrase::{NoPassphrase, Passphrase};
 
@@ -43,6 +45,10 @@ pub struct Config {
     pub login_longest: Span,
     /// How long a login lasts without use.
     pub login_idle: Span,
+    /// How long the log keeps payloads.
+    pub keep_payloads: Span,
+    /// Where checkpoints are kept off this host.
+    pub anchors: Vec<AnchorPlace>,
     /// The policy.
     pub bundle: Bundle,
     /// The policy, as the log lists it.
@@ -94,6 +100,8 @@ impl Config {
                 admin_socket: base.join(file.admin_socket),
                 login_longest: file.login_longest,
                 login_idle: file.login_idle,
+                keep_payloads: file.keep_payloads,
+                anchors: file.anchors.into_iter().map(|place| place.relative_to(base)).collect(),
                 bundle,
             }),
             _ => Err(Faults(faults)),

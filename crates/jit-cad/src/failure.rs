@@ -66,6 +66,7 @@ from_errors! {
     crate::issuer::IssueError => 1 ""
     crate::keys::KeysError => 1 "is this the folder, and the passphrase, that `jit-cad init` was given?"
     crate::sequencer::CommitError => 1 ""
+    crate::service::Fault => 1 ""
     crate::store::StoreError => 1 "see `jit-cad --help`; a damaged log is put back from a backup, never repaired"
     jit_ca_cert::Error => 1 ""
     rustls::Error => 1 ""

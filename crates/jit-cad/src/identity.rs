@@ -10,5 +10,5 @@ pub mod totp;
 
 pub use challenge::{CHALLENGE_LIFE, Challenges};
 pub use limiter::Limiter;
-pub use login::{UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, verify};
+pub use login::{UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, totp_step, verify};
 pub use quota::Quota;

@@ -12,11 +12,13 @@
 
 pub mod activation;
 pub mod admin;
+pub mod anchor;
 pub mod app;
 pub mod authority;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod erasure;
 pub mod failure;
 pub mod http;
 pub mod identity;
@@ -28,3 +30,4 @@ pub mod passage;
 pub mod sequencer;
 pub mod service;
 pub mod store;
+pub mod succeed;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser as _;
 use jit_ca_core::ActorRef;
@@ -15,10 +16,13 @@ use jit_cad::admin::{self, AdminSocket};
 use jit_cad::app::App;
 use jit_cad::cli::{Cli, Command, Log, User};
 use jit_cad::config::Config;
-use jit_cad::failure::Failure;
+use jit_cad::failure::{Failure, with_causes};
 use jit_cad::sequencer::Proposal;
 use jit_cad::store::Store;
-use jit_cad::{clock, http, init, passage};
+use jit_cad::{anchor, clock, erasure, http, init, passage, succeed};
+
+/// How long threads that still work may go on once the program has done what it was asked.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -36,7 +40,10 @@ fn main() -> ExitCode {
             return end(&Failure::failed(format!("the runtime can't be started: {error}")));
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let ended = runtime.block_on(run(cli.command));
+    // An anchor on a dead network mount may hang for ever; nothing else is left to wait for.
+    runtime.shutdown_timeout(SHUTDOWN);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => end(&failure),
     }
@@ -60,10 +67,18 @@ async fn run(command: Command) -> Result<(), Failure> {
             tracing::info!(%expires, "the code works once");
             say(&code)
         }
+        Command::Log(Log::Erase { erase, config }) => {
+            let config = Config::read(&config.file)?;
+            say(&erasure::command::run(&config, &erase).await?)
+        }
         Command::Log(Log::Check(config)) => {
             let config = Config::read(&config.file)?;
             let head = Store::open(&config.store)?.check()?;
             say(&format!("{} entries hold, with the root {}", head.size, head.root))
+        }
+        Command::Log(Log::Succeed { origin, reason, from_anchor, config }) => {
+            let done = succeed::succeed(&config.file, &origin, reason, from_anchor).await?;
+            say(&done.to_string())
         }
     }
 }
@@ -71,6 +86,9 @@ async fn run(command: Command) -> Result<(), Failure> {
 /// Opens and checks everything, then binds, then serves until it is told to stop.
 async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     let app = App::open(file).await?;
+    if let Err(fault) = erasure::finish(&app).await {
+        tracing::warn!(error = with_causes(&fault), "an erasure is not finished yet");
+    }
     let server = http::Server::bind(Arc::clone(&app), listen.unwrap_or(app.config.address)).await?;
     let admin = AdminSocket::bind(&app.config.admin_socket)?;
     let address = server.address()?;
@@ -80,10 +98,11 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     };
     let entry = (ActorRef::DAEMON, started.into());
     app.sequencer.commit(Proposal::new(clock::now(), vec![entry])).await?;
-    say(&format!("pin {}\nlistening on https://{address}\nready", app.pin()))?;
-
+    // Before anybody is told that it is ready, and may stop it.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    say(&format!("pin {}\nlistening on https://{address}\nready", app.pin()))?;
+
     let mut cause = "SIGTERM";
     let stop = async {
         tokio::select! {
@@ -95,12 +114,16 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
         () = server.serve(stop) => {}
         () = passage::run(Arc::clone(&app)) => {}
         () = admin.serve(Arc::clone(&app)) => {}
+        failure = anchor::run(Arc::clone(&app)) => return Err(failure),
     }
 
+    // An erasure that has begun is finished, if there is time for it; else the next start does.
+    let _alone = app.erasing.lock().await;
     let now = clock::now();
     passage::keep(&app, now);
     let stopped = DaemonStopped { cause: cause.to_owned() };
     app.sequencer.commit(Proposal::new(now, vec![(ActorRef::DAEMON, stopped.into())])).await?;
+    anchor::finish(&app).await?;
     tracing::info!(cause, "stopped");
     Ok(())
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::clock;
+use crate::erasure;
 use crate::failure::with_causes;
 use crate::sequencer::{CommitError, Proposal};
 use crate::service::Fault;
@@ -16,6 +17,8 @@ use crate::service::Fault;
 const TICK: Duration = Duration::from_secs(1);
 /// How often strangers are counted, and uses kept.
 const MINUTE: Span = Span::from_secs(60);
+/// How often it is looked whether payloads have been kept for long enough.
+const DAY: Span = Span::from_secs(24 * 60 * 60);
 /// How long a call can be made again with the same idempotency key; longer than any login lasts.
 const MEMORY: Span = Span::from_secs(24 * 60 * 60);
 
@@ -24,6 +27,7 @@ pub async fn run(app: Arc<App>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut last_minute = clock::now();
+    let mut last_day = None;
     loop {
         ticks.tick().await;
         let now = clock::now();
@@ -33,6 +37,15 @@ pub async fn run(app: Arc<App>) {
         if now.since(last_minute) >= MINUTE {
             keep(&app, now);
             last_minute = now;
+        }
+        if last_day.is_none_or(|last| now.since(last) >= DAY) {
+            last_day = Some(now);
+            let app = Arc::clone(&app);
+            tokio::spawn(async move {
+                if let Err(error) = erasure::retire(&app, now).await {
+                    tracing::error!(error = with_causes(&error), "old payloads can't be erased");
+                }
+            });
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod access;
 mod caller;
 pub mod certificate;
 mod fault;
+pub mod log;
 pub mod login;
 mod past;
 pub mod second_factor;
@@ -15,6 +16,7 @@ use jit_ca_core::event::{Decided, Refused};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{Action, Digest, Facts, Outcome, UnixTime};
 
+pub use access::signed_by;
 pub use caller::Caller;
 pub use fault::Fault;
 

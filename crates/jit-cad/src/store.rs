@@ -13,28 +13,34 @@ mod beside;
 mod check;
 mod fold;
 mod log;
+mod parts;
 mod query;
 mod record;
+mod rewrite;
 mod snapshot;
 mod write;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use redb::{Builder, Database, Durability, ReadableDatabase as _};
+use redb::{Builder, Database, Durability};
 
 pub use beside::{Reply, Resource};
 pub use fold::Clash;
 pub use query::Filter;
-pub use record::{AccessRecord, LoginRecord};
+pub use record::{AccessRecord, LoginRecord, SubjectRecord};
+pub use rewrite::Rewriting;
 pub use snapshot::Snapshot;
 pub use write::{Head, Write};
 
 /// The store's file, open. Another process that opens it is refused by the file's lock.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    path: PathBuf,
+    /// Another one once the file was written anew ([`Store::replace`]); snapshots keep the one that they are of.
+    database: RwLock<Arc<Database>>,
 }
 
 /// The store can't be used. Whoever gets this while writing ends the process and does not try again.
@@ -52,6 +58,9 @@ pub enum StoreError {
     /// What is stored can't be read, or does not hold together.
     #[error("the log is damaged: {0}")]
     Damaged(String),
+    /// The file still holds what was erased.
+    #[error("an erasure was not finished: start the daemon, which finishes it")]
+    Unfinished,
     /// A part of the log does not decode or hold.
     #[error("the log is damaged")]
     Log(#[from] jit_ca_log::Error),
@@ -93,7 +102,7 @@ impl Store {
         let backend = redb::backends::FileBackend::new(file)?;
         let builder = &mut Builder::new();
         let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
-        let store = Self { database };
+        let store = Self::of(path, database);
         // All tables exist from the first commit on, so that a snapshot finds them.
         store.write()?.commit()?;
         Ok(store)
@@ -107,7 +116,26 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        Ok(Self { database: Builder::new().set_cache_size(CACHE_BYTES).open(path)? })
+        let database = Builder::new().set_cache_size(CACHE_BYTES).open(path)?;
+        // Only now: what lies beside the file may be the work of a daemon that has it open.
+        rewrite::remove_unfinished(path)?;
+        Ok(Self::of(path, database))
+    }
+
+    /// Looks at a store that is kept, as it was left, without changing its file.
+    ///
+    /// # Errors
+    /// If there is none, a process writes to it, or it can't be read.
+    pub fn look(path: &Path) -> Result<Snapshot, StoreError> {
+        Snapshot::new(Arc::new(Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path)?))
+    }
+
+    fn of(path: &Path, database: Database) -> Self {
+        Self { path: path.to_owned(), database: RwLock::new(Arc::new(database)) }
+    }
+
+    fn database(&self) -> Arc<Database> {
+        Arc::clone(&self.database.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A store in memory: for the fold to be made again and compared.
@@ -116,7 +144,7 @@ impl Store {
     /// If redb fails.
     pub fn in_memory() -> Result<Self, StoreError> {
         let backend = redb::backends::InMemoryBackend::new();
-        let store = Self { database: Builder::new().create_with_backend(backend)? };
+        let store = Self::of(Path::new(""), Builder::new().create_with_backend(backend)?);
         store.write()?.commit()?;
         Ok(store)
     }
@@ -126,7 +154,7 @@ impl Store {
     /// # Errors
     /// If redb fails.
     pub fn read(&self) -> Result<Snapshot, StoreError> {
-        Ok(Snapshot::new(self.database.begin_read()?))
+        Snapshot::new(self.database())
     }
 
     /// Begins a transaction; [`crate::sequencer`] alone does.
@@ -137,7 +165,7 @@ impl Store {
     /// # Errors
     /// If redb fails.
     pub fn write(&self) -> Result<Write, StoreError> {
-        let mut transaction = self.database.begin_write()?;
+        let mut transaction = self.database().begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_quick_repair(true);
         Write::new(transaction)

@@ -7,6 +7,7 @@ use jit_ca_cert::{CaName, ServerName, TrustDomain};
 use jit_ca_core::{Origin, Span};
 use toml::de::DeTable;
 
+use super::anchor::AnchorPlace;
 use super::passphrase::Passphrase;
 use super::section::{Report, SEE_COMMENTS, Section};
 
@@ -23,6 +24,8 @@ pub(super) struct Checked {
     pub(super) admin_socket: PathBuf,
     pub(super) login_longest: Span,
     pub(super) login_idle: Span,
+    pub(super) keep_payloads: Span,
+    pub(super) anchors: Vec<AnchorPlace>,
 }
 
 /// Reads the file's text; all faults at once.
@@ -71,6 +74,11 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     let longest = login.text("longest").and_then(|text| login.report.login_span(&text));
     let idle = login.text("idle").and_then(|text| login.report.login_span(&text));
     login.end();
+
+    let mut log = file.section("log");
+    let keep = log.text("keep_payloads").and_then(|text| log.report.kept_span(&text));
+    let anchors = log.anchors();
+    log.end();
     file.end();
 
     Some(Checked {
@@ -85,12 +93,27 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         admin_socket: socket?.into_inner().into(),
         login_longest: longest?,
         login_idle: idle?,
+        keep_payloads: keep?,
+        anchors: anchors?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every way to name an anchor wrongly, a line each, and one that is right.
+    const ANCHORS: &str = r#"anchors = [
+    { webhook = "ftp://x" },
+    { webhook = "https://a:b@x" },
+    { file = "a", webhook = "https://x" },
+    { path = "a" },
+    "a",
+    { file = 7 },
+    { file = "a", ca_file = "b" },
+    { file = "/a" },
+    { file = "/a" },
+]"#;
 
     fn faults(text: &str) -> String {
         parse(Path::new("jit-cad.toml"), text).err().unwrap_or_default().join("\n")
@@ -106,7 +129,9 @@ mod tests {
             .replace("address = \"127.0.0.1:8440\"", "address = 8440")
             .replace("origin = \"ca.example.org/jit-ca\"", "")
             .replace("[admin]", "[admni]")
-            .replace("{ env = ", "{ evn = ");
+            .replace("{ env = ", "{ evn = ")
+            .replace("\"400d\"", "\"29d\"")
+            .replace("anchors = []", ANCHORS);
         let told: Vec<String> = faults(&wrong)
             .lines()
             .filter(|line| !line.contains("hint:"))
@@ -121,6 +146,15 @@ mod tests {
                 "jit-cad.toml:1: the file has no `admin`",
                 "jit-cad.toml:40: 13h is no length for a login",
                 "jit-cad.toml:37: [login] knows no `lnogest`",
+                "jit-cad.toml:45: 29d is too short",
+                "jit-cad.toml:56: \"ftp://x\" is not the address of a webhook",
+                "jit-cad.toml:57: \"https://a:b@x\" is not the address of a webhook",
+                "jit-cad.toml:58: an anchor does not say where it is",
+                "jit-cad.toml:59: an anchor knows no `path`",
+                "jit-cad.toml:60: an anchor is not a table",
+                "jit-cad.toml:61: `file` is not a text",
+                "jit-cad.toml:62: an anchor does not say where it is",
+                "jit-cad.toml:64: the anchor /a stands here twice",
                 "jit-cad.toml:32: the file knows no `admni`",
             ]
         );

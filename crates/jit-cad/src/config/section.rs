@@ -10,10 +10,14 @@ use jit_ca_core::{Span, ValueError};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::anchor::{AnchorPlace, ONE_OF};
 use super::passphrase::Passphrase;
 
 /// No login lasts longer, whatever the configuration says.
 const LONGEST_LOGIN: Span = Span::from_secs(12 * 60 * 60);
+
+/// Payloads are kept for no less, whatever the configuration says: long enough for somebody to read them.
+const SHORTEST_KEPT: Span = Span::from_secs(30 * 24 * 60 * 60);
 
 pub(super) const SEE_COMMENTS: &str =
     "see the comments in the jit-cad.toml that `jit-cad init` writes";
@@ -126,6 +130,37 @@ impl<'r, 'a> Section<'r, 'a> {
         source
     }
 
+    /// The list of anchors; each that is none, or stands there before, is a fault of its own.
+    pub(super) fn anchors(&mut self) -> Option<Vec<AnchorPlace>> {
+        let value = self.take("anchors")?;
+        let span = value.span();
+        let DeValue::Array(values) = value.into_inner() else {
+            self.report.add(
+                Some(span),
+                "`anchors` is not a list",
+                "write [] or [{ file = \"PATH\" }]",
+            );
+            return None;
+        };
+        let (mut anchors, mut all) = (Vec::new(), true);
+        for value in values {
+            let span = value.span();
+            let fault = match AnchorPlace::read(value.into_inner()) {
+                Ok(anchor) if anchors.contains(&anchor) => {
+                    format!("the anchor {anchor} stands here twice")
+                }
+                Ok(anchor) => {
+                    anchors.push(anchor);
+                    continue;
+                }
+                Err(fault) => fault,
+            };
+            self.report.add(Some(span), &fault, ONE_OF);
+            all = false;
+        }
+        all.then_some(anchors)
+    }
+
     /// What is left is unknown, and a fault: a key that is mistyped must not be a key that is ignored.
     pub(super) fn end(self) {
         for (key, _) in self.table {
@@ -194,6 +229,16 @@ impl Report<'_> {
             parsed.push(self.value(&Spanned::new(names.span(), name.clone())));
         }
         parsed.into_iter().collect()
+    }
+
+    pub(super) fn kept_span(&mut self, text: &Spanned<String>) -> Option<Span> {
+        let span: Span = self.value(text)?;
+        if span < SHORTEST_KEPT {
+            let hint = format!("write {SHORTEST_KEPT} or more, such as 400d");
+            self.add(Some(text.span()), &format!("{span} is too short"), &hint);
+            return None;
+        }
+        Some(span)
     }
 
     pub(super) fn login_span(&mut self, text: &Spanned<String>) -> Option<Span> {

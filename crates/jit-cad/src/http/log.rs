@@ -1,43 +1,64 @@
 //! The log, for who may read it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use base64ct::{Base64Unpadded, Encoding as _};
-use jit_ca_api::{Entry, LogQuery};
+use jit_ca_api::{Consistency, ConsistencyQuery, Entry, LONGEST_WAIT, LogQuery};
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{ActorRef, PersonName, RequestId, SubjectId, UnixTime};
 use jit_ca_log::Leaf;
 
 use super::call::{Filter, Id, WithMfa};
 use crate::app::App;
-use crate::service::{self, Fault};
+use crate::service::{self, Fault, log};
 use crate::store::{self, Snapshot};
 
 /// How many entries one answer holds at most.
 const LONGEST_LIST: usize = 1_000;
 
-/// `GET /v1/log/checkpoint`: the signed note, for anybody.
-pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> String {
-    app.sequencer.checkpoints().borrow().to_string()
+/// `GET /v1/log/checkpoints/N`: the signed note of the first N entries.
+pub(super) async fn checkpoint(
+    State(app): State<Arc<App>>,
+    WithMfa(caller): WithMfa,
+    Id(size): Id<u64>,
+) -> Result<String, Fault> {
+    service::may_read_log(&app, &caller)?;
+    log::checkpoint(&app, size).map(|checkpoint| checkpoint.to_string())
 }
 
-/// `GET /v1/log/entries`.
+/// `GET /v1/log/consistency`, for anybody.
+pub(super) async fn consistency(
+    State(app): State<Arc<App>>,
+    Filter(query): Filter<ConsistencyQuery>,
+) -> Result<Json<Consistency>, Fault> {
+    log::consistency(&app, &query).map(Json)
+}
+
+/// `GET /v1/log/entries`. With `wait`, the answer comes when there is an entry for it, or when the time is over.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     WithMfa(caller): WithMfa,
-    Filter(query): Filter<LogQuery>,
+    Filter(mut query): Filter<LogQuery>,
 ) -> Result<Json<Vec<Entry>>, Fault> {
     service::may_read_log(&app, &caller)?;
-    let snapshot = app.store.read()?;
-    let filter = match filter(&app, &snapshot, &query)? {
-        Some(filter) => filter,
-        None => return Ok(Json(Vec::new())),
-    };
-    let found = snapshot.find(&filter)?;
-    let entries = found.into_iter().map(|(leaf, bytes)| view(&snapshot, &leaf, &bytes));
-    entries.collect::<Result<_, _>>().map(Json)
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(LONGEST_WAIT));
+    let mut checkpoints = app.sequencer.checkpoints();
+    loop {
+        // What is announced from here on wakes the wait below.
+        checkpoints.borrow_and_update();
+        let entries = found(&app, &mut query)?;
+        if !entries.is_empty() {
+            return Ok(Json(entries));
+        }
+        tokio::select! {
+            changed = checkpoints.changed() => if changed.is_err() { return Ok(Json(entries)) },
+            () = tokio::time::sleep_until(deadline) => return Ok(Json(entries)),
+            () = app.stopped() => return Ok(Json(entries)),
+        }
+    }
 }
 
 /// `GET /v1/log/entries/N`.
@@ -47,17 +68,34 @@ pub(super) async fn get(
     Id(index): Id<u64>,
 ) -> Result<Json<Entry>, Fault> {
     service::may_read_log(&app, &caller)?;
+    let size = app.sequencer.newest()?.size;
     let snapshot = app.store.read()?;
-    let bytes = snapshot.leaf(index)?.ok_or(Fault::NotFound("entry"))?;
+    let bytes = if index < size { snapshot.leaf(index)? } else { None };
+    let bytes = bytes.ok_or(Fault::NotFound("entry"))?;
     let leaf = Leaf::decode(&bytes).map_err(store::StoreError::from)?;
     view(&snapshot, &leaf, &bytes).map(Json)
 }
 
-/// The filter that a query means; nothing if it names a subject or a grant that the log does not know.
+/// The entries that a query means, as far as the newest checkpoint goes. The next time that the same is asked, it
+/// goes on where this one ended.
+fn found(app: &App, query: &mut LogQuery) -> Result<Vec<Entry>, Fault> {
+    let size = app.sequencer.newest()?.size;
+    let snapshot = app.store.read()?;
+    let Some(filter) = filter(app, &snapshot, query, size)? else {
+        return Ok(Vec::new());
+    };
+    query.start = query.start.max(size);
+    let found = snapshot.find(&filter)?;
+    found.into_iter().map(|(leaf, bytes)| view(&snapshot, &leaf, &bytes)).collect()
+}
+
+/// The filter that a query means, over the first `end` entries; nothing if it names a subject or a grant that the
+/// log does not know.
 fn filter(
     app: &App,
     snapshot: &Snapshot,
     query: &LogQuery,
+    end: u64,
 ) -> Result<Option<store::Filter>, Fault> {
     let subject = match &query.subject {
         None => None,
@@ -78,10 +116,10 @@ fn filter(
     let request = match query.grant {
         None => None,
         Some(grant) => {
-            let Some(record) = snapshot.access_of(grant)? else {
+            let Some(request) = snapshot.request_of(grant)? else {
                 return Ok(None);
             };
-            Some(record.access.request.id)
+            Some(request)
         }
     };
     Ok(Some(store::Filter {
@@ -91,6 +129,7 @@ fn filter(
         from: query.from,
         to: query.to,
         start: query.start,
+        end,
         limit: query.limit.unwrap_or(LONGEST_LIST).min(LONGEST_LIST),
     }))
 }

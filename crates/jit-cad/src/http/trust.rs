@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use jit_ca_api::{Trust, X509Authority};
+use jit_ca_api::{Predecessor, Trust, X509Authority};
 use jit_ca_cert::Purpose;
 
 use crate::app::App;
@@ -31,6 +31,9 @@ pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<Trust> {
         pin: app.pin(),
         x509: x509.into_iter().map(authority).collect(),
         trust_domain: app.config.trust_domain.to_string(),
-        succeeds: None,
+        succeeds: app.succeeds.as_ref().map(|before| Predecessor {
+            checkpoint: before.checkpoint.clone(),
+            reason: before.reason.to_string(),
+        }),
     })
 }

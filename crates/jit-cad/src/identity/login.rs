@@ -147,6 +147,25 @@ pub fn verify<'b>(
     })
 }
 
+/// The step of a code of the person's second factor, if it is one that shows now and was not used before.
+///
+/// # Errors
+/// If the store fails.
+pub fn totp_step(
+    snapshot: &Snapshot,
+    kek: &KeyEncryptionKey,
+    person: &Person,
+    code: &str,
+    now: UnixTime,
+) -> Result<Option<u64>, StoreError> {
+    let sealed = snapshot.secret(&person.id.to_string())?;
+    let secret = sealed.and_then(|sealed| kek.open(&secret_label(&person.id), &sealed).ok());
+    let secret = secret.as_ref().and_then(|secret| Secret::from_slice(secret));
+    let last = snapshot.subject(&person.id)?.and_then(|subject| subject.totp_step);
+    let step = secret.and_then(|secret| secret.step_of(code, now));
+    Ok(step.filter(|step| last.is_some_and(|last| *step > last)))
+}
+
 /// The label that a subject's TOTP secret is sealed under.
 pub fn secret_label(subject: &SubjectId) -> String {
     format!("totp {subject}")

@@ -11,6 +11,11 @@ const STEP_SECS: u64 = 30;
 /// How many steps a code may be early or late (RFC 6238, section 5.2).
 const SKEW: u64 = 1;
 
+/// The newest step of which a code is taken now.
+pub fn newest_step(now: UnixTime) -> u64 {
+    now.secs() / STEP_SECS + SKEW
+}
+
 /// A shared secret: 160 bits, as RFC 4226 section 4 (R6) recommends.
 pub struct Secret(Zeroizing<[u8; 20]>);
 
@@ -49,9 +54,9 @@ impl Secret {
     ///
     /// All steps are tried, whichever fits, so that the time taken tells nothing.
     pub fn step_of(&self, code: &str, now: UnixTime) -> Option<u64> {
-        let current = now.secs() / STEP_SECS;
+        let newest = newest_step(now);
         let mut found = None;
-        for step in current.saturating_sub(SKEW)..=current + SKEW {
+        for step in newest.saturating_sub(2 * SKEW)..=newest {
             if bool::from(self.code(step).as_bytes().ct_eq(code.as_bytes())) {
                 found = Some(step);
             }

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use jit_ca_cert::Key;
-use jit_ca_cert::purpose::Log;
+use jit_ca_core::UnixTime;
 use jit_ca_core::event::Event;
-use jit_ca_core::{Digest, Origin, UnixTime};
-use jit_ca_log::hash::sha256;
 use jit_ca_log::{Ids, Leaf, SignedCheckpoint, entry, payload};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{CommitError, Committed, Job, Proposal, checkpoint};
+use super::signer::CheckpointSigner;
+use super::{CommitError, Committed, Job, Proposal, Wanted};
 use crate::clock::{self, Millis};
-use crate::store::{Clash, Head, Store, StoreError, Write};
+use crate::store::{Clash, Head, Rewriting, Store, StoreError, Write};
 
 /// How many proposals one commit takes at most. A batch forms while the one before is being committed.
 const LARGEST_BATCH: usize = 256;
@@ -24,8 +22,7 @@ const LONGEST_DELAY_SECS: u64 = 10;
 /// The end of the log, and the only hand that moves it.
 pub(super) struct Tail {
     pub(super) store: Arc<Store>,
-    pub(super) key: Key<Log>,
-    pub(super) origin: Origin,
+    pub(super) signer: Arc<CheckpointSigner>,
     pub(super) head: Option<Head>,
     pub(super) announce: watch::Sender<Arc<SignedCheckpoint>>,
 }
@@ -40,14 +37,23 @@ struct Written {
 impl Tail {
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let _end = EndsWithTheProcess;
-        while let Some(job) = jobs.blocking_recv() {
-            let mut batch = vec![job];
-            while batch.len() < LARGEST_BATCH
-                && let Ok(job) = jobs.try_recv()
-            {
-                batch.push(job);
+        while let Some(first) = jobs.blocking_recv() {
+            let (mut batch, mut replacement) = (Vec::new(), None);
+            let mut next = Some(first);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Write(wanted) => batch.push(*wanted),
+                    Job::Replace(rewriting, done) => replacement = Some((rewriting, done)),
+                }
+                if batch.len() < LARGEST_BATCH && replacement.is_none() {
+                    next = jobs.try_recv().ok();
+                }
             }
-            if let Err(error) = self.write(batch) {
+            let done = self.write(batch).and_then(|()| match replacement {
+                Some((rewriting, done)) => self.replace(*rewriting, done),
+                None => Ok(()),
+            });
+            if let Err(error) = done {
                 // Whether the commit is durable is not known. Nobody has been answered; a restart finds out.
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -58,7 +64,27 @@ impl Tail {
         }
     }
 
-    fn write(&mut self, batch: Vec<Job>) -> Result<(), StoreError> {
+    /// Between two batches nothing is being written: what the new file lacks is little, and soon copied.
+    fn replace(
+        &self,
+        rewriting: Rewriting,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
+        let caught_up = self.store.catch_up(&rewriting);
+        if caught_up.is_ok() {
+            self.store.replace(&rewriting)?;
+        }
+        // Before anybody is answered, who could begin the next one beside it.
+        drop(rewriting);
+        // Nobody listens where the caller has gone away.
+        let _ = done.send(caught_up);
+        Ok(())
+    }
+
+    fn write(&mut self, batch: Vec<Wanted>) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let now = clock::now_millis();
         let last = self.head.map_or(Millis(0), |head| head.last);
         if now.0.saturating_add(CLOCK_TOLERANCE_MS) < last.0 {
@@ -71,7 +97,7 @@ impl Tail {
         let mut transaction = self.store.write()?;
         let mut written: Vec<Written> = Vec::new();
         let mut next = self.head.map_or(0, |head| head.size);
-        for Job { proposal, done } in batch {
+        for Wanted { proposal, done } in batch {
             match admit(&transaction, &proposal, now.time())? {
                 Ok(()) => {
                     let leaves = append(&mut transaction, &proposal, next, now)?;
@@ -94,17 +120,15 @@ impl Tail {
         self.head = Some(head);
 
         // 3. One checkpoint, signed only now. INVARIANT (append only): what it covers can't be undone any more.
-        let checkpoint = self.key.sign_checkpoint(&checkpoint(&self.origin, self.head));
-        let checkpoint =
-            Arc::new(checkpoint.map_err(|error| StoreError::Damaged(error.to_string()))?);
-        self.announce.send_replace(Arc::clone(&checkpoint));
+        let (newest, signed) = self.signer.sign_head(self.head)?;
+        self.announce.send_replace(Arc::new(signed));
         for Written { done, first, leaves } in written {
             let committed = Committed {
                 store: Arc::clone(&self.store),
+                signer: Arc::clone(&self.signer),
                 first,
                 leaves: leaves.into(),
-                size: head.size,
-                checkpoint: Arc::clone(&checkpoint),
+                newest: newest.clone(),
             };
             answer(done, Ok(committed));
         }
@@ -174,9 +198,9 @@ fn append(
             idx,
             ts_ms: now.0,
             actor: *actor,
-            ids: ids(event),
+            ids: Ids::of(event),
             bundle: transaction.bundle()?,
-            tbs: tbs(event),
+            tbs: entry::tbs(event),
             commit: entry::commit(&salt, &payload),
         };
         transaction.append(&leaf, &salt, &payload, event)?;
@@ -188,38 +212,12 @@ fn append(
     for (name, sealed) in &proposal.secrets {
         transaction.put_secret(name, sealed.as_deref())?;
     }
+    for prefix in &proposal.drop_secrets {
+        transaction.drop_secrets(prefix)?;
+    }
     if let Some(before) = proposal.forget {
         transaction.forget(before)?;
     }
     transaction.put_last_uses(&proposal.last_uses)?;
     Ok(leaves)
-}
-
-/// The ids that stand openly in an event's leaf.
-fn ids(event: &Event) -> Ids {
-    let mut ids = Ids { request: event.request(), grant: None, issuance: None };
-    match event {
-        Event::GrantMade(event) => ids.grant = Some(event.grant),
-        Event::GrantEnded(event) => ids.grant = Some(event.grant),
-        Event::CertificateIntended(event) => {
-            ids.issuance = Some(event.issuance);
-            ids.grant = event.under.as_ref().map(|under| under.grant);
-        }
-        Event::CertificateIssued(event) => {
-            (ids.issuance, ids.grant) = (Some(event.issuance), event.grant);
-        }
-        Event::IssuanceFailed(event) => {
-            (ids.issuance, ids.grant) = (Some(event.issuance), event.grant);
-        }
-        _ => {}
-    }
-    ids
-}
-
-/// The hash that stands openly in an intent's leaf, and in no other.
-fn tbs(event: &Event) -> Option<Digest> {
-    match event {
-        Event::CertificateIntended(intended) => Some(sha256(intended.tbs.as_slice())),
-        _ => None,
-    }
 }

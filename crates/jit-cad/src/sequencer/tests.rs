@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::clock;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
-use crate::store::{Clash, Reply, Resource, Store};
+use crate::store::{Clash, Reply, Resource, Store, StoreError};
 use jit_ca_cert::purpose::Log;
 use jit_ca_cert::{Key, KeyEncryptionKey};
 use jit_ca_core::event::{
@@ -21,6 +21,8 @@ use jit_ca_core::{
 use jit_ca_log::tree::{Tree, verify_consistency};
 use jit_ca_log::{Checkpoint, LogKey};
 use zeroize::Zeroizing;
+
+mod erasure;
 
 const ALICE: ActorRef = ActorRef::from_bytes([1; 16]);
 const LOGIN: [u8; 17] = [1; 17];
@@ -109,6 +111,37 @@ async fn many_at_once_stand_one_after_the_other_under_consistent_checkpoints() {
         verify_consistency(checkpoint.size, checkpoint.root, last.size, last.root, &proof).unwrap();
     }
     lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_signed_once_is_signed_again_to_the_byte_and_nothing_else_is() {
+    let lab = Lab::new().await;
+    let (mut notes, mut proofs) = (Vec::new(), Vec::new());
+    for number in 1..20_u8 {
+        let event = |number| intended(IssuanceId::from_bytes([number; 16]), number.into(), None);
+        let entries = vec![(ALICE, event(number)), (ALICE, event(100 + number))];
+        let proposal = Proposal::new(clock::now(), entries);
+        let committed = lab.sequencer.commit(proposal).await.unwrap();
+        notes.push(lab.sequencer.checkpoints().borrow().to_string());
+        proofs.push(committed.recorded(0, ()).unwrap().proof());
+    }
+    let newest = lab.checkpoint();
+    for (size, note) in (4..).step_by(2).zip(&notes) {
+        let again = lab.sequencer.checkpoint_at(size).unwrap().unwrap();
+        assert_eq!(again.as_str(), note);
+    }
+    for proof in proofs {
+        let again = lab.sequencer.recorded(proof.index, ()).await.unwrap().proof();
+        assert_eq!(again, proof);
+        assert_eq!(proof.verify(&lab.log_key).unwrap().1.size, proof.index + 1);
+    }
+    assert!(lab.sequencer.checkpoint_at(newest.size + 1).unwrap().is_none());
+
+    // INVARIANT (append only): tiles that do not lead to the root that was announced are not signed.
+    let announced = Checkpoint { root: Digest::from_bytes([1; 32]), ..newest };
+    let snapshot = lab.store.read().unwrap();
+    let signed = lab.sequencer.signer.sign_earlier(&snapshot, 4, &announced);
+    assert!(matches!(signed, Err(StoreError::Log(_))), "{signed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -363,7 +363,10 @@ fn must_still_give(app: &App, access: &Access) -> Result<(), Refusal> {
 }
 
 /// The signature, if one of the person's keys made it over this statement.
-fn signed_by(
+///
+/// # Errors
+/// If none of them did.
+pub fn signed_by(
     person: &Person,
     kind: Kind,
     statement: &str,

@@ -12,6 +12,9 @@ pub(super) const LAST_USES: TableDefinition<'_, &[u8], u64> =
 /// Actor and hash of an idempotency key to what the call made.
 pub(super) const REPLIES: TableDefinition<'_, (&[u8; 16], &[u8; 32]), &[u8]> =
     TableDefinition::new("beside.replies");
+/// The index of the last erasure: one row while the file still holds bytes of what was erased, and has to be written
+/// anew.
+pub(super) const ERASED: TableDefinition<'_, (), u64> = TableDefinition::new("beside.erased");
 
 /// What a call with an idempotency key made, so that the same call again gives the same answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,6 +21,8 @@ pub struct Filter {
     pub to: Option<UnixTime>,
     /// From this index on.
     pub start: u64,
+    /// Before this index.
+    pub end: u64,
     /// At most so many.
     pub limit: usize,
 }
@@ -31,7 +33,7 @@ impl Snapshot {
     /// # Errors
     /// If redb fails or a leaf does not decode.
     pub fn find(&self, filter: &Filter) -> Result<Vec<(Leaf, Vec<u8>)>, StoreError> {
-        let size = self.size()?;
+        let size = self.size()?.min(filter.end);
         let start = filter.start.max(self.first_since(filter.from, size)?);
         let end = match filter.to {
             Some(to) => self.first_since(Some(to), size)?,
@@ -92,7 +94,10 @@ impl Snapshot {
     }
 
     /// The index of the first entry at or after `time`: entries' times never go back, so halving finds it.
-    fn first_since(&self, time: Option<UnixTime>, size: u64) -> Result<u64, StoreError> {
+    ///
+    /// # Errors
+    /// If redb fails or a leaf does not decode.
+    pub fn first_since(&self, time: Option<UnixTime>, size: u64) -> Result<u64, StoreError> {
         let Some(time) = time else { return Ok(0) };
         let (mut low, mut high) = (0, size);
         while low < high {

@@ -1,10 +1,13 @@
 //! A snapshot: the state as one commit left it, for any number of readers.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use jit_ca_core::event::{Event, PersonListed};
 use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, RequestId, SubjectId, UnixTime};
 use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
 use jit_ca_log::{Bundle, Leaf, entry, payload};
-use redb::{ReadTransaction, ReadableTable as _};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
 use super::{Head, Reply, StoreError, beside, fold, log};
@@ -14,11 +17,15 @@ use crate::clock::Millis;
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) transaction: ReadTransaction,
+    /// The file that it is of stays open, also when the store goes on in another one.
+    _database: Arc<dyn Any + Send + Sync>,
 }
 
 impl Snapshot {
-    pub(super) fn new(transaction: ReadTransaction) -> Self {
-        Self { transaction }
+    pub(super) fn new(
+        database: Arc<impl ReadableDatabase + Send + Sync + 'static>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { transaction: database.begin_read()?, _database: database })
     }
 
     // === the log ===
@@ -58,8 +65,7 @@ impl Snapshot {
     /// # Errors
     /// If redb fails, or the payload is not the one that the leaf commits to.
     pub fn event(&self, leaf: &Leaf) -> Result<Option<Event>, StoreError> {
-        let table = self.transaction.open_table(log::PAYLOADS)?;
-        let Some(stored) = table.get(leaf.idx)? else {
+        let Some(stored) = self.payload(leaf.idx)? else {
             return Ok(None);
         };
         let damaged = || {
@@ -68,11 +74,20 @@ impl Snapshot {
                 leaf.idx
             ))
         };
-        let (salt, payload) = stored.value().split_first_chunk::<32>().ok_or_else(damaged)?;
+        let (salt, payload) = stored.split_first_chunk::<32>().ok_or_else(damaged)?;
         if entry::commit(salt, payload) != leaf.commit {
             return Err(damaged());
         }
         Ok(payload::decode_event(&leaf.entry_type, payload)?)
+    }
+
+    /// The salt and payload at `index`, as they are stored; none if they were erased.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn payload(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.transaction.open_table(log::PAYLOADS)?;
+        Ok(table.get(index)?.map(|payload| payload.value().to_vec()))
     }
 
     /// The tree of the log, at its head.
@@ -129,20 +144,16 @@ impl Snapshot {
     pub fn listed(&self) -> Result<Bundle, StoreError> {
         let zone = self.transaction.open_table(fold::BUNDLE)?.get(())?;
         let zone = zone.map_or_else(|| Bundle::empty().zone, |row| row.value().1.to_owned());
-        let files: Result<Vec<_>, StoreError> = self
-            .transaction
-            .open_table(fold::FILES)?
-            .iter()?
-            .map(|row| row.map(|(path, text)| (path.value().to_owned(), text.value().to_owned())))
-            .map(|row| Ok(row?))
-            .collect();
-        let people: Result<Vec<PersonListed>, StoreError> = self
-            .transaction
-            .open_table(fold::PEOPLE)?
-            .iter()?
-            .map(|row| Ok(payload::decode(row?.1.value())?))
-            .collect();
-        Ok(Bundle::new(&zone, files?, people?))
+        let mut files = Vec::new();
+        for row in self.transaction.open_table(fold::FILES)?.iter()? {
+            let (path, text) = row?;
+            files.push((path.value().to_owned(), text.value().to_owned()));
+        }
+        let mut people: Vec<PersonListed> = Vec::new();
+        for row in self.transaction.open_table(fold::PEOPLE)?.iter()? {
+            people.push(payload::decode(row?.1.value())?);
+        }
+        Ok(Bundle::new(&zone, files, people))
     }
 
     /// A request.
@@ -158,11 +169,16 @@ impl Snapshot {
     /// # Errors
     /// If redb fails.
     pub fn access_of(&self, grant: GrantId) -> Result<Option<AccessRecord>, StoreError> {
+        self.request_of(grant)?.map_or(Ok(None), |request| self.access(request))
+    }
+
+    /// The id of the request that a grant came from, also where both are erased.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn request_of(&self, grant: GrantId) -> Result<Option<RequestId>, StoreError> {
         let table = self.transaction.open_table(fold::GRANTS)?;
-        let Some(request) = table.get(grant.as_bytes())?.map(|request| *request.value()) else {
-            return Ok(None);
-        };
-        self.access(RequestId::from_bytes(request))
+        Ok(table.get(grant.as_bytes())?.map(|request| RequestId::from_bytes(*request.value())))
     }
 
     /// Requests that time alone will still change, pending or granted, soonest first.
@@ -213,6 +229,15 @@ impl Snapshot {
         fold::read(&self.transaction.open_table(fold::SUBJECTS)?, subject.to_string().as_str())
     }
 
+    /// All subjects.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn subjects(&self) -> Result<Vec<SubjectRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::SUBJECTS)?;
+        table.iter()?.map(|row| Ok(payload::decode(row?.1.value())?)).collect()
+    }
+
     /// The subject behind a pseudonym.
     ///
     /// # Errors
@@ -251,6 +276,14 @@ impl Snapshot {
     }
 
     // === beside ===
+
+    /// The last erasure, if the file still holds bytes of what was erased, and has to be written anew.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn unfinished_erasure(&self) -> Result<Option<u64>, StoreError> {
+        Ok(self.transaction.open_table(beside::ERASED)?.get(())?.map(|index| index.value()))
+    }
 
     /// A subject's sealed secret.
     ///

@@ -23,7 +23,7 @@ pub struct Head {
 
 /// A transaction. Dropped, it has changed nothing.
 pub struct Write {
-    transaction: WriteTransaction,
+    pub(super) transaction: WriteTransaction,
 }
 
 impl Write {
@@ -37,6 +37,7 @@ impl Write {
         transaction.open_table(beside::SECRETS)?;
         transaction.open_table(beside::LAST_USES)?;
         transaction.open_table(beside::REPLIES)?;
+        transaction.open_table(beside::ERASED)?;
         Ok(Self { transaction })
     }
 
@@ -70,7 +71,8 @@ impl Write {
         Ok(Ok(()))
     }
 
-    /// Appends an entry: leaf and payload to the log, and what they change to the fold.
+    /// Appends an entry: leaf and payload to the log, and what they change to the fold. The payloads that an
+    /// erasure names go with it; the file is free of them once it is written anew ([`super::Store::rewrite`]).
     ///
     /// # Errors
     /// If redb fails.
@@ -82,19 +84,51 @@ impl Write {
         event: &Event,
     ) -> Result<(), StoreError> {
         debug_assert_eq!(leaf.commit, entry::commit(salt, payload));
-        self.transaction.open_table(log::LEAVES)?.insert(leaf.idx, leaf.encode().as_slice())?;
-        self.transaction
-            .open_table(log::PAYLOADS)?
-            .insert(leaf.idx, [salt, payload].concat().as_slice())?;
-        self.fold(leaf, event)
+        if let Event::Erased(erased) = event {
+            self.erase(leaf.idx, &erased.entries)?;
+        }
+        let stored = [salt, payload].concat();
+        self.restore(leaf.idx, &leaf.encode(), Some(&stored))?;
+        self.fold(leaf, Some(event))
     }
 
-    /// Folds an entry in without appending it: for the fold to be made again.
+    /// Puts an entry as it is stored, its salt and payload together; none where they are erased.
     ///
     /// # Errors
     /// If redb fails.
-    pub fn fold(&mut self, leaf: &Leaf, event: &Event) -> Result<(), StoreError> {
-        Fold::open(&self.transaction)?.apply(leaf, event)
+    pub fn restore(
+        &mut self,
+        index: u64,
+        leaf: &[u8],
+        payload: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        self.transaction.open_table(log::LEAVES)?.insert(index, leaf)?;
+        if let Some(payload) = payload {
+            self.transaction.open_table(log::PAYLOADS)?.insert(index, payload)?;
+        }
+        Ok(())
+    }
+
+    /// Folds an entry in without appending it: for the fold to be made again. Without an event it is one whose
+    /// payload is erased.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn fold(&mut self, leaf: &Leaf, event: Option<&Event>) -> Result<(), StoreError> {
+        let mut fold = Fold::open(&self.transaction)?;
+        match event {
+            Some(event) => fold.apply(leaf, event),
+            None => fold.apply_erased(leaf),
+        }
+    }
+
+    fn erase(&mut self, index: u64, entries: &[(u64, u64)]) -> Result<(), StoreError> {
+        let mut payloads = self.transaction.open_table(log::PAYLOADS)?;
+        for &(first, last) in entries {
+            payloads.retain_in(first..=last, |_, _| false)?;
+        }
+        self.transaction.open_table(beside::ERASED)?.insert((), index)?;
+        Ok(())
     }
 
     /// Extends the tree by these leaves and moves the head on.
@@ -170,6 +204,16 @@ impl Write {
             Some(sealed) => table.insert(name, sealed)?,
             None => table.remove(name)?,
         };
+        Ok(())
+    }
+
+    /// Drops the sealed secrets whose names begin so.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn drop_secrets(&mut self, prefix: &str) -> Result<(), StoreError> {
+        let mut table = self.transaction.open_table(beside::SECRETS)?;
+        table.retain(|name, _| !name.starts_with(prefix))?;
         Ok(())
     }
 

@@ -25,6 +25,9 @@ impl Fold<'_> {
                 self.files.remove(file.path.as_str())?;
             }
             Event::PersonListed(person) => {
+                self.change_subject(&person.subject.to_string(), |subject| {
+                    subject.name = person.name.clone();
+                })?;
                 write(&mut self.people, leaf.actor.as_bytes(), person.as_ref())?;
             }
             Event::PersonRemoved(person) => {
@@ -58,6 +61,11 @@ impl Fold<'_> {
                 })?;
                 self.change_login(enrolled.login.as_slice(), |login| login.mfa_at = Some(at))?;
             }
+            Event::MfaKept(kept) => {
+                self.change_subject(&kept.subject.to_string(), |subject| {
+                    subject.totp_step = subject.totp_step.max(Some(kept.step));
+                })?;
+            }
             Event::LoggedIn(login) => self.apply_login(login, at)?,
             Event::LoggedOut(logout) => {
                 self.change_login(logout.login.as_slice(), |login| login.ended = true)?;
@@ -82,7 +90,28 @@ impl Fold<'_> {
                 }
             }
         }
-        self.apply_index(leaf, event)
+        self.apply_index(leaf, Some(event))
+    }
+
+    /// Folds in an entry whose payload is erased, by what its leaf says openly.
+    ///
+    /// Of a request that somebody denied who is erased, nothing says any more that it is over: it goes as well,
+    /// before time could make it lapse a second time.
+    pub(in crate::store) fn apply_erased(&mut self, leaf: &Leaf) -> Result<(), StoreError> {
+        if let Some(request) = leaf.ids.request {
+            if leaf.entry_type.as_str() == "denial" {
+                let record: Option<AccessRecord> = read(&self.accesses, request.as_bytes())?;
+                if let Some(due) = record.as_ref().and_then(|record| record.access.due()) {
+                    self.due.remove((due.secs(), request.as_bytes()))?;
+                }
+                self.accesses.remove(request.as_bytes())?;
+            }
+            if let Some(grant) = leaf.ids.grant {
+                self.grants.insert(grant.as_bytes(), request.as_bytes())?;
+            }
+        }
+        // So that what is left of it is still found by its request, its grant and its actor.
+        self.apply_index(leaf, None)
     }
 
     fn apply_login(&mut self, login: &LoggedIn, at: UnixTime) -> Result<(), StoreError> {
@@ -139,9 +168,9 @@ impl Fold<'_> {
         write(&mut self.issuances, issuance, &record)
     }
 
-    fn apply_index(&mut self, leaf: &Leaf, event: &Event) -> Result<(), StoreError> {
+    fn apply_index(&mut self, leaf: &Leaf, event: Option<&Event>) -> Result<(), StoreError> {
         let mut prefixes = Vec::new();
-        if let Event::MfaCodeMade(made) = event
+        if let Some(Event::MfaCodeMade(made)) = event
             && let Some(subject) =
                 read::<_, SubjectRecord>(&self.subjects, made.subject.to_string().as_str())?
         {
@@ -155,7 +184,7 @@ impl Fold<'_> {
                 .grants
                 .get(grant.as_bytes())?
                 .map(|request| RequestId::from_bytes(*request.value())),
-            None => event.request(),
+            None => leaf.ids.request,
         };
         if let Some(request) = request {
             prefixes.push(IndexKey::Request(&request).prefix());

@@ -1,0 +1,263 @@
+//! Erasure: what the log says of a subject, or has said for too long, is forgotten, and every proof stays valid.
+//!
+//! ```text
+//! plan      which payloads, and whether anything stands against it
+//! order     somebody whom the policy lets, by SSH key and second factor: an entry
+//! erase     an entry that names what is gone; its commit deletes the payloads
+//! rewrite   the store's file is written anew, so that no page of it holds them any more
+//! ```
+//!
+//! Leaves stay: they hold hashes over salts that are gone as well, and a random pseudonym.
+
+pub mod command;
+mod mention;
+mod plan;
+
+use std::sync::Arc;
+
+use jit_ca_core::event::{Decided, Erased, ErasureCause, ErasureOrdered, Refused};
+use jit_ca_core::statement::{Erasure, Kind};
+use jit_ca_core::workflow::Refusal;
+use jit_ca_core::{Action, ActorRef, Facts, PersonName, RefusalCode, Span, Text, UnixTime};
+use jit_ca_policy::Person;
+use serde::{Deserialize, Serialize};
+
+use plan::Aged;
+pub use plan::Plan;
+
+use crate::app::App;
+use crate::clock;
+use crate::identity::totp_step;
+use crate::sequencer::{CommitError, Proposal};
+use crate::service::{Fault, signed_by};
+use crate::store::{Clash, StoreError, SubjectRecord};
+
+/// An order to erase, as it was given on the CA's machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Whom it is about: a subject's id, or the name that it had last.
+    pub subject: String,
+    /// Who gives it.
+    pub by: PersonName,
+    /// Why.
+    pub reason: Text,
+    /// The entries whose payloads are to go, as they were shown.
+    pub entries: Vec<(u64, u64)>,
+    /// That person's SSHSIG over the erasure statement, armoured.
+    pub signature: String,
+    /// A code of that person's second factor.
+    pub code: String,
+}
+
+/// What would be erased of a subject.
+///
+/// # Errors
+/// If the log knows no such subject, or something stands against it.
+pub async fn plan(app: &Arc<App>, subject: &str) -> Result<Plan, Fault> {
+    let (app, subject) = (Arc::clone(app), subject.to_owned());
+    blocking(move || {
+        let snapshot = app.store.read()?;
+        let subject = known(&app, &subject)?;
+        Plan::of_subject(&snapshot, &app.config.listed, subject)
+    })
+    .await
+}
+
+/// Erases what the log says of a subject. Gives the entry's index and the number of payloads.
+///
+/// # Errors
+/// If the order is not by a person who may, something stands against it, or the log can't be written.
+pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
+    let _alone = app.erasing.lock().await;
+    let now = clock::now();
+    let plan = plan(app, &order.subject).await?;
+    if plan.mentions(order.reason.as_str()) {
+        return Err(Fault::bad("the reason names the subject", "say why without saying who"));
+    }
+
+    // 1. Who orders it: a signature that names the pseudonym, and a code that is used up.
+    let person = app.bundle().person_named(&order.by).ok_or(Fault::NotFound("person"))?;
+    let by = app.store.read()?.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
+    let refuse = |refusal, decision| refused(app, person, by.actor, refusal, decision, now);
+    app.failed_codes.attempt(&person.id, now).map_err(|wait| Fault::SlowDown { wait })?;
+    let entries = plan.ranges();
+    if entries != order.entries {
+        return Err(Fault::bad(
+            "the log says more of the subject than when the order was signed",
+            "run the command again",
+        ));
+    }
+    let statement = Erasure {
+        origin: &app.config.origin,
+        actor: &plan.actor,
+        reason: &order.reason,
+        entries: &entries,
+    };
+    let signature = signed_by(person, Kind::Erasure, &statement.text(), &order.signature);
+    let signature = signature.map_err(|refusal| refuse(refusal, None))?;
+    let factor = totp_step(&app.store.read()?, &app.keys.kek, person, &order.code, now)?;
+    let Some(step) = factor else {
+        let text = "this is not the code that the authenticator shows now, or it was used before";
+        return Err(refuse(Refusal::new(RefusalCode::LoginRefused, text), None));
+    };
+    app.failed_codes.succeeded(&person.id);
+
+    // 2. Whether that person may.
+    let facts = facts(person, &order.reason, now);
+    let decision = jit_ca_policy::decide(app.bundle(), &facts);
+    let decided = Decided { facts, decision };
+    if !decided.decision.allows() {
+        let reason = decided.decision.reasons.first();
+        let refusal = match reason {
+            Some(reason) => Refusal::new(reason.code, reason.text.clone()),
+            None => Refusal::new(RefusalCode::NotPermitted, "no rule permits it"),
+        };
+        return Err(refuse(refusal, Some(decided)));
+    }
+
+    // 3. The order and the erasure, in one commit.
+    let ordered = ErasureOrdered {
+        by: person.id.clone(),
+        name: person.name.clone(),
+        signature,
+        step,
+        decision: decided,
+    };
+    let cause = ErasureCause::Subject(plan.actor);
+    let count = plan.count();
+    let erased = Erased { cause, reason: order.reason.clone(), entries };
+    let mut proposal =
+        Proposal::new(now, vec![(by.actor, ordered.into()), (by.actor, erased.into())]);
+    proposal.bundle = Some(app.config.bundle_hash);
+    proposal.forget_secrets_of(std::slice::from_ref(&plan.subject));
+    match app.sequencer.commit(proposal).await {
+        Ok(committed) => {
+            rewrite(app).await?;
+            Ok((committed.first + 1, count))
+        }
+        Err(CommitError::Clash(Clash::Code)) => {
+            let text = "the code was used before";
+            Err(refuse(Refusal::new(RefusalCode::LoginRefused, text), None))
+        }
+        Err(error) => Err(Fault::Commit(error)),
+    }
+}
+
+/// Erases what has been kept for as long as the configuration says.
+///
+/// # Errors
+/// If the log can't be read or written.
+pub async fn retire(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
+    let _alone = app.erasing.lock().await;
+    // A minute longer, so that a clock that steps back does not make it too soon.
+    let before = now.minus(app.config.keep_payloads).minus(Span::from_secs(60));
+    let plan = {
+        let app = Arc::clone(app);
+        blocking(move || Plan::of_age(&app.store.read()?, &app.config.listed, before)).await?
+    };
+    let Aged { entries, count, forgotten } = plan;
+    if count == 0 {
+        return finish(app).await;
+    }
+    let reason: Text = format!("kept for {}", app.config.keep_payloads)
+        .parse()
+        .map_err(|error| Fault::Internal(Box::new(error)))?;
+    let erased = Erased { cause: ErasureCause::Retention(before), reason, entries };
+    let mut proposal = Proposal::new(clock::now(), vec![(ActorRef::DAEMON, erased.into())]);
+    proposal.forget_secrets_of(&forgotten);
+    app.sequencer.commit(proposal).await.map_err(Fault::Commit)?;
+    tracing::info!(payloads = count, "payloads were kept for long enough and are erased");
+    rewrite(app).await
+}
+
+/// Finishes an erasure whose file could not be written anew, or that a daemon before this one did not finish.
+///
+/// # Errors
+/// If the store can't be read or written.
+pub async fn finish(app: &Arc<App>) -> Result<(), Fault> {
+    match app.store.read()?.unfinished_erasure()? {
+        Some(_) => rewrite(app).await,
+        None => Ok(()),
+    }
+}
+
+/// The payloads are gone; their bytes, and what the tables were told by them, are still in the store's file.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the payloads are erased, but the store's file can't be written anew: it needs as much room again as it takes. Until \
+     then it holds their bytes, and lists still say names. It is tried again once a day, and at each start"
+)]
+struct Unfinished(#[source] StoreError);
+
+async fn rewrite(app: &Arc<App>) -> Result<(), Fault> {
+    let unfinished = |error| Fault::Internal(Box::new(Unfinished(error)));
+    let store = Arc::clone(&app.store);
+    let rewriting = blocking(move || Ok(store.rewrite())).await?.map_err(unfinished)?;
+    app.sequencer.replace(rewriting).await.map_err(Fault::Commit)?.map_err(unfinished)
+}
+
+/// Reading a whole log takes its time: it is done where no call waits for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Fault::Internal(Box::new(error)))?
+}
+
+/// The subject of this id, or else the one that had this name last.
+fn known(app: &App, text: &str) -> Result<SubjectRecord, Fault> {
+    let snapshot = app.store.read()?;
+    if let Some(known) =
+        text.parse().ok().map(|id| snapshot.subject(&id)).transpose().map(Option::flatten)?
+    {
+        return Ok(known);
+    }
+    let mut named = snapshot.subjects()?;
+    named.retain(|subject| subject.name.as_str() == text);
+    match (named.pop(), named.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(Fault::bad(
+            format!("several subjects have been called {text}"),
+            "give the id, such as local/u-1001",
+        )),
+        (None, _) => Err(Fault::NotFound("subject")),
+    }
+}
+
+/// The socket is on this machine; the code was given just now.
+fn facts(person: &Person, reason: &Text, now: UnixTime) -> Facts {
+    Facts {
+        action: Action::Erase,
+        subject: person.id.clone(),
+        now,
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        mfa_at: Some(now),
+        role: None,
+        requester: None,
+        hosts: None,
+        duration: None,
+        reason: Some(reason.clone()),
+        ticket: None,
+    }
+}
+
+fn refused(
+    app: &App,
+    person: &Person,
+    actor: ActorRef,
+    refusal: Refusal,
+    decision: Option<Decided>,
+    now: UnixTime,
+) -> Fault {
+    let entry = Refused {
+        subject: person.id.clone(),
+        action: Some(Action::Erase),
+        code: refusal.code,
+        detail: refusal.text.clone(),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        decision,
+    };
+    app.sequencer.commit_soon(Proposal::new(now, vec![(actor, entry.into())]));
+    Fault::Refused(refusal)
+}

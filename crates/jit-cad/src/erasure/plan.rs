@@ -1,0 +1,353 @@
+//! Which payloads an erasure takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jit_ca_core::event::Event;
+use jit_ca_core::{ActorRef, GrantId, RequestId, SubjectId, UnixTime};
+use jit_ca_log::{Bundle, Ids, Leaf};
+
+use super::mention::Names;
+use crate::service::Fault;
+use crate::store::{Filter, Snapshot, StoreError, SubjectRecord};
+
+/// What would be erased of a subject.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Who.
+    pub subject: SubjectId,
+    /// The pseudonym.
+    pub actor: ActorRef,
+    /// The entries of others, which name the subject.
+    pub of_others: Vec<u64>,
+    names: Names,
+    entries: BTreeMap<u64, String>,
+}
+
+/// What has been kept for long enough.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Aged {
+    /// The entries, as ranges with both ends in them.
+    pub(super) entries: Vec<(u64, u64)>,
+    /// How many they are.
+    pub(super) count: u64,
+    /// Those of whom nothing is left that says who they were.
+    pub(super) forgotten: Vec<SubjectId>,
+}
+
+/// Types that name nobody and that everything else rests on.
+const KEPT: [&str; 8] = [
+    "log.init",
+    "bundle",
+    "person.removed",
+    "erase",
+    "daemon.start",
+    "daemon.stop",
+    "refusal.strangers",
+    "grant.end",
+];
+
+impl Plan {
+    /// All that concerns the subject, and all else that names it.
+    pub(super) fn of_subject(
+        snapshot: &Snapshot,
+        in_force: &Bundle,
+        subject: SubjectRecord,
+    ) -> Result<Self, Fault> {
+        let SubjectRecord { subject, actor, .. } = subject;
+        let (end, limit) = (u64::MAX, usize::MAX);
+        let concerned = Filter { subject: Some(actor), end, limit, ..Filter::default() };
+        let concerned = snapshot.find(&concerned)?;
+        let mut names = Names::default();
+        names.add(&subject.to_string());
+        for (leaf, _) in &concerned {
+            match snapshot.event(leaf)? {
+                Some(Event::SubjectKnown(known)) => names.add(known.name.as_str()),
+                Some(Event::PersonListed(person)) => names.add(person.name.as_str()),
+                _ => {}
+            }
+        }
+        for other in snapshot.subjects()?.iter().filter(|other| other.subject != subject) {
+            names.add_of_another(other.name.as_str());
+            names.add_of_another(&other.subject.to_string());
+        }
+        must_be_gone(snapshot, in_force, &subject, &names)?;
+
+        let indices: BTreeSet<u64> = concerned.iter().map(|(leaf, _)| leaf.idx).collect();
+        let unfinished = unfinished(snapshot)?;
+        let (mut entries, mut of_others, mut open) = (BTreeMap::new(), Vec::new(), None);
+        for_each_payload(snapshot, snapshot.size()?, |leaf, stored, event| {
+            let named = || {
+                names.may_be_in(stored)
+                    && event.as_ref().is_none_or(|event| names.are_in_event(event))
+            };
+            let is_own = indices.contains(&leaf.idx);
+            if KEPT.contains(&leaf.entry_type.as_str()) || !(is_own || named()) {
+                return;
+            }
+            entries.insert(leaf.idx, leaf.entry_type.to_string());
+            if !is_own {
+                of_others.push(leaf.idx);
+            }
+            open = open.or(unfinished.of(&leaf.ids).map(|request| (leaf.idx, request)));
+        })?;
+        // What others may still do with their requests and grants rests on these payloads.
+        if let Some((index, request)) = open {
+            return Err(Fault::bad(
+                format!("entry {index} names {subject}, and its {request} is not over"),
+                "wait for its end: at most 24 hours",
+            ));
+        }
+        if entries.is_empty() {
+            return Err(Fault::NotFound("subject"));
+        }
+        Ok(Self { subject, actor, of_others, names, entries })
+    }
+
+    /// The payloads older than `before`. What is in force stays, and what people's second factors and the CA's own
+    /// certificates rest on; and of whoever has left, who it was, for as long as there is anything younger of theirs:
+    /// they can be erased by order until then.
+    pub(super) fn of_age(
+        snapshot: &Snapshot,
+        in_force: &Bundle,
+        before: UnixTime,
+    ) -> Result<Aged, Fault> {
+        let unfinished = unfinished(snapshot)?;
+        let mut entries = BTreeMap::new();
+        let (size, mut forgotten) = (snapshot.size()?, Vec::new());
+        let end = snapshot.first_since(Some(before), size)?;
+        let mut still_there = BTreeSet::new();
+        for known in snapshot.subjects()? {
+            let younger = Filter {
+                subject: Some(known.actor),
+                start: end,
+                end: size,
+                limit: 1,
+                ..Filter::default()
+            };
+            let is_in_force = in_force.people.contains_key(&known.subject);
+            if is_in_force || !snapshot.find(&younger)?.is_empty() {
+                still_there.insert(known.subject);
+            } else {
+                forgotten.push(known.subject);
+            }
+        }
+        for_each_payload(snapshot, end, |leaf, _, event| {
+            let kept = match event {
+                Some(Event::FileListed(file)) => in_force.files.get(&file.path) == Some(&file.text),
+                // Every name that somebody had, so that all of them are found when it is erased by order.
+                Some(Event::PersonListed(person)) => still_there.contains(&person.subject),
+                Some(Event::SubjectKnown(known)) => still_there.contains(&known.subject),
+                Some(Event::MfaEnrolled(enrolled)) => still_there.contains(&enrolled.subject),
+                Some(Event::MfaKept(kept)) => still_there.contains(&kept.subject),
+                Some(Event::CertificateIntended(intended)) => intended.purpose == "x509-root",
+                _ => false,
+            };
+            let is_open = unfinished.of(&leaf.ids).is_some();
+            if !kept && !is_open && !KEPT.contains(&leaf.entry_type.as_str()) {
+                entries.insert(leaf.idx, leaf.entry_type.to_string());
+            }
+        })?;
+        let count = count(entries.len());
+        Ok(Aged { entries: ranges(entries.keys().copied()), count, forgotten })
+    }
+
+    /// Whether a text names the subject.
+    pub fn mentions(&self, text: &str) -> bool {
+        self.names.are_in_text(text)
+    }
+
+    /// The entries, as ranges with both ends in them.
+    pub fn ranges(&self) -> Vec<(u64, u64)> {
+        ranges(self.entries.keys().copied())
+    }
+
+    /// How many they are.
+    pub fn count(&self) -> u64 {
+        count(self.entries.len())
+    }
+
+    /// How many of each type.
+    pub fn types(&self) -> BTreeMap<String, u64> {
+        let mut types = BTreeMap::new();
+        for entry_type in self.entries.values() {
+            *types.entry(entry_type.clone()).or_default() += 1;
+        }
+        types
+    }
+}
+
+/// Requests that are not over, and the grants of those that were approved.
+struct Unfinished {
+    requests: BTreeSet<RequestId>,
+    grants: BTreeMap<GrantId, RequestId>,
+}
+
+fn unfinished(snapshot: &Snapshot) -> Result<Unfinished, StoreError> {
+    let (mut requests, mut grants) = (BTreeSet::new(), BTreeMap::new());
+    for record in snapshot.unfinished(UnixTime::from_secs(u64::MAX))? {
+        requests.insert(record.access.request.id);
+        grants.extend(record.access.grant().map(|grant| (grant.id, record.access.request.id)));
+    }
+    Ok(Unfinished { requests, grants })
+}
+
+impl Unfinished {
+    /// The one that an entry belongs to.
+    fn of(&self, ids: &Ids) -> Option<RequestId> {
+        let by_grant = ids.grant.and_then(|grant| self.grants.get(&grant).copied());
+        ids.request.filter(|request| self.requests.contains(request)).or(by_grant)
+    }
+}
+
+/// Nobody is erased who is still somebody here: what is in force or open would lose what it rests on.
+fn must_be_gone(
+    snapshot: &Snapshot,
+    in_force: &Bundle,
+    subject: &SubjectId,
+    names: &Names,
+) -> Result<(), Fault> {
+    if in_force.people.contains_key(subject) {
+        return Err(Fault::bad(
+            format!("{subject} is still in users.toml"),
+            "take the person out of users.toml and restart the daemon",
+        ));
+    }
+    let named =
+        |(path, text): &(&String, &String)| names.are_in_text(path) || names.are_in_text(text);
+    if let Some((path, _)) = in_force.files.iter().find(named) {
+        return Err(Fault::bad(
+            format!("{path} still names {subject}"),
+            "take the name out of the policy and restart the daemon",
+        ));
+    }
+    for record in snapshot.unfinished(UnixTime::from_secs(u64::MAX))? {
+        let access = record.access;
+        if access.request.subject == *subject || access.approvers().contains(subject) {
+            return Err(Fault::bad(
+                format!("{} is not over, and {subject} has to do with it", access.request.id),
+                "wait for its end: at most 24 hours",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn for_each_payload(
+    snapshot: &Snapshot,
+    end: u64,
+    mut each: impl FnMut(&Leaf, &[u8], Option<Event>),
+) -> Result<(), StoreError> {
+    for index in 0..end {
+        let Some(stored) = snapshot.payload(index)? else {
+            continue;
+        };
+        let bytes = snapshot
+            .leaf(index)?
+            .ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
+        let leaf = Leaf::decode(&bytes)?;
+        let event = snapshot.event(&leaf)?;
+        each(&leaf, &stored, event);
+    }
+    Ok(())
+}
+
+fn ranges(indices: impl Iterator<Item = u64>) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for index in indices {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == index => *last = index,
+            _ => ranges.push((index, index)),
+        }
+    }
+    ranges
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use jit_ca_core::event::{
+        LogInit, MfaCodeMade, MfaEnrolled, MfaKept, PersonListed, SubjectKnown,
+    };
+    use jit_ca_core::{Digest, PersonName};
+    use jit_ca_log::{entry, payload};
+
+    use super::*;
+    use crate::clock::Millis;
+    use crate::store::Store;
+
+    const ALICE: ActorRef = ActorRef::from_bytes([1; 16]);
+
+    /// A log of what happened in each of these seconds.
+    fn log(events: &[(u64, ActorRef, Event)]) -> Snapshot {
+        let store = Store::in_memory().unwrap();
+        let mut write = store.write().unwrap();
+        let mut leaves = Vec::new();
+        for (idx, (second, actor, event)) in (0..).zip(events) {
+            let payload = payload::encode(event).unwrap();
+            let leaf = Leaf {
+                entry_type: event.entry_type().parse().unwrap(),
+                idx,
+                ts_ms: second * 1_000,
+                actor: *actor,
+                ids: Ids::of(event),
+                bundle: None,
+                tbs: entry::tbs(event),
+                commit: entry::commit(&[0; 32], &payload),
+            };
+            write.append(&leaf, &[0; 32], &payload, event).unwrap();
+            leaves.push(leaf.encode());
+        }
+        write.extend_tree(None, &leaves, Millis(events.last().unwrap().0 * 1_000)).unwrap();
+        write.commit().unwrap();
+        store.read().unwrap()
+    }
+
+    #[test]
+    fn who_somebody_was_is_kept_for_as_long_as_there_is_anything_of_theirs() {
+        let subject = || "local/u-1".parse::<SubjectId>().unwrap();
+        let name = || "alice".parse::<PersonName>().unwrap();
+        let person = PersonListed {
+            subject: subject(),
+            name: name(),
+            groups: BTreeSet::new(),
+            ssh_keys: Vec::new(),
+        };
+        let code = |expires| MfaCodeMade {
+            subject: subject(),
+            code: Digest::from_bytes([5; 32]),
+            expires: UnixTime::from_secs(expires),
+        };
+        let init =
+            LogInit { origin: "ca.test/log".parse().unwrap(), keys: Vec::new(), succeeds: None };
+        let enrolled = MfaEnrolled { subject: subject(), login: [1].as_slice().into(), step: 7 };
+        let snapshot = log(&[
+            (10, ActorRef::DAEMON, init.into()),
+            (10, ALICE, SubjectKnown { subject: subject(), name: name(), actor: ALICE }.into()),
+            (10, ALICE, person.clone().into()),
+            (11, ActorRef::DAEMON, code(12).into()),
+            (12, ALICE, enrolled.into()),
+            (13, ALICE, MfaKept { subject: subject(), step: 7 }.into()),
+            (20, ActorRef::DAEMON, code(21).into()),
+        ]);
+        let aged = |in_force: &Bundle, before| {
+            Plan::of_age(&snapshot, in_force, UnixTime::from_secs(before)).unwrap()
+        };
+        // The code of second 11 is old; who it was for is not, while there is the one of second 20.
+        let gone = Bundle::empty();
+        let young = aged(&gone, 20);
+        assert_eq!((young.entries, young.forgotten), (vec![(3, 3)], vec![]));
+        let old = aged(&gone, 21);
+        assert_eq!((old.entries, old.forgotten), (vec![(1, 6)], vec![subject()]));
+        let here = aged(&Bundle::new("UTC", [], [person]), 21);
+        assert_eq!((here.entries, here.forgotten), (vec![(3, 3), (6, 6)], vec![]));
+    }
+
+    #[test]
+    fn neighbours_are_one_range() {
+        assert_eq!(ranges([1, 2, 3, 7, 9, 10].into_iter()), [(1, 3), (7, 7), (9, 10)]);
+        assert_eq!(ranges([].into_iter()), []);
+    }
+}

@@ -1,0 +1,196 @@
+//! The store's file written anew, without what was erased.
+//!
+//! A database goes on holding what was deleted from it: in free pages, and in the corners of used ones. After an
+//! erasure everything that is left is therefore copied into a new file, its fold made again from what is left
+//! of the log, and the new file takes the old one's place:
+//!
+//! ```text
+//! Store::rewrite   copies the log as a snapshot has it; the sequencer goes on meanwhile
+//! Store::catch_up  in the sequencer: copies what was written since, and what lies beside
+//! Store::replace   syncs, renames, swaps
+//! ```
+//!
+//! A crash at any point leaves either file whole under the store's name, and a note in it whether this is still to
+//! be done.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use jit_ca_core::event::Event;
+use jit_ca_log::Leaf;
+use redb::{Key, ReadableTable as _, TableDefinition, Value};
+
+use super::{Head, Snapshot, Store, StoreError, Write, beside};
+use crate::clock::Millis;
+
+/// How many entries are copied in one transaction.
+const BATCH: u64 = 10_000;
+
+/// A new file that holds the log up to some entry. It is removed if it does not take the old one's place.
+#[derive(Debug)]
+pub struct Rewriting {
+    store: Store,
+    head: Head,
+    erasure: Option<u64>,
+}
+
+/// What of the entries is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copied {
+    /// All of it.
+    Everything,
+    /// What they add up to, and their hashes.
+    FoldAlone,
+}
+
+impl Store {
+    /// Copies the log as it is now into a new file, without what was erased.
+    ///
+    /// # Errors
+    /// If redb fails, or the log does not hold.
+    pub fn rewrite(&self) -> Result<Rewriting, StoreError> {
+        let snapshot = self.read()?;
+        let head = snapshot.head()?.ok_or_else(|| StoreError::Damaged("it has no entry".into()))?;
+        remove_unfinished(&self.path)?;
+        let store = Self::create(&unfinished(&self.path))?;
+        let rewriting = Rewriting { store, head, erasure: snapshot.unfinished_erasure()? };
+        snapshot.copy_to(&rewriting.store, 0, Copied::Everything)?;
+        Ok(rewriting)
+    }
+
+    /// Copies what was written since, and what lies beside. [`crate::sequencer`] alone calls it, between two batches,
+    /// and [`Store::replace`] right after it.
+    ///
+    /// # Errors
+    /// If redb or the file system fails, or payloads were erased since the copy was begun. Nothing has changed then.
+    pub fn catch_up(&self, rewriting: &Rewriting) -> Result<(), StoreError> {
+        let snapshot = self.read()?;
+        if snapshot.unfinished_erasure()? != rewriting.erasure {
+            return Err(StoreError::Damaged("two erasures at a time".to_owned()));
+        }
+        snapshot.copy_to(&rewriting.store, rewriting.head.size, Copied::Everything)?;
+        let write = rewriting.store.write()?;
+        snapshot.copy_beside_to(&write)?;
+        write.commit()
+    }
+
+    /// Puts a copy that has caught up in the old file's place.
+    ///
+    /// # Errors
+    /// If the file system fails. It is then not known which of the two files a restart will find: the process must
+    /// end.
+    pub fn replace(&self, rewriting: &Rewriting) -> Result<(), StoreError> {
+        fs::rename(&rewriting.store.path, &self.path).map_err(io)?;
+        let folder = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new("."))).and_then(|f| f.sync_all()).map_err(io)?;
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        *database = rewriting.store.database();
+        Ok(())
+    }
+}
+
+impl Drop for Rewriting {
+    fn drop(&mut self) {
+        // Where it took the old file's place there is nothing left to remove.
+        let _ = fs::remove_file(&self.store.path);
+    }
+}
+
+impl Snapshot {
+    /// Copies the entries from `start` on into a store that holds those before, and folds them there. That the tree
+    /// comes out the same is checked.
+    ///
+    /// # Errors
+    /// If redb fails, or the entries do not hold.
+    pub(super) fn copy_to(
+        &self,
+        store: &Store,
+        start: u64,
+        what: Copied,
+    ) -> Result<Head, StoreError> {
+        let damaged = |what: &str| StoreError::Damaged(what.to_owned());
+        let head = self.head()?.ok_or_else(|| damaged("it has no entry"))?;
+        let mut copied = store.read()?.head()?;
+        let batch = usize::try_from(BATCH).unwrap_or(usize::MAX);
+        for first in (start..head.size).step_by(batch) {
+            let mut write = store.write()?;
+            let mut leaves = Vec::new();
+            let mut last = copied.map_or(Millis(0), |copied| copied.last);
+            for index in first..head.size.min(first + BATCH) {
+                let (leaf, bytes) = self.copy_entry(&mut write, index, what)?;
+                if leaf.ts_ms < last.0 {
+                    return Err(StoreError::Damaged(format!("entry {index} is out of order")));
+                }
+                last = Millis(leaf.ts_ms);
+                leaves.push(bytes);
+            }
+            copied = Some(write.extend_tree(copied, &leaves, last)?);
+            write.commit()?;
+        }
+        if copied != Some(head) {
+            return Err(damaged("its entries do not give the root of its head"));
+        }
+        Ok(head)
+    }
+
+    fn copy_entry(
+        &self,
+        write: &mut Write,
+        index: u64,
+        what: Copied,
+    ) -> Result<(Leaf, Vec<u8>), StoreError> {
+        let damaged = |what: &str| StoreError::Damaged(format!("entry {index} {what}"));
+        let bytes = self.leaf(index)?.ok_or_else(|| damaged("is missing"))?;
+        let leaf = Leaf::decode(&bytes)?;
+        if leaf.idx != index {
+            return Err(damaged("is out of order"));
+        }
+        let payload = self.payload(index)?;
+        let event: Option<Event> = self.event(&leaf)?;
+        if what == Copied::Everything {
+            write.restore(index, &bytes, payload.as_deref())?;
+        }
+        if event.is_some() || payload.is_none() {
+            write.fold(&leaf, event.as_ref())?;
+        }
+        Ok((leaf, bytes))
+    }
+
+    fn copy_beside_to(&self, write: &Write) -> Result<(), StoreError> {
+        self.copy_table(write, beside::SECRETS)?;
+        self.copy_table(write, beside::LAST_USES)?;
+        self.copy_table(write, beside::REPLIES)
+    }
+
+    fn copy_table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        write: &Write,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<(), StoreError> {
+        let mut to = write.transaction.open_table(definition)?;
+        for row in self.transaction.open_table(definition)?.iter()? {
+            let (key, value) = row?;
+            to.insert(key.value(), value.value())?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes a new file that was not finished; the old one says that it is to be made again.
+pub(super) fn remove_unfinished(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(unfinished(path)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(error)),
+        _ => Ok(()),
+    }
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+fn io(error: std::io::Error) -> StoreError {
+    StoreError::Redb(redb::Error::Io(error))
+}
