@@ -43,17 +43,17 @@ impl Fresh {
     /// or none is wanted, to a file in the runtime folder.
     pub(crate) fn hold(self, places: &Places, no_agent: bool, now: UnixTime) -> Result<Held> {
         let socket = places.agent.as_ref().filter(|_| !no_agent);
-        let line = &self.reply.certificate;
+        let reply = &self.reply;
         match socket.and_then(|socket| Agent::connect(socket).ok()) {
             Some(mut agent) => {
                 let comment = self.certificate.key_id();
-                let lifetime = self.reply.expires.since(now);
+                let lifetime = reply.expires.since(now);
                 agent.add(&self.certificate, &self.key, comment, lifetime)?;
-                Held::keep(places, self.certificate, line, None)
+                Held::keep(places, self.certificate, reply, None)
             }
             None => {
                 let key = self.key.to_openssh()?;
-                Held::keep(places, self.certificate, line, Some(&key))
+                Held::keep(places, self.certificate, reply, Some(&key))
             }
         }
     }
@@ -106,8 +106,16 @@ pub(crate) fn certificate_beside(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// Writes a certificate into a file.
+/// Where the proof lies that the log holds a certificate: C2SP tlog-proof names the extension.
+pub(crate) fn proof_beside(certificate: &Path) -> PathBuf {
+    let mut name = certificate.as_os_str().to_owned();
+    name.push(".tlog-proof");
+    name.into()
+}
+
+/// Writes a certificate into a file, and the proof that the log holds it beside it.
 pub(crate) fn write_certificate(file: &Path, reply: &SshCertificate) -> Result<()> {
+    files::write_public(&proof_beside(file), reply.proof.as_bytes())?;
     let line = format!("{}\n", reply.certificate.trim_end());
     files::write_public(file, line.as_bytes())
 }
@@ -134,7 +142,8 @@ fn ssh(
         signature: sign(&statement.text())?,
     };
     let reply = ca.client.ssh_certificate(&grant.id, &call, &idempotency_key)?;
-    let certificate = check::ssh_certificate(&ca.profile.ca, &reply, under, key)?;
+    let (certificate, checkpoint) = check::ssh_certificate(&ca.profile.ca, &reply, under, key)?;
+    ca.witness.admit(&ca.client, &checkpoint)?;
     Ok((certificate, reply))
 }
 
@@ -149,12 +158,15 @@ pub(crate) fn x509(
     let call = X509Call { row: Some(row), csr: key.request()? };
     let reply = ca.client.x509_certificate(&grant.id, &call, &IdempotencyKey::random()?)?;
     let known = &ca.profile.ca;
-    check::x509_certificate(known, &reply, grant, &key.public_key())?;
+    let checkpoint = check::x509_certificate(known, &reply, grant, &key.public_key())?;
+    ca.witness.admit(&ca.client, &checkpoint)?;
 
     persons_folder(folder)?;
     files::write_private(&folder.join("key.pem"), key.private_key().as_bytes())?;
     let chain = format!("{}\n{}\n", reply.certificate.trim_end(), reply.chain.trim_end());
-    files::write_public(&folder.join("cert.pem"), chain.as_bytes())?;
+    let certificate = folder.join("cert.pem");
+    files::write_public(&proof_beside(&certificate), reply.proof.as_bytes())?;
+    files::write_public(&certificate, chain.as_bytes())?;
     let (root, servers) = (known.authority("root")?, known.authority("servers")?);
     let anchors = format!("{}\n{}\n", root.trim_end(), servers.trim_end());
     files::write_public(&folder.join("ca.pem"), anchors.as_bytes())?;
@@ -194,5 +206,7 @@ mod tests {
             assert_eq!(beside, Path::new("a.b/id_ed25519-cert.pub"));
         }
         assert_eq!(certificate_beside(Path::new("my.key")), Path::new("my.key-cert.pub"));
+        let proof = proof_beside(Path::new("a.b/id_ed25519-cert.pub"));
+        assert_eq!(proof, Path::new("a.b/id_ed25519-cert.pub.tlog-proof"));
     }
 }

@@ -3,8 +3,11 @@
 //! The CA checks all of this itself before it answers. We check it again, with what we kept at first
 //! contact, so that a CA that has been taken over, or a fault in it, is seen by whom it concerns.
 
+mod logged;
+
 use jit_ca_api::{GrantView, Request, SshCertificate, X509Certificate};
 use jit_ca_core::{Hosts, Principal, SourceAddress, Span, SshRow, Text};
+use jit_ca_log::SignedCheckpoint;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -17,19 +20,28 @@ use x509_parser::prelude::{FromDer as _, X509Certificate as ParsedX509};
 use crate::error::{Error, Result};
 use crate::profile::KnownCa;
 
+use logged::{Certified, logged};
+
 /// Certificates are valid from a minute before their grant, since clocks differ.
 const BACKDATE: Span = Span::from_secs(60);
 
-/// Checks an SSH certificate against the grant, the key and the CA that it should be of.
+/// Checks an SSH certificate against the grant, the key, the CA and the log that it should be of. The
+/// checkpoint that it is proven under has still to go on from what was seen of the log.
 pub(crate) fn ssh_certificate(
     ca: &KnownCa,
     reply: &SshCertificate,
     (request, grant, row): (&Request, &GrantView, &SshRow),
     key: &PublicKey,
-) -> Result<Certificate> {
+) -> Result<(Certificate, SignedCheckpoint)> {
     let wrong = |what: &str| Error::unverified(format!("the SSH certificate {what}"));
     let certificate =
         Certificate::from_openssh(&reply.certificate).map_err(|_| wrong("can't be read"))?;
+    // What is written into files is the text that came: one line, and of what is checked.
+    let text = reply.certificate.trim_end();
+    if text.contains(char::is_control) || certificate.to_openssh().ok().as_deref() != Some(text) {
+        return Err(wrong("can't be read"));
+    }
+    let to_be_signed = to_be_signed(&certificate).ok_or_else(|| wrong("can't be read"))?;
     let ca_key = PublicKey::from_openssh(&ca.trust.ssh_user_ca)
         .map_err(|_| wrong("can't be checked: the CA's key is no key"))?;
     let principals = row.principals(&request.hosts).unwrap_or_default();
@@ -46,7 +58,7 @@ pub(crate) fn ssh_certificate(
             certificate.signature_key() == ca_key.key_data(),
             "is by another CA key than the one that we know",
         ),
-        (is_signed(&certificate), "bears a wrong signature"),
+        (is_signed(&certificate, &to_be_signed), "bears a wrong signature"),
         (starts && ends, "is valid outside its grant's time"),
         // INVARIANT (principals never empty)
         (
@@ -63,10 +75,13 @@ pub(crate) fn ssh_certificate(
             "is of another grant",
         ),
     ];
-    match checks.into_iter().find(|(holds, _)| !holds) {
-        Some((_, what)) => Err(wrong(what)),
-        None => Ok(certificate),
+    if let Some((_, what)) = checks.into_iter().find(|(holds, _)| !holds) {
+        return Err(wrong(what));
     }
+    let SshCertificate { issuance, grant, entry, .. } = *reply;
+    let certified = Certified { issuance, grant, entry, to_be_signed: &to_be_signed };
+    let checkpoint = logged(&ca.log_key()?, &reply.proof, &certified)?;
+    Ok((certificate, checkpoint))
 }
 
 fn has_options(certificate: &Certificate, row: &SshRow) -> bool {
@@ -91,28 +106,29 @@ fn has_options(certificate: &Certificate, row: &SshRow) -> bool {
 }
 
 /// PROTOCOL.certkeys: the signature is the last field, and covers all bytes before it.
-fn is_signed(certificate: &Certificate) -> bool {
-    let (KeyData::Ed25519(key), signature) = (certificate.signature_key(), certificate.signature())
-    else {
-        return false;
-    };
-    let (Ok(bytes), Ok(length)) = (certificate.to_bytes(), signature.encoded_len_prefixed()) else {
-        return false;
-    };
-    let signed = bytes.len().checked_sub(length).and_then(|end| bytes.get(..end));
-    signed.is_some_and(|signed| {
-        let key = UnparsedPublicKey::new(&ED25519, key.as_ref());
-        key.verify(signed, signature.as_bytes()).is_ok()
-    })
+fn to_be_signed(certificate: &Certificate) -> Option<Vec<u8>> {
+    let mut bytes = certificate.to_bytes().ok()?;
+    let length = certificate.signature().encoded_len_prefixed().ok()?;
+    bytes.truncate(bytes.len().checked_sub(length)?);
+    Some(bytes)
 }
 
-/// Checks an X.509 certificate against the grant, the key and the CA that it should be of.
+fn is_signed(certificate: &Certificate, to_be_signed: &[u8]) -> bool {
+    let KeyData::Ed25519(key) = certificate.signature_key() else {
+        return false;
+    };
+    let key = UnparsedPublicKey::new(&ED25519, key.as_ref());
+    key.verify(to_be_signed, certificate.signature().as_bytes()).is_ok()
+}
+
+/// Checks an X.509 certificate against the grant, the key, the CA and the log that it should be of. The
+/// checkpoint that it is proven under has still to go on from what was seen of the log.
 pub(crate) fn x509_certificate(
     ca: &KnownCa,
     reply: &X509Certificate,
     grant: &GrantView,
     public_key: &[u8],
-) -> Result<()> {
+) -> Result<SignedCheckpoint> {
     let wrong = |what: &str| Error::unverified(format!("the X.509 certificate {what}"));
     let unreadable = || wrong("can't be read");
     let leaf = der(&reply.certificate).ok_or_else(unreadable)?;
@@ -137,10 +153,12 @@ pub(crate) fn x509_certificate(
         (!leaf.is_ca(), "makes its holder a CA"),
         (reply.grant == grant.id, "is of another grant"),
     ];
-    match checks.into_iter().find(|(holds, _)| !holds) {
-        Some((_, what)) => Err(wrong(what)),
-        None => Ok(()),
+    if let Some((_, what)) = checks.into_iter().find(|(holds, _)| !holds) {
+        return Err(wrong(what));
     }
+    let X509Certificate { issuance, grant, entry, .. } = *reply;
+    let to_be_signed = leaf.tbs_certificate.as_ref();
+    logged(&ca.log_key()?, &reply.proof, &Certified { issuance, grant, entry, to_be_signed })
 }
 
 fn der(pem: &str) -> Option<CertificateDer<'static>> {

@@ -1,13 +1,20 @@
 //! The command line.
 
+mod log;
+mod report;
 mod shared;
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use jit_ca_api::RequestStatus;
-use jit_ca_core::{HostName, RoleName, RowName, Span, Text, UnixTime};
+use jit_ca_core::{HostName, Origin, RoleName, RowName, Span, Text};
 
+pub(crate) use log::{
+    ExportFormat, LogCommand, LogExportCommand, LogFilterArgs, LogFollowCommand, LogListCommand,
+    LogVerifyCommand,
+};
+pub(crate) use report::ReportCommand;
 pub(crate) use shared::{ContactArgs, GrantArgs, LoginArgs, WishArgs};
 
 use crate::exit;
@@ -81,6 +88,8 @@ pub(crate) enum Command {
     /// Read the log
     #[command(subcommand)]
     Log(LogCommand),
+    /// Make a report for an auditor: who could, who asked, who agreed, what was issued
+    Report(ReportCommand),
     /// Check a policy before it is in force
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -213,49 +222,6 @@ pub(crate) struct SshCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum LogCommand {
-    /// List entries
-    List(LogListCommand),
-    /// Show one entry whole
-    Show {
-        /// Its index
-        index: u64,
-    },
-    /// Who got the certificate with this key id, as sshd logs it, why, and by whose leave
-    Who {
-        /// jit-ca:GRANT:ISSUANCE:NAME
-        key_id: String,
-    },
-    /// Print the log's newest checkpoint, checked
-    Checkpoint {
-        #[command(flatten)]
-        contact: ContactArgs,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LogListCommand {
-    /// Of this subject: a name or an id
-    #[arg(long)]
-    pub(crate) subject: Option<String>,
-    /// Of this role
-    #[arg(long)]
-    pub(crate) role: Option<RoleName>,
-    /// Of this grant, or the last four or more characters of its id
-    #[arg(long)]
-    pub(crate) grant: Option<String>,
-    /// From this time on, as 2026-11-22T09:00:00Z
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<UnixTime>,
-    /// Before this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<UnixTime>,
-    /// At most so many
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Report everything that is wrong with the policy in a folder
     Check {
@@ -283,6 +249,9 @@ pub(crate) struct TrustCommand {
     /// The X.509 root, as PEM
     #[arg(long, group = "key")]
     pub(crate) x509_root: bool,
+    /// Take the CA's log of this name in place of the one known, which it goes on from
+    #[arg(long, group = "key", value_name = "ORIGIN")]
+    pub(crate) accept_log: Option<Origin>,
 }
 
 fn status(text: &str) -> Result<RequestStatus, String> {

@@ -7,6 +7,7 @@ mod log;
 mod login;
 mod mfa;
 mod policy;
+mod report;
 mod ssh;
 mod status;
 mod trust;
@@ -57,7 +58,8 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Cert(arguments) => cert::run(context, arguments)?,
         Command::Ssh(arguments) => return ssh::run(context, &arguments),
         Command::Status => status::status(context)?,
-        Command::Log(arguments) => log::run(context, arguments)?,
+        Command::Log(arguments) => return log::run(context, arguments),
+        Command::Report(arguments) => report::report(context, &arguments, cli.json)?,
         Command::Policy(arguments) => policy::run(context, &arguments)?,
         Command::Trust(arguments) => trust::trust(context, &arguments)?,
     }

@@ -68,7 +68,23 @@ pub(crate) enum Error {
         /// What is not so.
         what: String,
     },
+    /// A log that is not the one that was seen before.
+    #[error("{what}")]
+    History {
+        /// How it differs, and what was shown.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
 
+    /// Something changed while it was read.
+    #[error("{what}")]
+    Changed {
+        /// What changed.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A file or folder.
     #[error("{} can't be {action}", path.display())]
     File {
@@ -134,7 +150,12 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Call(error) => return error.hint().map(ToOwned::to_owned),
-            Self::Usage { hint, .. } | Self::Program { hint, .. } => return Some(hint.clone()),
+            Self::Usage { hint, .. }
+            | Self::Program { hint, .. }
+            | Self::History { hint, .. }
+            | Self::Changed { hint, .. } => {
+                return Some(hint.clone());
+            }
             Self::Pending { id } => {
                 return Some(format!(
                     "it goes on without you; see it with jit-ca status, or take it back with jit-ca cancel {id}"
@@ -168,7 +189,9 @@ impl Error {
                 401 | 403 | 409 | 429 => Exit::Refused,
                 _ => Exit::Failed,
             },
-            Self::Call(client::Error::Pin { .. }) | Self::Unverified { .. } => Exit::Unverified,
+            Self::Call(client::Error::Pin { .. })
+            | Self::Unverified { .. }
+            | Self::History { .. } => Exit::Unverified,
             Self::Call(client::Error::LoginCertificate { .. })
             | Self::NotLoggedIn
             | Self::Denied { .. } => Exit::Refused,
@@ -184,6 +207,7 @@ impl Error {
             },
             Self::Pending { .. } => Exit::Pending,
             Self::Call(_)
+            | Self::Changed { .. }
             | Self::File { .. }
             | Self::Program { .. }
             | Self::Agent(_)

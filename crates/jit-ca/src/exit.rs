@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The CA, or a person, said no.
     Refused = 3,
-    /// Something is not what it is said to be: a pin, a hash, a signature, a certificate.
+    /// Something is not what it is said to be: a pin, a hash, a signature, a certificate, a log.
     Unverified = 4,
     /// What was asked for still waits for approval (`EX_TEMPFAIL` of sysexits.h).
     Pending = 75,
@@ -27,7 +27,8 @@ Exit codes:
   1   failed
   2   wrong usage or configuration
   3   refused, by the CA or by an approver
-  4   verification failed: a pin, a hash, a signature, or a certificate that is not as granted
+  4   verification failed: a pin, a hash, a signature, a certificate that is not as granted,
+      or a log that is not what it was
   75  still pending
 `jit-ca ssh` ends with ssh's own code once ssh runs.
 

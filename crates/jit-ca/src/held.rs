@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use jit_ca_api::SshCertificate;
 use jit_ca_core::{GrantId, IssuanceId, UnixTime};
 use ssh_key::Certificate;
 
 use crate::agent::Agent;
+use crate::certify::proof_beside;
 use crate::error::Result;
 use crate::files;
 use crate::places::Places;
@@ -39,11 +41,11 @@ impl KeyId {
 }
 
 impl Held {
-    /// Keeps a certificate; with its key, unless that is in the agent.
+    /// Keeps a certificate, with the proof that the log holds it; with its key, unless that is in the agent.
     pub(crate) fn keep(
         places: &Places,
         certificate: Certificate,
-        line: &str,
+        reply: &SshCertificate,
         key: Option<&str>,
     ) -> Result<Self> {
         let id = KeyId::parse(certificate.key_id()).ok_or_else(|| {
@@ -55,10 +57,10 @@ impl Held {
         if let Some(key) = key {
             files::write_private(&folder.join(KEY), key.as_bytes())?;
         }
-        files::write_private(
-            &folder.join(CERTIFICATE),
-            format!("{}\n", line.trim_end()).as_bytes(),
-        )?;
+        let file = folder.join(CERTIFICATE);
+        files::write_private(&proof_beside(&file), reply.proof.as_bytes())?;
+        let line = format!("{}\n", reply.certificate.trim_end());
+        files::write_private(&file, line.as_bytes())?;
         Ok(Self { grant: id.grant, issuance: id.issuance, certificate, folder })
     }
 
@@ -156,14 +158,26 @@ mod tests {
         let (ca, key) = (TestCa::new(home.path()), EphemeralKey::generate().unwrap());
         let id = "jit-ca:g-01m3250v000w3ge1r70w3ge1r7:i-01m3250v000w3ge1r70w3ge1r7:alice";
         let certificate = ca.certify(&key.public_key(), &["-I", id, "-n", "x", "-V", "+1h"]);
-        let line = certificate.to_openssh().unwrap();
+        let reply = SshCertificate {
+            issuance: "i-01m3250v000w3ge1r70w3ge1r7".parse().unwrap(),
+            grant: "g-01m3250v000w3ge1r70w3ge1r7".parse().unwrap(),
+            row: "web-shell".parse().unwrap(),
+            certificate: certificate.to_openssh().unwrap(),
+            serial: "1".to_owned(),
+            expires: UnixTime::from_secs(certificate.valid_before()),
+            entry: 1,
+            proof: "its proof\n".to_owned(),
+        };
         let secret = key.to_openssh().unwrap();
-        let held = Held::keep(&places, certificate, &line, Some(&secret)).unwrap();
+        let held = Held::keep(&places, certificate, &reply, Some(&secret)).unwrap();
         assert!(held.is_usable(&places));
+        let proof = proof_beside(&held.certificate_file());
+        assert_eq!(std::fs::read_to_string(&proof).unwrap(), reply.proof);
         let before = held.expires().minus(jit_ca_core::Span::from_secs(1));
         assert_eq!(Held::list(&places, before).unwrap().len(), 1);
         assert_eq!(Held::list(&places, held.expires()).unwrap().len(), 0);
         assert_eq!(held.key_file(), None, "the key is removed with its certificate");
+        assert!(!proof.exists());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::profile::{KnownCa, Profile};
 use crate::request_key::RequestKey;
 use crate::signing::SigningKey;
 use crate::terminal;
+use crate::witness::Witness;
 
 /// A login that is kept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -46,6 +47,7 @@ pub(crate) struct Ca {
     pub(crate) profile: Profile,
     pub(crate) client: Client,
     pub(crate) login: KeptLogin,
+    pub(crate) witness: Witness,
 }
 
 impl KeptLogin {
@@ -68,11 +70,13 @@ impl std::fmt::Debug for KeptLogin {
 }
 
 impl Ca {
-    /// The CA, as the login that is kept.
+    /// The CA, as the login that is kept, once its log has shown that it goes on from what was seen of it.
     pub(crate) fn open(places: &Places, now: UnixTime) -> Result<Self> {
         let profile = Profile::load(places)?.ok_or(Error::NoProfile)?;
         let login = KeptLogin::load(places, now)?.ok_or(Error::NotLoggedIn)?;
-        Self::with(profile, login)
+        let ca = Self::with(places, profile, login)?;
+        ca.witness.meet(&ca.client)?;
+        Ok(ca)
     }
 
     /// The CA, as the login that is kept and still serves; else as a new one.
@@ -111,14 +115,15 @@ impl Ca {
         }
     }
 
-    fn with(profile: Profile, login: KeptLogin) -> Result<Self> {
+    fn with(places: &Places, profile: Profile, login: KeptLogin) -> Result<Self> {
         // A login is worth nothing at another CA, and would tell that one who we are.
         if login.pin != *profile.ca.pin() {
             return Err(Error::NotLoggedIn);
         }
         let identity = LoginIdentity::from_pem(&login.certificate, &login.key.0)?;
         let client = Client::new(&profile.ca.url, &profile.ca.root()?, Some(&identity))?;
-        Ok(Self { profile, client, login })
+        let witness = Witness::new(places, profile.ca.log_key()?);
+        Ok(Self { profile, client, login, witness })
     }
 }
 
@@ -131,7 +136,8 @@ pub(crate) fn log_in(
     factor: impl FnOnce() -> Result<Factor>,
 ) -> Result<Ca> {
     let remembered = Profile::load(places)?;
-    let known = known.refreshed()?;
+    let client = known.client(places)?;
+    let known = known.refreshed(&client)?;
     let name = name(places, arguments, remembered.as_ref())?;
     let key_file = match &arguments.key {
         Some(file) => Some(places.absolute(file)),
@@ -141,7 +147,6 @@ pub(crate) fn log_in(
     // Before the challenge, which waits for two minutes only.
     let factor = factor()?;
 
-    let client = known.client()?;
     let challenge = client.challenge()?.challenge;
     let login_key = RequestKey::generate()?;
     let statement = statement::Login {
@@ -185,7 +190,7 @@ pub(crate) fn log_in(
         "logged in to {} as {} until {}",
         profile.ca.url, login.me.name, login.me.login.expires
     ));
-    Ca::with(profile, login)
+    Ca::with(places, profile, login)
 }
 
 /// A code of the person's authenticator, from a file or from the terminal.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod certify;
+mod chain;
 mod check;
 mod cli;
 mod clock;
@@ -9,21 +10,29 @@ mod command;
 mod ephemeral;
 mod error;
 mod exit;
+mod export;
 mod files;
 mod grant;
 mod held;
 mod id_ending;
+mod interrupt;
 mod login;
+mod output;
+mod payloads;
 mod places;
 mod printer;
 mod profile;
+mod progress;
+mod report;
 mod request_key;
 mod signing;
+mod source;
 mod target;
 mod terminal;
 #[cfg(test)]
 mod testing;
 mod wait;
+mod witness;
 
 use clap::Parser as _;
 

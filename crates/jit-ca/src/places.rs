@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub(crate) struct Places {
     /// The person's home.
     pub(crate) home: PathBuf,
-    /// What is remembered for long: the profile. XDG Base Directory Specification.
+    /// What is remembered for long: the profile, checkpoints, evidence. XDG Base Directory Specification.
     pub(crate) config: PathBuf,
     /// What ends with the login: keys and certificates.
     pub(crate) runtime: PathBuf,
@@ -46,6 +46,16 @@ impl Places {
 
     pub(crate) fn profile(&self) -> PathBuf {
         self.config.join("profile.json")
+    }
+
+    /// The newest checkpoint of each log that was seen.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.config.join("checkpoints")
+    }
+
+    /// What is saved of logs that are not what they were.
+    pub(crate) fn evidence(&self) -> PathBuf {
+        self.config.join("evidence")
     }
 
     pub(crate) fn login(&self) -> PathBuf {

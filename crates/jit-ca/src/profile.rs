@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use jit_ca_api::Trust;
 use jit_ca_api::client::{self, Client, RootCertificate};
 use jit_ca_core::{Digest, PersonName};
+use jit_ca_log::LogKey;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::ContactArgs;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::places::Places;
+use crate::witness::{self, Witness};
 
 /// What is kept of a CA after the first login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,16 +59,26 @@ impl KnownCa {
             (Some(kept), url, _) => {
                 Ok(Self { url: url.clone().unwrap_or(kept.url), trust: kept.trust })
             }
-            (None, Some(url), Some(pin)) => {
-                let (root, trust) = client::discover(url, &pin)?;
-                let known = Self { url: url.clone(), trust };
-                // What is kept for later calls is the root that this one was verified by.
-                match known.root()? == root {
-                    true => Ok(known),
-                    false => Err(Error::unverified("the CA shows two root certificates")),
-                }
+            (None, _, _) => {
+                let met = Self::discover(contact)?;
+                // It may have been known before, and forgotten since.
+                witness::must_be_expected(places, &met.trust, &met.log_key()?, &met.url)?;
+                Ok(met)
             }
-            (None, _, _) => Err(Error::NoProfile),
+        }
+    }
+
+    /// The CA at this address, with the keys that it shows by this pin.
+    pub(crate) fn discover(contact: &ContactArgs) -> Result<Self> {
+        let (Some(url), Some(pin)) = (&contact.ca, contact.ca_pin) else {
+            return Err(Error::NoProfile);
+        };
+        let (root, trust) = client::discover(url, &pin)?;
+        let known = Self { url: url.clone(), trust };
+        // What is kept for later calls is the root that this one was verified by.
+        match known.root()? == root {
+            true => Ok(known),
+            false => Err(Error::unverified("the CA shows two root certificates")),
         }
     }
 
@@ -86,8 +98,20 @@ impl KnownCa {
             })
     }
 
-    /// A client without a login.
-    pub(crate) fn client(&self) -> Result<Client> {
+    /// The key of the CA's log.
+    pub(crate) fn log_key(&self) -> Result<LogKey> {
+        log_key(&self.trust)
+    }
+
+    /// A client without a login, once the CA's log has shown that it goes on from what was seen of it.
+    pub(crate) fn client(&self, places: &Places) -> Result<Client> {
+        let client = self.stranger()?;
+        Witness::new(places, self.log_key()?).meet(&client)?;
+        Ok(client)
+    }
+
+    /// A client without a login, and without a look at the log.
+    pub(crate) fn stranger(&self) -> Result<Client> {
         Ok(Client::new(&self.url, &self.root()?, None)?)
     }
 
@@ -97,16 +121,31 @@ impl KnownCa {
 
     /// The same CA with the keys that it has now.
     ///
-    /// The log's name is in every statement and never changes; another one is another CA.
-    pub(crate) fn refreshed(self) -> Result<Self> {
-        let trust = self.client()?.trust()?;
-        if trust.pin == self.trust.pin && trust.origin == self.trust.origin {
+    /// The log's name is in every statement, and its key is what its history is held by; another log is
+    /// taken by name alone: `trust --accept-log`.
+    pub(crate) fn refreshed(self, client: &Client) -> Result<Self> {
+        let trust = client.trust()?;
+        let is_same = trust.pin == self.trust.pin && log_key(&trust)? == self.log_key()?;
+        if is_same && trust.origin == self.trust.origin {
             Ok(Self { trust, ..self })
         } else {
             Err(Error::unverified(format!(
-                "the CA calls itself {} with the pin {}, and was {} with the pin {}",
-                trust.origin, trust.pin, self.trust.origin, self.trust.pin
+                "the CA calls itself {} with the pin {} and the log key {}, and was {} with the pin {} and the log key {}",
+                trust.origin,
+                trust.pin,
+                trust.log_key,
+                self.trust.origin,
+                self.trust.pin,
+                self.trust.log_key
             )))
         }
     }
+}
+
+/// The log's key in what a CA says of itself.
+pub(crate) fn log_key(trust: &Trust) -> Result<LogKey> {
+    let key: Option<LogKey> = trust.log_key.parse().ok();
+    // It is the key of the log that statements name.
+    key.filter(|key| *key.origin() == trust.origin)
+        .ok_or_else(|| Error::unverified("the CA's log key is no key of its log"))
 }

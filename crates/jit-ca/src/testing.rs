@@ -1,4 +1,4 @@
-//! Real OpenSSH programs for the tests.
+//! Real OpenSSH programs, and a log, for the tests.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jit_ca_core::{ActorRef, Digest};
+use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
+use jit_ca_log::{Checkpoint, Ids, Leaf, LogKey, Proof, SignedCheckpoint, entry};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use ssh_key::{Certificate, PublicKey};
 
 /// An ssh-agent that ends with the test.
@@ -71,6 +75,90 @@ impl TestCa {
         let arguments = head.into_iter().chain(arguments.iter().map(OsStr::new));
         ssh_keygen(arguments.chain([public.as_os_str()]), "");
         Certificate::read_file(&certificate).unwrap()
+    }
+}
+
+/// A log that is no more than its leaves and a key.
+#[derive(Clone)]
+pub(crate) struct TestLog {
+    origin: &'static str,
+    seed: u8,
+    leaves: Vec<Vec<u8>>,
+}
+
+/// No tile is stored: trees are made anew.
+struct NoTiles;
+
+impl TileReader for NoTiles {
+    type Error = std::convert::Infallible;
+
+    fn tile(&self, _: TileId) -> Result<Vec<u8>, Self::Error> {
+        Ok(Vec::new())
+    }
+}
+
+impl TestLog {
+    pub(crate) fn new(origin: &'static str, seed: u8) -> Self {
+        Self { origin, seed, leaves: Vec::new() }
+    }
+
+    pub(crate) fn key(&self) -> LogKey {
+        let public_key = self.pair().public_key().as_ref().try_into().unwrap();
+        LogKey::new(self.origin.parse().unwrap(), public_key)
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    /// Appends an entry, and gives its index.
+    pub(crate) fn push(&mut self, entry_type: &str, ids: Ids, tbs: Option<Digest>) -> u64 {
+        let idx = self.size();
+        let leaf = Leaf {
+            entry_type: entry_type.parse().unwrap(),
+            idx,
+            ts_ms: 1,
+            actor: ActorRef::DAEMON,
+            ids,
+            bundle: None,
+            tbs,
+            commit: entry::commit(&[0; 32], entry_type.as_bytes()),
+        };
+        self.leaves.push(leaf.encode());
+        idx
+    }
+
+    /// The checkpoint of the first `size` entries.
+    pub(crate) fn checkpoint(&self, size: u64) -> SignedCheckpoint {
+        let root = self.tree(size).root().unwrap();
+        let checkpoint = Checkpoint { origin: self.origin.parse().unwrap(), size, root };
+        let signature = self.pair().sign(checkpoint.to_string().as_bytes());
+        checkpoint.with_signature(&self.key(), signature.as_ref().try_into().unwrap()).unwrap()
+    }
+
+    /// The proof that the tree of `from` entries is the beginning of that of `to`.
+    pub(crate) fn consistency(&self, from: u64, to: u64) -> Vec<Digest> {
+        self.tree(to).consistency_proof(from).unwrap()
+    }
+
+    /// The proof that the newest checkpoint covers the entry.
+    pub(crate) fn proof(&self, index: u64) -> Proof {
+        let size = self.size();
+        let hashes = self.tree(size).inclusion_proof(index).unwrap();
+        let leaf = self.leaves[usize::try_from(index).unwrap()].clone();
+        Proof { leaf, index, hashes, checkpoint: self.checkpoint(size) }
+    }
+
+    fn tree(&self, size: u64) -> Tree<NoTiles> {
+        let mut tree = Tree::at(NoTiles, 0);
+        for leaf in &self.leaves[..usize::try_from(size).unwrap()] {
+            tree.append(leaf_hash(leaf)).unwrap();
+        }
+        tree
+    }
+
+    fn pair(&self) -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(&[self.seed; 32]).unwrap()
     }
 }
 

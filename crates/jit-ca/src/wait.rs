@@ -1,6 +1,5 @@
 //! Waiting for a request to be decided, in sight of whoever asked.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -10,10 +9,10 @@ use jit_ca_api::{LONGEST_WAIT, Request, RequestStatus, WaitQuery};
 use jit_ca_core::UnixTime;
 use jit_ca_core::workflow::Approver;
 use signal_hook::consts::SIGINT;
-use signal_hook::flag;
 
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::printer::{Printer, join};
 
 /// Waits until the request is granted.
@@ -25,19 +24,11 @@ pub(crate) fn until_granted(
     client: &Client,
     request: Request,
 ) -> Result<Request> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    catch_interrupts(&interrupted).map_err(Error::key("interrupts can't be caught"))?;
+    let interrupted = interrupt::flag_of(&[SIGINT])?;
     let decided = until_decided(printer, client, request, &interrupted);
     // From here on an interrupt ends the program, as it does elsewhere.
     interrupted.store(true, Ordering::Relaxed);
     granted(decided?)
-}
-
-/// The first interrupt sets the flag; once that is set, an interrupt ends the program.
-fn catch_interrupts(interrupted: &Arc<AtomicBool>) -> std::io::Result<()> {
-    flag::register_conditional_default(SIGINT, Arc::clone(interrupted))?;
-    flag::register(SIGINT, Arc::clone(interrupted))?;
-    Ok(())
 }
 
 /// The request, if it was granted.

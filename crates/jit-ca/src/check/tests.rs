@@ -1,10 +1,12 @@
 use super::*;
 use crate::ephemeral::EphemeralKey;
 use crate::exit::Exit;
-use crate::testing::TestCa;
+use crate::testing::{TestCa, TestLog};
 use jit_ca_api::{RequestStatus, Trust, X509Authority};
 use jit_ca_core::workflow::{GrantState, Start};
 use jit_ca_core::{Digest, Row, UnixTime, Window};
+use jit_ca_log::Ids;
+use jit_ca_log::hash::sha256;
 use rcgen::{
     BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData as _, date_time_ymd,
 };
@@ -13,6 +15,31 @@ use std::time::Duration;
 const GRANT: &str = "g-01m3250v000w3ge1r70w3ge1r7";
 const ISSUANCE: &str = "i-01m3250v000w3ge1r70w3ge1r7";
 const START: u64 = 1_790_000_000;
+
+/// The log's name, and the one byte that its key is made from.
+const LOG: (&str, u8) = ("ca.example.org/jit-ca", 1);
+
+fn ids() -> Ids {
+    Ids {
+        request: None,
+        grant: Some(GRANT.parse().unwrap()),
+        issuance: Some(ISSUANCE.parse().unwrap()),
+    }
+}
+
+/// A log with one entry of this kind at index 1, among others: its proof.
+fn proof_in((origin, seed): (&'static str, u8), kind: &str, ids: Ids, tbs: Digest) -> String {
+    let mut log = TestLog::new(origin, seed);
+    log.push("log.init", Ids::default(), None);
+    let index = log.push(kind, ids, Some(tbs));
+    log.push("issue.done", Ids::default(), None);
+    assert_eq!(index, 1);
+    log.proof(index).to_string()
+}
+
+fn proof_of(to_be_signed: &[u8]) -> String {
+    proof_in(LOG, "issue.intent", ids(), sha256(to_be_signed))
+}
 
 struct Scene {
     ca: KnownCa,
@@ -56,7 +83,7 @@ fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
     };
     let trust = Trust {
         origin: "ca.example.org/jit-ca".parse().unwrap(),
-        log_key: String::new(),
+        log_key: TestLog::new(LOG.0, LOG.1).key().to_string(),
         pin: Digest::from_bytes([0; 32]),
         ssh_user_ca: ssh_ca.public_key().to_openssh().unwrap(),
         ssh_host_ca: String::new(),
@@ -73,8 +100,8 @@ fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
 }
 
 impl Scene {
-    fn verdict_on(&self, certificate: &Certificate) -> Result<Certificate, String> {
-        let reply = SshCertificate {
+    fn reply(&self, certificate: &Certificate) -> SshCertificate {
+        SshCertificate {
             issuance: ISSUANCE.parse().unwrap(),
             grant: GRANT.parse().unwrap(),
             row: Row::Ssh(self.row.clone()).name(),
@@ -82,13 +109,21 @@ impl Scene {
             serial: "1".to_owned(),
             expires: UnixTime::from_secs(certificate.valid_before()),
             entry: 1,
-            proof: String::new(),
-        };
+            proof: proof_of(&to_be_signed(certificate).unwrap()),
+        }
+    }
+
+    fn verdict(&self, reply: &SshCertificate) -> Result<(), String> {
         let under = (&self.request, &self.grant, &self.row);
-        ssh_certificate(&self.ca, &reply, under, &self.key.public_key()).map_err(|error| {
+        let checked = ssh_certificate(&self.ca, reply, under, &self.key.public_key());
+        checked.map(drop).map_err(|error| {
             assert_eq!(error.exit(), Exit::Unverified);
             error.to_string()
         })
+    }
+
+    fn verdict_on(&self, certificate: &Certificate) -> Result<(), String> {
+        self.verdict(&self.reply(certificate))
     }
 }
 
@@ -146,6 +181,58 @@ fn an_ssh_certificate_is_taken_only_as_it_was_granted() {
 }
 
 #[test]
+fn an_ssh_certificate_is_taken_only_as_the_log_has_it() {
+    let home = tempfile::tempdir().unwrap();
+    let ssh_ca = TestCa::new(home.path());
+    let scene = scene(&ssh_ca, "", "ssh web-shell login=deploy hosts=web1");
+    let validity = format!("{:#x}:{:#x}", START - 60, START + 3600);
+    let id = format!("jit-ca:{GRANT}:{ISSUANCE}:alice");
+    let certify = |serial| {
+        let options = ["-O", "clear", "-n", "web-shell.web1", "-V", &validity, "-I", &id];
+        ssh_ca.certify(&scene.key.public_key(), &[&options[..], &["-z", serial]].concat())
+    };
+    let certificate = certify("1");
+    let good = scene.reply(&certificate);
+    scene.verdict(&good).unwrap();
+
+    let tbs = to_be_signed(&certificate).unwrap();
+    let hash = sha256(&tbs);
+    let other_grant = Ids { grant: Some("g-01m3250v000w3ge1r70w3ge1r8".parse().unwrap()), ..ids() };
+    let other_issuance = Ids { issuance: None, ..ids() };
+    let whole = sha256(&certificate.to_bytes().unwrap());
+    let not_its_entry = [
+        // Another certificate that the CA has signed and recorded; the same bytes with the signature.
+        scene.reply(&certify("2")).proof,
+        proof_in(LOG, "issue.intent", ids(), whole),
+        proof_in(LOG, "issue.done", ids(), hash),
+        proof_in(LOG, "issue.intent", other_grant, hash),
+        proof_in(LOG, "issue.intent", other_issuance, hash),
+    ];
+    for proof in not_its_entry {
+        let said = scene.verdict(&SshCertificate { proof, ..good.clone() }).unwrap_err();
+        assert!(said.contains("entry is not that of the certificate"), "{said}");
+    }
+    let elsewhere = SshCertificate { entry: 2, ..good.clone() };
+    assert!(scene.verdict(&elsewhere).unwrap_err().contains("entry is not that"));
+
+    // Somebody between us and the CA: any line changed, cut, or by another key.
+    let lines = good.proof.split_inclusive('\n');
+    let mut tampered: Vec<String> = lines.map(|line| good.proof.replacen(line, "", 1)).collect();
+    tampered.extend(["", "c2sp.org/tlog-proof@v1\n"].map(str::to_owned));
+    tampered.push(good.proof.replace("\n3\n", "\n2\n"));
+    tampered.push(proof_in((LOG.0, 2), "issue.intent", ids(), hash));
+    tampered.push(proof_in(("ca.example.org/other", LOG.1), "issue.intent", ids(), hash));
+    for proof in tampered {
+        let said = scene.verdict(&SshCertificate { proof, ..good.clone() }).unwrap_err();
+        assert!(said.contains("nothing proves that the log holds the certificate"), "{said}");
+    }
+
+    // The text is what is written into files: nothing may stand beside what was checked.
+    let certificate = format!("{}\nssh-ed25519 AAAA", good.certificate);
+    scene.verdict(&SshCertificate { certificate, ..good }).unwrap_err();
+}
+
+#[test]
 fn an_x509_certificate_is_taken_only_as_it_was_granted() {
     let home = tempfile::tempdir().unwrap();
     let ssh_ca = TestCa::new(home.path());
@@ -161,7 +248,11 @@ fn an_x509_certificate_is_taken_only_as_it_was_granted() {
     let (key, other_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let ours = key.subject_public_key_info();
 
-    let verdict = |key: &KeyPair, by: &Issuer<'_, KeyPair>, from: u64, until: u64, is_ca: bool| {
+    let tbs = |pem: &str| {
+        let der = der(pem).unwrap();
+        ParsedX509::from_der(&der).unwrap().1.tbs_certificate.as_ref().to_vec()
+    };
+    let reply = |key: &KeyPair, by: &Issuer<'_, KeyPair>, from: u64, until: u64, is_ca: bool| {
         let time = |seconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
         let mut params = CertificateParams::default();
         params.not_before = time(from);
@@ -169,28 +260,41 @@ fn an_x509_certificate_is_taken_only_as_it_was_granted() {
         if is_ca {
             params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         }
-        let reply = X509Certificate {
+        let certificate = params.signed_by(key, by).unwrap().pem();
+        X509Certificate {
             issuance: ISSUANCE.parse().unwrap(),
             grant: GRANT.parse().unwrap(),
             row: "orders-api".parse().unwrap(),
-            certificate: params.signed_by(key, by).unwrap().pem(),
+            proof: proof_of(&tbs(&certificate)),
+            certificate,
             chain: clients.clone(),
             serial: "01".to_owned(),
             expires: UnixTime::from_secs(until),
             entry: 1,
-            proof: String::new(),
-        };
-        x509_certificate(&scene.ca, &reply, &scene.grant, &ours)
+        }
+    };
+    let verdict_on = |reply: &X509Certificate| {
+        x509_certificate(&scene.ca, reply, &scene.grant, &ours)
             .map_err(|error| (error.exit(), error.to_string()))
     };
+    let verdict = |key: &KeyPair, by: &Issuer<'_, KeyPair>, from, until, is_ca| {
+        verdict_on(&reply(key, by, from, until, is_ca))
+    };
     let (from, until) = (START - 60, START + 3600);
-    verdict(&key, &issuer, from, until, false).unwrap();
+    let good = reply(&key, &issuer, from, until, false);
+    verdict_on(&good).unwrap();
+    // Of another certificate that the CA has recorded.
+    let another = reply(&key, &issuer, from + 1, until, false);
+    let with = |proof: &str| X509Certificate { proof: proof.to_owned(), ..good.clone() };
     for (said, why) in [
         (verdict(&other_key, &issuer, from, until, false), "another key"),
         (verdict(&key, &issuer, from, until + 1, false), "time"),
         (verdict(&key, &issuer, from - 1, until, false), "time"),
         (verdict(&key, &other_issuer, from, until, false), "not signed"),
         (verdict(&key, &issuer, from, until, true), "a CA"),
+        (verdict_on(&with(&another.proof)), "entry is not that"),
+        (verdict_on(&with(&good.proof.replace("\n3\n", "\n2\n"))), "nothing proves"),
+        (verdict_on(&with("")), "nothing proves"),
     ] {
         let (exit, text) = said.unwrap_err();
         assert_eq!(exit, Exit::Unverified);

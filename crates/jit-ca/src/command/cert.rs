@@ -24,6 +24,8 @@ struct Issued {
     entry: u64,
     /// The certificate's file.
     certificate: PathBuf,
+    /// The proof that the log holds that entry (C2SP tlog-proof).
+    proof: PathBuf,
     /// The key's file; none where ssh-agent holds the key.
     key: Option<PathBuf>,
 }
@@ -67,6 +69,7 @@ pub(super) fn run(context: &Context, command: CertCommand) -> Result<()> {
                 serial: reply.serial,
                 expires: reply.expires,
                 entry: reply.entry,
+                proof: certify::proof_beside(&certificate),
                 certificate,
                 key,
             }
@@ -76,6 +79,7 @@ pub(super) fn run(context: &Context, command: CertCommand) -> Result<()> {
             let (_, grant) = grant::choose(&requests, &arguments, is_x509)?;
             let row = grant::x509_row(grant, arguments.row.as_ref())?;
             let reply = certify::x509(&ca, grant, row, &out)?;
+            let certificate = out.join("cert.pem");
             Issued {
                 grant: reply.grant,
                 issuance: reply.issuance,
@@ -83,7 +87,8 @@ pub(super) fn run(context: &Context, command: CertCommand) -> Result<()> {
                 serial: reply.serial,
                 expires: reply.expires,
                 entry: reply.entry,
-                certificate: out.join("cert.pem"),
+                proof: certify::proof_beside(&certificate),
+                certificate,
                 key: Some(out.join("key.pem")),
             }
         }
@@ -99,6 +104,7 @@ fn issued_fields(issued: &Issued) -> String {
     };
     fields(&[
         ("certificate", issued.certificate.display().to_string()),
+        ("proof", issued.proof.display().to_string()),
         ("key", key),
         ("row", issued.row.to_string()),
         ("grant", issued.grant.to_string()),

@@ -1,46 +1,63 @@
 //! `log`: the entries, and who got a certificate.
 
+mod export;
+mod follow;
+mod verify;
+
 use jit_ca_api::{Entry, LogQuery};
 use jit_ca_core::GrantId;
-use jit_ca_log::{LogKey, SignedCheckpoint};
 use serde::Serialize;
 
-use crate::cli::{LogCommand, LogListCommand};
+use crate::chain::leaf_bytes;
+use crate::cli::{LogCommand, LogFilterArgs, LogListCommand};
 use crate::command::{Context, who};
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::id_ending;
 use crate::login::Ca;
+use crate::payloads;
 use crate::printer::{fields, table};
 use crate::profile::KnownCa;
+use crate::witness::Witness;
 
-pub(super) fn run(context: &Context, command: LogCommand) -> Result<()> {
+pub(super) fn run(context: &Context, command: LogCommand) -> Result<Exit> {
     match command {
-        LogCommand::List(arguments) => list(context, arguments),
+        LogCommand::List(arguments) => list(context, arguments)?,
         LogCommand::Show { index } => {
-            let entry = context.ca()?.client.entry(index)?;
+            let ca = context.ca()?;
+            let newest = || crate::export::opened(&ca, &crate::export::newest(&ca)?);
+            let entry = payloads::one(&ca.client, index, newest)?;
             context.printer.data(&entry, entry_fields);
-            Ok(())
         }
-        LogCommand::Who { key_id } => who::who(context, &key_id),
+        LogCommand::Who { key_id } => who::who(context, &key_id)?,
         LogCommand::Checkpoint { contact } => {
-            checkpoint(context, &KnownCa::find(&context.places, &contact)?)
+            checkpoint(context, &KnownCa::find(&context.places, &contact)?)?;
         }
+        LogCommand::Export(arguments) => export::export(context, arguments)?,
+        LogCommand::Verify(arguments) => return verify::verify(context, &arguments),
+        LogCommand::Follow(arguments) => follow::follow(context, &arguments)?,
     }
+    Ok(Exit::Done)
 }
 
 fn list(context: &Context, arguments: LogListCommand) -> Result<()> {
     let ca = context.ca()?;
-    let query = LogQuery {
-        grant: arguments.grant.map(|text| grant_named(&ca, &text)).transpose()?,
-        subject: arguments.subject,
-        role: arguments.role,
-        from: arguments.from,
-        to: arguments.to,
-        ..LogQuery::default()
-    };
+    let query = query(&ca, arguments.filter)?;
     let entries = entries(&ca, query, arguments.limit)?;
     context.printer.data(&entries, |entries| entries_table(entries));
     Ok(())
+}
+
+/// What is asked of the CA for these entries.
+fn query(ca: &Ca, filter: LogFilterArgs) -> Result<LogQuery> {
+    Ok(LogQuery {
+        grant: filter.grant.map(|text| grant_named(ca, &text)).transpose()?,
+        subject: filter.subject,
+        role: filter.role,
+        from: filter.from,
+        to: filter.to,
+        ..LogQuery::default()
+    })
 }
 
 /// The entries that the query means, page by page; at most `limit`.
@@ -54,6 +71,8 @@ pub(super) fn entries(ca: &Ca, mut query: LogQuery, limit: Option<usize>) -> Res
             break;
         };
         query.start = last.index.saturating_add(1);
+        // That an entry's leaf is in the log, and that no entry is left out, is the CA's word here.
+        page.iter().try_for_each(|entry| leaf_bytes(entry).map(drop))?;
         entries.extend(page);
     }
     Ok(entries)
@@ -82,18 +101,17 @@ struct CheckpointView {
 }
 
 fn checkpoint(context: &Context, ca: &KnownCa) -> Result<()> {
-    let note = ca.client()?.checkpoint()?;
-    let wrong = |error: jit_ca_log::Error| {
-        Error::unverified(format!("the checkpoint is not the log's: {error}"))
-    };
-    let key: LogKey = ca.trust.log_key.parse().map_err(wrong)?;
-    let signed: SignedCheckpoint = note.parse().map_err(wrong)?;
-    let opened = signed.open(&key).map_err(wrong)?;
+    let key = ca.log_key()?;
+    // The one that was shown to go on from what is kept, and is kept now: a second one could be another.
+    let note = Witness::new(&context.places, key.clone()).meet(&ca.stranger()?)?;
+    let opened = note
+        .open(&key)
+        .map_err(|error| Error::unverified(format!("the checkpoint is not the log's: {error}")))?;
     let view = CheckpointView {
         origin: opened.origin.to_string(),
         size: opened.size,
         root: opened.root.to_string(),
-        note,
+        note: note.to_string(),
     };
     context.printer.data(&view, |view| view.note.clone());
     Ok(())

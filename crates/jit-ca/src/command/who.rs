@@ -87,8 +87,8 @@ fn the_grant(entries: &[Entry]) -> Result<GrantMade> {
         }
     }
     Err(Error::usage(
-        "the grant's entry has been erased",
-        "the log still proves that the certificate was issued: jit-ca log list --grant",
+        "the log holds the certificate, and what it said of it has been erased",
+        "see what is left: jit-ca log list --grant GRANT",
     ))
 }
 

@@ -1,0 +1,299 @@
+//! Requests and what came of them: approvals, grants, certificates.
+
+use std::collections::BTreeMap;
+
+use jit_ca_core::event::{CertificateIntended, Event};
+use jit_ca_core::workflow::Approver;
+use jit_ca_core::{ActorRef, GrantId, IssuanceId, PersonName, RequestId, RoleName};
+
+use super::{Entry, People};
+use crate::report::model::{
+    ApprovalRow, ApprovedBy, CertificateKind, CertificateOutcome, CertificateRow, GrantRow, Period,
+    RequestOutcome, RequestRow,
+};
+use crate::report::names::Names;
+
+/// Requests that are not over, and all of which anything happened in the period.
+pub(super) struct Accesses<'n> {
+    period: Period,
+    names: &'n Names,
+    requests: BTreeMap<RequestId, Tracked>,
+    grants: BTreeMap<GrantId, RequestId>,
+    certificates: Vec<CertificateRow>,
+    /// Intents without an outcome so far: whose request, and the place in `certificates` if it is told.
+    intents: BTreeMap<IssuanceId, (RequestId, Option<usize>)>,
+}
+
+struct Tracked {
+    row: RequestRow,
+    requester: ActorRef,
+    /// What the requester was called then, which is what certificates bear.
+    name: Option<PersonName>,
+    role: Option<RoleName>,
+    /// Whether anything of it happened in the period.
+    is_told: bool,
+}
+
+impl<'n> Accesses<'n> {
+    pub(super) fn new(period: Period, names: &'n Names) -> Self {
+        let (requests, grants, certificates, intents) = Default::default();
+        Self { period, names, requests, grants, certificates, intents }
+    }
+
+    pub(super) fn take(&mut self, entry: &Entry<'_>, people: &mut People) {
+        let ids = entry.leaf.ids;
+        match (entry.kind(), ids.request, ids.grant, ids.issuance) {
+            ("request", Some(id), _, _) => self.request(entry, id, people),
+            ("approval", Some(id), _, _) => self.approval(entry, id, people),
+            ("denial", Some(id), _, _) => {
+                let denied = match entry.event() {
+                    Some(Event::RequestDenied(denied)) => Some(denied),
+                    _ => None,
+                };
+                let reason = denied.and_then(|denied| denied.reason.as_ref());
+                let by = self.names.of_actor(entry.actor());
+                let reason = reason.map(ToString::to_string);
+                let (entry_index, at) = (entry.leaf.idx, entry.at);
+                self.close(
+                    entry,
+                    id,
+                    RequestOutcome::Denied { entry: entry_index, at, by, reason },
+                );
+                if entry.is_told {
+                    people.of(entry.actor()).denials += 1;
+                }
+            }
+            ("cancel", Some(id), _, _) => {
+                let over = RequestOutcome::Cancelled { entry: entry.leaf.idx, at: entry.at };
+                self.close(entry, id, over);
+            }
+            ("lapse", Some(id), _, _) => {
+                let over = RequestOutcome::Lapsed { entry: entry.leaf.idx, at: entry.at };
+                self.close(entry, id, over);
+            }
+            ("grant", Some(id), Some(grant), _) => self.grant(entry, id, grant, people),
+            // What was over before the period is of no use any more.
+            ("grant.end", Some(id), Some(grant), _) if self.period.is_after(entry.leaf.ts_ms) => {
+                self.requests.remove(&id);
+                self.grants.remove(&grant);
+            }
+            ("issue.intent", _, Some(grant), Some(id)) => self.intent(entry, grant, id, people),
+            ("issue.done", _, _, Some(id)) => self.issued(id),
+            ("issue.failed", _, _, Some(id)) => self.failed(entry, id, people),
+            _ => {}
+        }
+    }
+
+    /// The requests of which anything happened in the period, and the certificates of the period.
+    pub(super) fn finish(self) -> (Vec<RequestRow>, Vec<CertificateRow>) {
+        let told = self.requests.into_values().filter(|tracked| tracked.is_told);
+        let mut requests: Vec<RequestRow> = told.map(|tracked| tracked.row).collect();
+        requests.sort_by_key(|row| row.entry);
+        (requests, self.certificates)
+    }
+
+    fn request(&mut self, entry: &Entry<'_>, id: RequestId, people: &mut People) {
+        let made = match entry.event() {
+            Some(Event::RequestMade(made)) => Some(made),
+            _ => None,
+        };
+        let row = RequestRow {
+            entry: entry.leaf.idx,
+            request: id,
+            made: entry.at,
+            requester: self.names.of_actor(entry.actor()),
+            role: made.map(|made| made.role.to_string()),
+            rows: made.map(|made| made.rows.clone()).unwrap_or_default(),
+            hosts: made.map(|made| made.hosts.clone()),
+            duration: made.map(|made| made.duration),
+            reason: made.map(|made| made.reason.to_string()),
+            ticket: made.and_then(|made| made.ticket.as_ref()).map(ToString::to_string),
+            approvals_needed: made.map(|made| made.approvals),
+            approvals: Vec::new(),
+            outcome: RequestOutcome::Pending,
+            grant: None,
+            erased: made.is_none(),
+        };
+        let tracked = Tracked {
+            row,
+            requester: entry.actor(),
+            name: made.map(|made| made.name.clone()),
+            role: made.map(|made| made.role.clone()),
+            is_told: entry.is_told,
+        };
+        self.requests.insert(id, tracked);
+        if entry.is_told {
+            people.of(entry.actor()).requests += 1;
+        }
+    }
+
+    fn approval(&mut self, entry: &Entry<'_>, id: RequestId, people: &mut People) {
+        let given = match entry.event() {
+            Some(Event::ApprovalGiven(given)) => Some(given),
+            _ => None,
+        };
+        let by = match given.map(|given| &given.by) {
+            Some(Approver::Rules(rules)) => ApprovedBy::Rules(rules.clone()),
+            // The leaf says as much: what a rule approves, the daemon writes.
+            None if entry.actor() == ActorRef::DAEMON => ApprovedBy::Rules(Vec::new()),
+            Some(Approver::Person { .. }) | None => {
+                ApprovedBy::Person(self.names.of_actor(entry.actor()))
+            }
+        };
+        if let (true, ApprovedBy::Person(_)) = (entry.is_told, &by) {
+            people.of(entry.actor()).approvals += 1;
+        }
+        if let Some(tracked) = self.tell(entry, id) {
+            tracked.row.approvals.push(ApprovalRow {
+                entry: entry.leaf.idx,
+                at: entry.at,
+                after: entry.at.since(tracked.row.made),
+                by,
+                duration: given.map(|given| given.duration),
+                comment: given.and_then(|given| given.comment.as_ref()).map(ToString::to_string),
+            });
+        }
+    }
+
+    fn grant(&mut self, entry: &Entry<'_>, id: RequestId, grant: GrantId, people: &mut People) {
+        let made = match entry.event() {
+            Some(Event::GrantMade(made)) => Some(made),
+            _ => None,
+        };
+        self.grants.insert(grant, id);
+        let Some(tracked) = self.tell(entry, id) else {
+            return;
+        };
+        tracked.row.outcome = RequestOutcome::Granted;
+        tracked.row.grant = Some(GrantRow {
+            grant,
+            entry: entry.leaf.idx,
+            at: entry.at,
+            rows: made.map(|made| made.rows.clone()).unwrap_or_default(),
+            start: made.map(|made| made.window.start()),
+            end: made.map(|made| made.window.end()),
+            certificates: 0,
+        });
+        if entry.is_told {
+            people.of(tracked.requester).grants += 1;
+        }
+    }
+
+    /// The request ends without a grant.
+    fn close(&mut self, entry: &Entry<'_>, id: RequestId, outcome: RequestOutcome) {
+        if self.period.is_after(entry.leaf.ts_ms) {
+            self.requests.remove(&id);
+        } else if let Some(tracked) = self.tell(entry, id) {
+            tracked.row.outcome = outcome;
+        }
+    }
+
+    fn intent(&mut self, entry: &Entry<'_>, grant: GrantId, id: IssuanceId, people: &mut People) {
+        let Some(&request) = self.grants.get(&grant) else {
+            return;
+        };
+        let holder = self.names.of_actor(entry.actor());
+        let Some(tracked) = self.tell(entry, request) else {
+            return;
+        };
+        if let Some(row) = &mut tracked.row.grant {
+            row.certificates += 1;
+        }
+        let row = entry.is_told.then(|| certificate(entry, tracked, grant, id, holder));
+        let place = row.map(|row| {
+            people.of(entry.actor()).certificates += 1;
+            self.certificates.push(row);
+            self.certificates.len() - 1
+        });
+        self.intents.insert(id, (request, place));
+    }
+
+    fn issued(&mut self, id: IssuanceId) {
+        let place = self.intents.remove(&id).and_then(|(_, place)| place);
+        if let Some(row) = place.and_then(|place| self.certificates.get_mut(place)) {
+            row.outcome = CertificateOutcome::Issued;
+        }
+    }
+
+    /// There is no certificate after all.
+    fn failed(&mut self, entry: &Entry<'_>, id: IssuanceId, people: &mut People) {
+        let Some((request, place)) = self.intents.remove(&id) else {
+            return;
+        };
+        if let Some(row) = self.requests.get_mut(&request).and_then(|t| t.row.grant.as_mut()) {
+            row.certificates -= 1;
+        }
+        if let Some(row) = place.and_then(|place| self.certificates.get_mut(place)) {
+            row.outcome = CertificateOutcome::Failed;
+            people.of(entry.actor()).certificates -= 1;
+        }
+    }
+
+    /// The request, of which something happens now.
+    fn tell(&mut self, entry: &Entry<'_>, id: RequestId) -> Option<&mut Tracked> {
+        let tracked = self.requests.get_mut(&id)?;
+        tracked.is_told |= entry.is_told;
+        Some(tracked)
+    }
+}
+
+fn certificate(
+    entry: &Entry<'_>,
+    tracked: &Tracked,
+    grant: GrantId,
+    issuance: IssuanceId,
+    holder: String,
+) -> CertificateRow {
+    let intended = match entry.event() {
+        Some(Event::CertificateIntended(intended)) => Some(intended.as_ref()),
+        _ => None,
+    };
+    let kind = intended.and_then(kind);
+    CertificateRow {
+        entry: entry.leaf.idx,
+        at: entry.at,
+        kind,
+        issuance,
+        serial: intended.zip(kind).map(|(intended, kind)| serial(intended, kind)),
+        key_id: kind.and_then(|kind| key_id(kind, tracked, grant, issuance)),
+        holder,
+        grant,
+        from: intended.map(|intended| intended.validity.from),
+        until: intended.map(|intended| intended.validity.until),
+        outcome: CertificateOutcome::Unknown,
+    }
+}
+
+fn kind(intended: &CertificateIntended) -> Option<CertificateKind> {
+    match intended.purpose.as_str() {
+        "ssh-user" => Some(CertificateKind::Ssh),
+        "x509-clients" => Some(CertificateKind::X509),
+        _ => None,
+    }
+}
+
+/// As sshd logs it, or as OpenSSL prints it (in lower case).
+fn serial(intended: &CertificateIntended, kind: CertificateKind) -> String {
+    let bytes = intended.serial.as_slice();
+    match (kind, <[u8; 8]>::try_from(bytes)) {
+        (CertificateKind::Ssh, Ok(serial)) => u64::from_be_bytes(serial).to_string(),
+        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// What the verifier has found the certificate to call itself.
+fn key_id(
+    kind: CertificateKind,
+    tracked: &Tracked,
+    grant: GrantId,
+    issuance: IssuanceId,
+) -> Option<String> {
+    let name = tracked.name.as_ref()?;
+    match kind {
+        CertificateKind::Ssh => Some(format!("jit-ca:{grant}:{issuance}:{name}")),
+        CertificateKind::X509 => {
+            let role = tracked.role.as_ref()?;
+            Some(format!("CN={name}, OU={role}, serialNumber={grant}"))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! A first look at an export: how many of its entries were written before the period's end, the root of the tree
+//! over them, and who is who.
+
+use std::io::{Read, Seek};
+
+use jit_ca_core::{Digest, UnixTime};
+use jit_ca_log::archive::{Archive, ArchiveError, Entry};
+use jit_ca_log::tree::{Frontier, leaf_hash};
+
+use super::model::Period;
+use super::names::Names;
+
+/// What the report rests on.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// How many entries were written before the period's end.
+    pub(crate) size: u64,
+    /// The root of the tree over them.
+    pub(crate) root: Digest,
+    /// When the last of all entries was written.
+    pub(crate) last: Option<UnixTime>,
+    /// Whether there is an entry behind them: then none can be added to them, as time in the log never goes back.
+    pub(crate) is_complete: bool,
+    /// What the report calls people.
+    pub(super) names: Names,
+}
+
+impl Survey {
+    /// Goes over all entries.
+    ///
+    /// # Errors
+    /// If the export can't be read.
+    pub(crate) fn of<R: Read + Seek>(
+        export: &mut Archive<R>,
+        period: Period,
+    ) -> Result<Self, ArchiveError> {
+        let mut tree = Frontier::default();
+        let (mut last, mut is_complete) = (None, false);
+        let names = read(export, |entries| {
+            let before = entries.filter(|entry| {
+                let is_before = period.ends_after(entry.leaf.ts_ms);
+                is_complete |= !is_before;
+                last = Some(UnixTime::from_secs(entry.leaf.ts_ms / 1_000));
+                if is_before {
+                    tree.push(leaf_hash(&entry.leaf.encode()));
+                }
+                is_before
+            });
+            Names::of(before)
+        })?;
+        Ok(Self { size: tree.size(), root: tree.root(), last, is_complete, names })
+    }
+}
+
+/// Has the entries read, as far as they can be.
+pub(super) fn read<R: Read + Seek, T>(
+    export: &mut Archive<R>,
+    by: impl FnOnce(&mut dyn Iterator<Item = Entry>) -> T,
+) -> Result<T, ArchiveError> {
+    let mut fault = None;
+    let mut entries = export.entries()?.map_while(|entry| match entry {
+        Ok(entry) => Some(entry),
+        Err(error) => {
+            fault = Some(error);
+            None
+        }
+    });
+    let found = by(&mut entries);
+    drop(entries);
+    fault.map_or(Ok(found), Err)
+}
