@@ -10,7 +10,9 @@ use std::time::Duration;
 use std::{env, thread};
 
 use crate::person::Home;
-use crate::{Authenticator, Lab, Output, Person, program, repository, run};
+use crate::program::run_with_input;
+use crate::stored::{self, Signer};
+use crate::{Authenticator, Lab, Output, Person, program, repository, run, wait_for};
 
 /// How long the daemon may take to start or to stop.
 const SOON: Duration = Duration::from_secs(60);
@@ -36,9 +38,25 @@ impl Ca {
 
     /// The same, with a configuration that `change` has changed; it is given the configuration's folder.
     pub fn start_with(lab: &Lab, change: impl FnOnce(&Path)) -> Self {
+        Self::start_with_people(lab, &[], change)
+    }
+
+    /// The same, with more people: name and groups. Their ids are `local/x-<place>`, from 0.
+    pub fn start_with_people(
+        lab: &Lab,
+        people: &[(&str, &[&str])],
+        change: impl FnOnce(&Path),
+    ) -> Self {
         let from = lab.folder("config");
         copy(&repository().join("ca-config"), &from);
         let homes = lab.folder("home");
+        let mut users = fs::read_to_string(from.join("users.toml")).expect("users.toml");
+        for (place, (name, groups)) in people.iter().enumerate() {
+            users += &format!(
+                "\n[[person]]\nid = \"x-{place}\"\nname = \"{name}\"\ngroups = {groups:?}\n"
+            );
+        }
+        fs::write(from.join("users.toml"), users).expect("users.toml");
         give_keys(&from.join("users.toml"), &homes);
         change(&from);
 
@@ -121,6 +139,37 @@ impl Ca {
         daemon.wait().expect("the daemon ends");
     }
 
+    /// Has the daemon refuse to start, and gives what it said.
+    pub fn refuses_to_serve(&self) -> Output {
+        assert!(self.daemon.is_none(), "the daemon runs");
+        let daemon = daemon_program();
+        let mut serve = Command::new("timeout");
+        serve.env_clear().envs(daemon.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        serve.arg(SOON.as_secs().to_string()).arg(daemon.get_program());
+        run(serve.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(self.config()))
+    }
+
+    /// Waits until the daemon has ended by itself, and gives its exit code.
+    pub fn ends(&mut self) -> Option<i32> {
+        let mut daemon = self.daemon.take().expect("the daemon runs");
+        let status = wait_for("the daemon's end", || daemon.try_wait().expect("a process"));
+        status.code()
+    }
+
+    /// Copies the daemon's data, by which its history can be brought back. The daemon is stopped, or nobody calls it.
+    pub fn snapshot(&self, name: &str) -> PathBuf {
+        let copy = self.folder.join("snapshots").join(name);
+        fs::create_dir_all(self.folder.join("snapshots")).expect("a folder");
+        fs::copy(self.data(), &copy).expect("a copy");
+        copy
+    }
+
+    /// Puts a copy back in the place of the stopped daemon's data: history as it was then.
+    pub fn restore(&self, snapshot: &Path) {
+        assert!(self.daemon.is_none(), "the daemon runs");
+        fs::copy(snapshot, self.data()).expect("a copy");
+    }
+
     /// Checks the log of the stopped daemon: its tree, and that the tables are the fold of its entries.
     pub fn check_log(&self) -> Output {
         self.jit_cad(&["log", "check"])
@@ -129,6 +178,12 @@ impl Ca {
     /// Runs jit-cad with this CA's configuration.
     pub fn jit_cad(&self, arguments: &[&str]) -> Output {
         run(daemon_program().args(arguments).arg("--config").arg(self.config()))
+    }
+
+    /// Runs jit-cad with this CA's configuration, and gives it something to read.
+    pub fn jit_cad_reading(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = daemon_program();
+        run_with_input(command.args(arguments).arg("--config").arg(self.config()), input)
     }
 
     /// Where the API is.
@@ -144,6 +199,14 @@ impl Ca {
     /// The daemon's configuration file.
     pub fn config(&self) -> PathBuf {
         self.folder.join("config/jit-cad.toml")
+    }
+
+    /// The file that holds the log and all that follows from it.
+    pub fn data(&self) -> PathBuf {
+        let config = fs::read_to_string(self.config()).expect("jit-cad.toml");
+        let config: toml::Table = config.parse().expect("TOML");
+        let path = config["store"]["path"].as_str().expect("a path");
+        self.folder.join("config").join(path)
     }
 
     /// What the daemon wrote on stderr.
@@ -189,6 +252,10 @@ impl Drop for Ca {
             self.stop();
         }
         self.check_log().ok();
+        // Whatever a test has done: its log holds.
+        let signer = Signer::of(self);
+        let export = stored::export(&self.data(), &signer).expect("an export");
+        assert_eq!(stored::verdict(&export, &signer), None);
     }
 }
 

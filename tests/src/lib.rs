@@ -29,6 +29,7 @@ mod nginx;
 mod person;
 mod program;
 mod sshd;
+pub mod stored;
 mod terminal;
 mod wire;
 

@@ -207,6 +207,11 @@ impl Authenticator {
         self.code_of(step)
     }
 
+    /// Shows no code of this step any more, nor of one before it.
+    pub fn skip_to(&self, step: u64) {
+        self.last.set(self.last.get().max(step));
+    }
+
     /// The last code that was shown.
     pub fn last_code(&self) -> String {
         self.code_of(self.last.get())

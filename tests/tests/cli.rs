@@ -94,7 +94,7 @@ fn json_is_one_document_with_stable_names() {
     let issued = alice.jit_ca(&["cert", "ssh", "--out", "keys", "--json"]).ok().json();
     assert_eq!(
         fields(&issued),
-        ["certificate", "entry", "expires", "grant", "issuance", "key", "row", "serial"]
+        ["certificate", "entry", "expires", "grant", "issuance", "key", "proof", "row", "serial"]
     );
     let status = alice.jit_ca(&["status", "--json"]).ok().json();
     assert_eq!(status["grants"][0]["id"], request["id"]);

@@ -205,24 +205,24 @@ fn killed_fifty_times_it_logs_every_certificate_and_repeats_no_serial() {
 }
 
 /// A small disk of its own for the store.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    fn new(lab: &Lab) -> Self {
+    pub(crate) fn new(lab: &Lab) -> Self {
         let folder = lab.folder("disk");
         run(as_root("mount").args(["-t", "tmpfs", "-o", "size=8m,mode=777", "tmpfs"]).arg(&folder))
             .ok();
         Self(folder)
     }
 
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         // It ends when nothing more can be written.
         run(Command::new("dd")
             .args(["if=/dev/zero", "bs=4k"])
             .arg(format!("of={}/filler", self.0.display())));
     }
 
-    fn empty(&self) {
+    pub(crate) fn empty(&self) {
         fs::remove_file(self.0.join("filler")).unwrap();
     }
 }

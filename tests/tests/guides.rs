@@ -4,8 +4,10 @@
 //! place of the machine's (a mount namespace), other people's in their homes. What this machine has not got
 //! is put in front of PATH: a `systemctl` that starts the server, and an `ssh` that knows where web1 is.
 
+mod erasure;
 mod first_ca;
 mod machine;
+mod restore;
 
 use std::fs;
 use std::path::Path;

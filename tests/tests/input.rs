@@ -26,7 +26,7 @@ impl Scene {
 
     /// The log's size and root.
     fn head(&self) -> String {
-        let checkpoint = self.alice.wire.get("/v1/log/checkpoint").ok().body;
+        let checkpoint = self.alice.wire.get("/log/checkpoint").ok().body;
         checkpoint.lines().take(3).collect::<Vec<_>>().join("\n")
     }
 

@@ -7,17 +7,26 @@
     reason = "a test that can't go on fails"
 )]
 
+mod anchors;
 mod cli;
 mod config;
 mod crash;
 mod demo;
 mod documents;
+mod erasure;
+mod exports;
+mod flips;
+mod follow;
 mod guides;
+mod histories;
 mod identity;
 mod input;
+mod openapi;
 mod readme;
+mod report;
 mod ssh;
 mod statements;
+mod tiles;
 mod time;
 mod witnesses;
 mod workflow;

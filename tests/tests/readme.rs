@@ -15,7 +15,7 @@ use jit_ca_tests::{
 };
 
 /// The commands of the tour in their order: how each begins, its exit code, and what it says.
-const TOUR: [(&str, i32, &[&str]); 20] = [
+const TOUR: [(&str, i32, &[&str]); 21] = [
     ("cargo build ", 0, &[]),
     ("export PATH=", 0, &[]),
     ("mkdir tour ", 0, &[]),
@@ -36,6 +36,7 @@ const TOUR: [(&str, i32, &[&str]); 20] = [
     ("ssh-keygen -L ", 0, &["web-shell.web1", ":alice\""]),
     ("as alice jit-ca status", 0, &["active"]),
     ("as carol jit-ca log list", 0, &["approval", "issue.intent", "issue.done"]),
+    ("as carol jit-ca log verify", 0, &["holds"]),
 ];
 
 /// The reader: a shell, and an authenticator for each person that they play.

@@ -61,7 +61,7 @@ fn nothing_is_written_while_the_clock_is_behind_the_log() {
     let (ca, alice, carol) = scene(&lab);
     let grant = alice.granted("web-logs", json!({}), &[])["grant"].clone();
     let key = alice.person.make_key("work", "ed25519");
-    let head = || carol.wire.get("/v1/log/checkpoint").ok().body;
+    let head = || carol.wire.get("/log/checkpoint").ok().body;
     ca.set_clock(10 * MINUTE);
     alice.request("web-shell", json!({})).ok();
     let before = head();
@@ -84,7 +84,7 @@ fn strangers_are_counted_and_fill_no_log() {
     let (ca, alice, carol) = scene(&lab);
     let stranger = Wire::nobody(&ca, &ca.stranger("mallory"));
     let size = || {
-        let checkpoint = carol.wire.get("/v1/log/checkpoint").ok().body;
+        let checkpoint = carol.wire.get("/log/checkpoint").ok().body;
         checkpoint.lines().nth(1).unwrap().parse::<u64>().unwrap()
     };
     let before = size();

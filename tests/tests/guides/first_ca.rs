@@ -12,39 +12,124 @@ use std::path::Path;
 use std::process::Command;
 
 use jit_ca_tests::{
-    Authenticator, Lab, Terminal, as_root, blocks, free_port, repository, run, wait_for,
+    Authenticator, Block, Lab, Terminal, as_root, blocks, free_port, now, repository, run, wait_for,
 };
 
 use super::machine::Machine;
 
 const GUIDE: &str = "docs/guides/first-ca.md";
 
-/// The machine of the guide, in a clone of what it needs, with the keys of the people it names.
-fn machine(lab: &Lab) -> Machine {
-    for program in ["systemd-creds", "systemd-analyze"] {
-        let found = run(Command::new("which").arg(program)).code == 0;
-        assert!(found, "{program} is missing; Debian's package systemd has it");
-    }
-    let machine = Machine::new(lab, &["/etc", "/var/lib", "/usr/local/bin", "/run"]);
-    run(as_root("cp").args(["--archive", "/etc/."]).arg(machine.place("/etc"))).ok();
-    machine.run("echo 127.0.0.1 ca.example.org >> /etc/hosts").ok();
+/// The folders that the machine has of its own.
+pub(super) const FOLDERS: [&str; 4] = ["/etc", "/var/lib", "/usr/local/bin", "/run"];
 
-    let clone = machine.folder();
-    for folder in ["ca-config", "deploy"] {
-        run(Command::new("cp").arg("-r").arg(repository().join(folder)).arg(clone)).ok();
+/// A site at which a guide is followed: the CA's machine, and the place where Alice works.
+pub(super) struct Site<'l> {
+    lab: &'l Lab,
+    pub(super) machine: Machine,
+    pub(super) port: String,
+    pin: Option<String>,
+    code: Option<String>,
+    shell: Option<Terminal>,
+    pub(super) authenticator: Option<Authenticator>,
+}
+
+impl<'l> Site<'l> {
+    /// A machine with these folders of its own, in a clone of what it needs, with the keys of the people that the
+    /// guide names.
+    pub(super) fn new(lab: &'l Lab, folders: &[&str]) -> Self {
+        for program in ["systemd-creds", "systemd-analyze"] {
+            let found = run(Command::new("which").arg(program)).code == 0;
+            assert!(found, "{program} is missing; Debian's package systemd has it");
+        }
+        let machine = Machine::new(lab, folders);
+        run(as_root("cp").args(["--archive", "/etc/."]).arg(machine.place("/etc"))).ok();
+        machine.run("echo 127.0.0.1 ca.example.org >> /etc/hosts").ok();
+
+        let clone = machine.folder();
+        for folder in ["ca-config", "deploy"] {
+            run(Command::new("cp").arg("-r").arg(repository().join(folder)).arg(clone)).ok();
+        }
+        fs::create_dir(clone.join("keys")).unwrap();
+        for name in ["alice", "bob", "carol"] {
+            let key = lab.folder(&format!("{name}/.ssh")).join("id_ed25519");
+            let mut keygen = Command::new("ssh-keygen");
+            run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&key)).ok();
+            fs::copy(key.with_extension("pub"), clone.join(format!("keys/{name}.pub"))).unwrap();
+        }
+        lab.cargo("build --release --locked --package jit-cad --package jit-ca", "target/release");
+        let systemctl = repository().join("tests/tests/guides/systemctl.sh");
+        let systemctl =
+            format!("pid={} exec {} \"$@\"", machine.pid.display(), systemctl.display());
+        lab.script("systemctl", &systemctl);
+        let port = free_port().to_string();
+        let (pin, code, shell, authenticator) = (None, None, None, None);
+        Self { lab, machine, port, pin, code, shell, authenticator }
     }
-    fs::create_dir(clone.join("keys")).unwrap();
-    for name in ["alice", "bob", "carol"] {
-        let key = lab.folder(&format!("{name}/.ssh")).join("id_ed25519");
-        let mut keygen = Command::new("ssh-keygen");
-        run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&key)).ok();
-        fs::copy(key.with_extension("pub"), clone.join(format!("keys/{name}.pub"))).unwrap();
+
+    /// Follows the guide to a first CA, to its end.
+    pub(super) fn follow(&mut self) {
+        for block in blocks(GUIDE) {
+            self.run(&block);
+            if block.text.contains("systemctl") {
+                self.is_ready();
+            }
+        }
     }
-    lab.cargo("build --release --locked --package jit-cad --package jit-ca", "target/release");
-    let systemctl = repository().join("tests/tests/guides/systemctl.sh");
-    let systemctl = format!("pid={} exec {} \"$@\"", machine.pid.display(), systemctl.display());
-    lab.script("systemctl", &systemctl);
-    machine
+
+    /// Runs a block, and holds it against what the guide says of its commands.
+    pub(super) fn run(&mut self, block: &Block) -> String {
+        let text = block.text.replace("8440", &self.port);
+        if block.who == "alice" {
+            return text.lines().map(|command| self.types(command)).collect();
+        }
+        assert_eq!(block.who, "root");
+        let output = self.machine.run(&text).ok();
+        // What the guide says of its commands, and what it asks for between them.
+        if text.contains("jit-ca policy test") {
+            output.clone().says("no faults");
+        }
+        if text.contains("jit-cad init") {
+            let pin = output.stdout.lines().find_map(|line| line.strip_prefix("pin "));
+            self.pin = pin.map(str::to_owned);
+            let passphrase = self.machine.run("cat /run/jit-cad-init/jit-cad-passphrase").ok();
+            assert!(passphrase.line().len() >= 32, "{passphrase}");
+        }
+        if text.contains("jit-cad user enroll") {
+            self.code = Some(output.line().to_owned());
+        }
+        if text.contains("jit-cad log check") {
+            output.clone().says("entries hold");
+        }
+        if text.contains("systemctl") {
+            let unit = "systemd-analyze verify /etc/systemd/system/jit-cad.service";
+            self.machine.run(unit).ok();
+        }
+        output.stdout
+    }
+
+    /// Has Alice type a command, and answer what it asks.
+    pub(super) fn types(&mut self, command: &str) -> String {
+        self.says(command, 0)
+    }
+
+    /// Has Alice type a command that ends with this code, and answer what it asks.
+    pub(super) fn says(&mut self, command: &str, code: i32) -> String {
+        let shell = self.shell.get_or_insert_with(|| {
+            let (pin, code) = (self.pin.as_deref().unwrap(), self.code.as_deref().unwrap());
+            alice(self.lab, &self.machine, pin, code)
+        });
+        shell.run(command, |said| answer(&mut self.authenticator, said)).exits(code).stdout
+    }
+
+    /// Waits until the daemon is ready.
+    pub(super) fn is_ready(&self) {
+        wait_for("the daemon", || self.journal().contains("\nready\n").then_some(()));
+    }
+
+    /// What the daemon has said since it was started.
+    pub(super) fn journal(&self) -> String {
+        self.machine.run("cat /run/jit-cad.journal").stdout
+    }
 }
 
 /// Where Alice works: ourselves, in her home, on a machine that knows where ca.example.org is.
@@ -60,54 +145,17 @@ fn alice(lab: &Lab, machine: &Machine, pin: &str, code: &str) -> Terminal {
 #[test]
 fn the_guide_to_a_first_ca_works_as_it_stands() {
     let lab = Lab::new();
-    let (machine, port) = (machine(&lab), free_port().to_string());
-    let ready = || {
-        wait_for("the daemon", || {
-            let status = machine.run("systemctl status jit-cad --no-pager");
-            status.stdout.contains("\nready\n").then_some(())
-        });
-    };
-    let (mut pin, mut code, mut shell, mut authenticator) = (None, None, None, None);
-    for block in blocks(GUIDE) {
-        let text = block.text.replace("8440", &port);
-        if block.who == "alice" {
-            let (pin, code) = (pin.as_deref().unwrap(), code.as_deref().unwrap());
-            let shell = shell.get_or_insert_with(|| alice(&lab, &machine, pin, code));
-            for command in text.lines() {
-                shell.run(command, |said| answer(&mut authenticator, said)).ok();
-            }
-            continue;
-        }
-        assert_eq!(block.who, "root");
-        let output = machine.run(&text).ok();
-        // What the guide says of its commands, and what it asks for between them.
-        if text.contains("jit-ca policy test") {
-            output.clone().says("no faults");
-        }
-        if text.contains("jit-cad init") {
-            pin =
-                output.stdout.lines().find_map(|line| line.strip_prefix("pin ")).map(str::to_owned);
-            let passphrase = machine.run("cat /run/jit-cad-init/jit-cad-passphrase").ok();
-            assert!(passphrase.line().len() >= 32, "{passphrase}");
-        }
-        if text.contains("jit-cad user enroll") {
-            code = Some(output.line().to_owned());
-        }
-        if text.contains("jit-cad log check") {
-            output.clone().says("entries hold");
-        }
-        if text.contains("systemctl") {
-            machine.run("systemd-analyze verify /etc/systemd/system/jit-cad.service").ok();
-            ready();
-        }
-    }
+    let mut site = Site::new(&lab, &FOLDERS);
+    site.follow();
 
     // The login has outlived two restarts, and the roles are those that the guide has made.
-    let mut shell = shell.unwrap();
-    let nothing = |_: &str| panic!("nothing is asked");
-    shell.run("jit-ca whoami", nothing).ok().says("local/u-1001");
-    shell.run("jit-ca roles", nothing).ok().says("db-console");
+    assert!(site.types("jit-ca whoami").contains("local/u-1001"));
+    let roles = site.types("jit-ca roles");
+    // The database is opened between 7 and 19 h, in the time zone of users.toml: UTC.
+    let by_day = (7..19).contains(&(now() / 3600 % 24));
+    assert_eq!(roles.contains("db-console"), by_day, "{roles}");
     // In sentences of step 9.
+    let (machine, port) = (&site.machine, &site.port);
     for path in ["healthz", "readyz"] {
         machine.run(&format!("curl -sSf -k https://ca.example.org:{port}/{path}")).ok();
     }

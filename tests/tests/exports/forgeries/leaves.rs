@@ -1,0 +1,70 @@
+//! Changes of leaves and payloads that nothing else follows from.
+
+use super::*;
+
+forgeries! {
+    // === leaves ===
+    "index" "leaf" |log, place| leaf(log, place, |leaf| leaf.idx += 1),
+    "earlier" "leaf" |log, place| leaf(log, place, |leaf| leaf.ts_ms -= 86_400_000),
+    "not-canonical" "leaf" |log, place| {
+        let at = any(log, place);
+        // The same map with its length in another form.
+        let leaf = &mut log.entries[at].leaf;
+        let pairs = leaf[0] & 0x1f;
+        leaf.splice(0..1, [0xb8, pairs]);
+        Some(at)
+    },
+    "doubled" "leaf" |log, place| {
+        let at = any(log, place);
+        log.entries.insert(at + 1, log.entries[at].clone());
+        Some(at + 1)
+    },
+    "dropped" "leaf" |log, place| {
+        let at = any(log, place);
+        log.entries.remove(at);
+        Some(at)
+    },
+    "reordered" "leaf" |log, place| {
+        let at = any(log, place);
+        log.entries.swap(at, at + 1);
+        Some(at)
+    },
+
+    // === payloads ===
+    "commit" "payload" |log, place| leaf_of_a_payload(log, place, |leaf| leaf.commit = Digest::from_bytes([7; 32])),
+    "other-bundle" "payload" |log, place| leaf(log, place, |leaf| leaf.bundle = Some(Digest::from_bytes([7; 32]))),
+    "tbs-elsewhere" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::RequestMade(_) | Event::LoggedIn(_)))?;
+        log.change_leaf(at, |leaf| leaf.tbs = Some(Digest::from_bytes([7; 32])));
+        Some(at)
+    },
+    "other-tbs" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::CertificateIntended(_)))?;
+        log.change_leaf(at, |leaf| leaf.tbs = Some(Digest::from_bytes([7; 32])));
+        Some(at)
+    },
+    "other-ids" "payload" |log, place| {
+        let at = log.find(place, |event| event.request().is_some())?;
+        log.change_leaf(at, |leaf| leaf.ids.request = Some(RequestId::from_bytes([7; 16])));
+        Some(at)
+    },
+    "other-type" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::RequestCancelled(_)))?;
+        log.change_leaf(at, |leaf| leaf.entry_type = "denial".parse().unwrap());
+        Some(at)
+    },
+    "more-behind-a-payload" "payload" |log, place| payload(log, place, |payload| payload.push(0xf6)),
+    "another-encoding" "payload" |log, place| payload(log, place, |payload| {
+        let fields = payload[0] & 0x1f;
+        payload.splice(0..1, [0xb8, fields]);
+    }),
+    "unknown-field" "payload" |log, place| payload(log, place, |payload| {
+        payload[0] += 1;
+        payload.extend(b"\x64more\xf6");
+    }),
+    "removed-payload" "erased" |log, place| {
+        let at = log.find(place, |event| !matches!(event, Event::LogInit(_)))?;
+        log.entries[at].record.clear();
+        Some(at)
+    },
+}

@@ -1,0 +1,262 @@
+//! A CA through its life, and its log's exports.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jit_ca_cert::Key;
+use jit_ca_cert::purpose::Log as LogPurpose;
+use jit_ca_log::{LogKey, SignedCheckpoint};
+use jit_ca_tests::{Ca, Caller, Lab, run, wait_for};
+use jit_cad::keys::Keys;
+use serde_json::{Value, json};
+
+use super::forge::Log;
+
+/// How often the round of a day's work is gone through.
+const ROUNDS: usize = 4;
+
+/// A CA through its life.
+pub(super) struct Life {
+    /// The CA's log key, as clients know it.
+    pub(super) key: LogKey,
+    /// What `jit-ca log export` wrote, the last first. All but that one are of before somebody was erased.
+    pub(super) exports: Vec<PathBuf>,
+    /// The same key, as an operator has it who would tamper.
+    signing: Key<LogPurpose>,
+    carol: Caller,
+    _ca: Ca,
+    lab: Lab,
+}
+
+impl Life {
+    pub(super) fn new() -> Self {
+        let lab = Lab::new();
+        let people: [(&str, &[&str]); 2] = [("erin", &["dev"]), ("frank", &["dev"])];
+        let homes = lab.folder("home");
+        let mut ca = Ca::start_with_people(&lab, &people, |config| configure(config, &homes));
+        let [alice, bob, carol, erin] =
+            ["alice", "bob", "carol", "erin"].map(|name| ca.caller(name));
+        carol.person.login(&carol.authenticator.code()).ok();
+        let work = Work::new(&alice, &bob, &carol, &erin);
+
+        let mut exports = Vec::new();
+        let export = |exports: &mut Vec<PathBuf>| {
+            let file = lab.path().join(format!("export-{}.tar", exports.len()));
+            carol.person.jit_ca(&["log", "export", file.to_str().unwrap()]).ok();
+            exports.insert(0, file);
+        };
+        export(&mut exports);
+        for round in 0..ROUNDS {
+            work.day(round);
+            export(&mut exports);
+            change_policy(&ca, round);
+            ca.stop();
+            ca.serve();
+            export(&mut exports);
+        }
+        // Somebody ends the login, and comes back.
+        alice.wire.post("/v1/logout", &json!({})).ok();
+        alice.person.login(&alice.authenticator.code()).ok();
+        export(&mut exports);
+
+        // Somebody leaves and is forgotten; somebody who has never logged in leaves too.
+        let users = ca.config().with_file_name("users.toml");
+        let mut table: toml::Table = fs::read_to_string(&users).unwrap().parse().unwrap();
+        let people = table["person"].as_array_mut().unwrap();
+        people.retain(|person| !["erin", "frank"].contains(&person["name"].as_str().unwrap()));
+        fs::write(&users, table.to_string()).unwrap();
+        ca.stop();
+        ca.serve();
+        let (key, code) = (bob.person.key(), bob.authenticator.code());
+        let mut order = vec!["log", "erase", "erin", "--by", "bob", "--key", key.to_str().unwrap()];
+        order.extend(["--reason", "GDPR 17, DPO-31"]);
+        let erase = || {
+            let said = ca.jit_cad_reading(&order, &code);
+            (said.code == 0).then_some(())
+        };
+        wait_for("the end of the last grant", erase);
+        export(&mut exports);
+        work.logs_at_once(&bob, 0);
+        export(&mut exports);
+
+        let folder = ca.config().parent().unwrap().with_file_name("keys");
+        let (_, signing) = Keys::open(&folder, "the passphrase of a test").unwrap();
+        let key = signing.log_key(carol.wire.trust()["origin"].as_str().unwrap().parse().unwrap());
+        Self { key, exports, signing, carol, _ca: ca, lab }
+    }
+
+    /// The export that is tampered with: everything, with the erasure in it.
+    pub(super) fn whole(&self) -> Vec<u8> {
+        fs::read(&self.exports[0]).unwrap()
+    }
+
+    /// The log of that export.
+    pub(super) fn log(&self) -> Log {
+        Log::read(&self.whole())
+    }
+
+    /// The log of the last export before the erasure.
+    pub(super) fn log_before_erasure(&self) -> Log {
+        Log::read(&fs::read(&self.exports[2]).unwrap())
+    }
+
+    /// So many sizes that were not exported, each with the CA's own checkpoint of it.
+    pub(super) fn sizes(&self, count: usize) -> Vec<(usize, String)> {
+        let sizes = |file| Log::read(&fs::read(file).unwrap()).entries.len();
+        let exported: Vec<usize> = self.exports.iter().map(sizes).collect();
+        let most = self.log_before_erasure().entries.len();
+        let free: Vec<usize> = (1..most).filter(|size| !exported.contains(size)).collect();
+        assert!(free.len() >= count, "the log has {most} entries before the erasure");
+        let chosen = (0..count).map(|nth| free[nth * free.len() / count]);
+        let note = |size| self.carol.wire.get(&format!("/v1/log/checkpoints/{size}")).ok().body;
+        chosen.map(|size| (size, note(size))).collect()
+    }
+
+    /// A checkpoint of any log, by the CA's key.
+    pub(super) fn sign(&self, log: &Log) -> String {
+        let checkpoint = log.checkpoint(self.key.origin().clone());
+        let signed: SignedCheckpoint = self.signing.sign_checkpoint(&checkpoint).unwrap();
+        signed.to_string()
+    }
+
+    /// A file of the lab.
+    pub(super) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        self.lab.file(name, bytes)
+    }
+}
+
+/// Keys of all kinds, a role whose requests lapse soon, one with rows of both kinds, one for some networks.
+fn configure(config: &Path, homes: &Path) {
+    let users = config.join("users.toml");
+    let mut table: toml::Table = fs::read_to_string(&users).unwrap().parse().unwrap();
+    for person in table["person"].as_array_mut().unwrap() {
+        let name = person["name"].as_str().unwrap().to_owned();
+        let kind: &[&str] = match name.as_str() {
+            "bob" => &["ecdsa", "-b", "384"],
+            "carol" => &["rsa", "-b", "2048"],
+            "erin" => &["ecdsa", "-b", "256"],
+            _ => continue,
+        };
+        // Where a person's key lies, whatever its kind.
+        let file = homes.join(&name).join(".ssh/id_ed25519");
+        fs::remove_file(&file).unwrap();
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-N", "", "-C", &name, "-t"]).args(kind).arg("-f").arg(&file);
+        run(&mut keygen).ok();
+        let public = fs::read_to_string(file.with_extension("pub")).unwrap();
+        let person = person.as_table_mut().unwrap();
+        person.insert("ssh_keys".to_owned(), vec![public.trim_end().to_owned()].into());
+    }
+    fs::write(&users, table.to_string()).unwrap();
+
+    // A name that falls into two fields of the archive's header.
+    let long = format!("policy-tests/{}.toml", "nothing-".repeat(11));
+    fs::write(config.join(long), "# No test.\n").unwrap();
+    let deploy = config.join("roles/web-deploy.toml");
+    let text = fs::read_to_string(&deploy).unwrap();
+    fs::write(deploy, text + "source_address = [\"10.0.0.0/8\", \"127.0.0.0/8\"]\n").unwrap();
+    let shell = fs::read_to_string(config.join("roles/web-shell.toml")).unwrap();
+    let hasty = shell.replace("pending_for = \"1h\"", "pending_for = \"1s\"");
+    fs::write(config.join("roles/hasty.toml"), hasty).unwrap();
+    let both = shell.replace("web-shell", "both").replace("count = 1", "count = 2");
+    let both = both.replace("extensions =", "source_address = \"caller\"\nextensions =");
+    let both = both + "\n[[x509]]\nservice = \"both-api\"\n";
+    fs::write(config.join("roles/both.toml"), both).unwrap();
+}
+
+/// Another bundle for each round.
+fn change_policy(ca: &Ca, round: usize) {
+    let role = ca.config().with_file_name("roles/web-logs.toml");
+    let text = fs::read_to_string(&role).unwrap();
+    fs::write(&role, format!("# As of round {round}.\n{text}")).unwrap();
+    let extra = ca.config().with_file_name("roles/orders-more.toml");
+    if round.is_multiple_of(2) {
+        let orders =
+            fs::read_to_string(ca.config().with_file_name("roles/orders-api.toml")).unwrap();
+        fs::write(extra, orders.replace("service = \"orders-api\"", "service = \"orders-more\""))
+            .unwrap();
+    } else {
+        fs::remove_file(extra).unwrap();
+    }
+}
+
+/// What is done at a CA day by day.
+struct Work<'a> {
+    alice: &'a Caller,
+    bob: &'a Caller,
+    carol: &'a Caller,
+    erin: &'a Caller,
+    keys: [PathBuf; 2],
+}
+
+impl<'a> Work<'a> {
+    fn new(alice: &'a Caller, bob: &'a Caller, carol: &'a Caller, erin: &'a Caller) -> Self {
+        let keys = ["ed25519", "ecdsa"].map(|kind| alice.person.make_key(kind, kind));
+        Self { alice, bob, carol, erin, keys }
+    }
+
+    fn day(&self, round: usize) {
+        let Self { alice, bob, carol, erin, keys } = self;
+        let brief = |hosts: Value| json!({"duration": "3s", "hosts": hosts});
+        // One person approves, two do, or rules; certificates of both kinds for keys of both kinds.
+        let shell = alice.granted("web-shell", json!({"hosts": ["web1"]}), &[bob]);
+        keys.iter().for_each(|key| drop(alice.take_ssh(&shell["grant"], key)));
+        let deploy = alice.granted("web-deploy", json!({"ticket": "T-1"}), &[bob, carol]);
+        alice.take_ssh(&deploy["grant"], &keys[round % 2]);
+        let both = alice.granted("both", json!({"hosts": ["web1", "web2"]}), &[carol, bob]);
+        alice.take_ssh(&both["grant"], &keys[0]);
+        alice.take_x509(&both["grant"], &["-subj", "/CN=mine"]);
+        let orders = erin.granted("orders-api", brief(json!([])), &[carol]);
+        erin.take_x509(&orders["grant"], &["-subj", "/CN=mine"]);
+        self.take_x509_of_ed25519(&alice.granted("orders-api", json!({}), &[bob])["grant"]);
+        (0..5).for_each(|nth| self.logs_at_once(alice, nth));
+        let erins = erin.granted("web-shell", brief(json!([])), &[bob]);
+        erin.take_ssh(&erins["grant"], &erin.person.key());
+
+        // Less than was asked for.
+        let request = alice.request("both", json!({"duration": "10m"})).ok().json();
+        for (approver, duration) in [(bob, "9m"), (carol, "8m")] {
+            let (rows, key) = (json!([request["rows"][0]]), approver.person.key());
+            let duration = json!(duration);
+            let call = approver.wire.approve_part_call(&request, &duration, &rows, &key);
+            approver.decide(&request, "approve", &call).ok();
+        }
+
+        // No, and no longer.
+        let denied = alice.request("web-shell", json!({})).ok().json();
+        alice.approve(&denied).problem();
+        bob.decide(&denied, "deny", &json!({"reason": "not today"})).ok();
+        let cancelled = alice.request("web-shell", json!({})).ok().json();
+        alice.decide(&cancelled, "cancel", &json!({})).ok();
+        alice.wire.get("/v1/log/entries").problem();
+        let hasty = alice.request("hasty", json!({})).ok().json();
+        let path = format!("/v1/requests/{}?wait=10", hasty["id"].as_str().unwrap());
+        assert_eq!(alice.wire.get(&path).ok().json()["status"], "lapsed");
+        let ends = format!("/v1/log/entries?grant={}", erins["grant"]["id"].as_str().unwrap());
+        wait_for("the end of a grant", || {
+            let entries = carol.wire.get(&ends).ok().json();
+            entries
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|entry| entry["type"] == "grant.end")
+                .then_some(())
+        });
+    }
+
+    fn logs_at_once(&self, who: &Caller, nth: usize) {
+        let grant = who.granted("web-logs", json!({}), &[])["grant"].clone();
+        who.take_ssh(&grant, &self.keys[nth % 2]);
+    }
+
+    fn take_x509_of_ed25519(&self, grant: &Value) {
+        let file = self.alice.person.file("ed25519.csr");
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-new", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x", "-keyout"]);
+        run(openssl.arg(self.alice.person.file("ed25519.key")).arg("-out").arg(&file)).ok();
+        let csr = fs::read_to_string(file).unwrap();
+        let path = format!("/v1/grants/{}/x509", grant["id"].as_str().unwrap());
+        self.alice.wire.post(&path, &json!({"csr": csr})).ok();
+    }
+}

@@ -1,0 +1,300 @@
+//! The OpenAPI document: judged by a foreign validator, and held against what a real daemon answers.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use jit_ca_tests::{Authenticator, Ca, Caller, Lab, Reply, Wire, repository, run};
+use serde_json::{Value, json};
+
+/// Calls, and what they were answered.
+#[derive(Default)]
+struct Record(String);
+
+impl Record {
+    fn get(&mut self, wire: &Wire, path: &str) -> Reply {
+        let reply = wire.get(path);
+        self.note("get", path, false, &Value::Null, &reply);
+        reply
+    }
+
+    fn post(&mut self, wire: &Wire, path: &str, body: &Value) -> Reply {
+        let reply = wire.post(path, body);
+        self.note("post", path, true, body, &reply);
+        reply
+    }
+
+    fn post_again(&mut self, wire: &Wire, path: &str, body: &Value, key: &str) -> Reply {
+        let reply = wire.post_again(path, body, key);
+        self.note("post", path, true, body, &reply);
+        reply
+    }
+
+    /// A POST that says nothing, with its key or without.
+    fn post_nothing(&mut self, wire: &Wire, path: &str, key: Option<&str>) -> Reply {
+        let header = key.map(|key| format!("idempotency-key: {key}"));
+        let header = header.iter().flat_map(|header| ["-H", header.as_str()]);
+        let arguments: Vec<&str> = ["-X", "POST"].into_iter().chain(header).collect();
+        let reply = wire.call(&arguments, path, None);
+        self.note("post", path, key.is_some(), &Value::Null, &reply);
+        reply
+    }
+
+    fn note(&mut self, method: &str, path: &str, keyed: bool, request: &Value, reply: &Reply) {
+        let headers = reply.headers.lines().filter_map(|line| line.split_once(": "));
+        let headers: serde_json::Map<String, Value> =
+            headers.map(|(name, value)| (name.to_lowercase(), value.into())).collect();
+        let call = json!({
+            "method": method, "path": path, "idempotent": keyed, "request": request,
+            "status": reply.status, "type": headers.get("content-type"), "headers": headers,
+            "answer": reply.body,
+        });
+        self.0.push_str(&format!("{call}\n"));
+    }
+}
+
+struct Scene {
+    alice: Caller,
+    bob: Caller,
+    carol: Caller,
+    ca: Ca,
+    lab: Lab,
+    record: Record,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let lab = Lab::new();
+        let ca = Ca::start(&lab);
+        let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| ca.caller(name));
+        Self { alice, bob, carol, ca, lab, record: Record::default() }
+    }
+
+    /// What anybody may ask for.
+    fn daemon(&mut self) -> Value {
+        let nobody = Wire::nobody(&self.ca, &self.alice.person);
+        for path in ["/healthz", "/readyz", "/v1/trust", "/log/checkpoint"] {
+            self.record.get(&nobody, path).ok();
+        }
+        for path in ["/log/tile/0/000.p/1", "/v1/log/consistency?from=0"] {
+            self.record.get(&nobody, path).ok();
+        }
+        self.record.post_nothing(&nobody, "/v1/challenges", None).ok();
+        self.record.get(&nobody, "/v1/openapi.json").ok().json()
+    }
+
+    /// Somebody comes, enrols a second factor, and goes.
+    fn login(&mut self) {
+        let person = self.ca.stranger("dave");
+        let nobody = Wire::nobody(&self.ca, &person);
+        let code = self.ca.jit_cad(&["user", "enroll", "dave"]).ok();
+        let log_in = |factor: Value, record: &mut Record| {
+            let (call, key) = nobody.login_call(&person.key(), factor);
+            let reply = record.post(&nobody, "/v1/logins", &call).ok().json();
+            let certificate = key.with_extension("pem");
+            fs::write(&certificate, reply["certificate"].as_str().unwrap()).unwrap();
+            nobody.with_login(&key, &certificate)
+        };
+        let newcomer = log_in(json!({"enrolment-code": code.line()}), &mut self.record);
+        self.record.get(&newcomer, "/v1/me").ok();
+        self.record.get(&newcomer, "/v1/roles").refused("mfa-required");
+        let secret = self.record.post_nothing(&newcomer, "/v1/mfa", Some("begin")).ok().json();
+        let authenticator = Authenticator::shown_in(secret["uri"].as_str().unwrap()).unwrap();
+        let code = json!({"code": authenticator.code()});
+        self.record.post(&newcomer, "/v1/mfa/confirm", &code).ok();
+        let dave = log_in(json!({"totp": authenticator.code()}), &mut self.record);
+        self.record.get(&dave, "/v1/me").ok();
+        self.record.post(&dave, "/v1/logout", &json!({})).ok();
+        self.record.get(&dave, "/v1/me").refused("unauthenticated");
+    }
+
+    /// Requests of all fates, and certificates.
+    fn access(&mut self) {
+        let (alice, bob, record) = (&self.alice, &self.bob, &mut self.record);
+        record.get(&alice.wire, "/v1/roles").ok();
+        let ask = |role: &str, record: &mut Record| {
+            let call =
+                json!({"role": role, "reason": "INC-42", "ticket": "T-1", "duration": "10m"});
+            record.post(&alice.wire, "/v1/requests", &call).ok().json()
+        };
+        let path = |request: &Value, verb: &str| {
+            format!("/v1/requests/{}{verb}", request["id"].as_str().unwrap())
+        };
+        let (shell, api) = (ask("web-shell", record), ask("orders-api", record));
+        let (logs, more) = (ask("web-logs", record), ask("web-shell", record));
+        assert!(logs["approvals"][0]["by"]["rules"].is_array(), "{logs:#}");
+        record.get(&bob.wire, &format!("{}?wait=1&approvals=0", path(&more, ""))).ok();
+        let approved = |request: &Value, record: &mut Record| {
+            let call = bob.wire.approve_call(request, &bob.person.key());
+            let reply = record.post(&bob.wire, &path(request, "/approve"), &call).ok().json();
+            reply["grant"]["id"].as_str().unwrap().to_owned()
+        };
+        let (shell_grant, api_grant) = (approved(&shell, record), approved(&api, record));
+        let call = json!({"reason": "not now"});
+        record.post(&bob.wire, &path(&more, "/deny"), &call).ok();
+        let more = ask("web-shell", record);
+        record.post_nothing(&alice.wire, &path(&more, "/cancel"), Some("cancel")).ok();
+        record.get(&alice.wire, "/v1/requests?mine=true").ok();
+        record.get(&bob.wire, "/v1/requests?status=approved").ok();
+
+        let key = alice.person.make_key("work", "ed25519");
+        let (call, idempotency_key) = alice.wire.ssh_call(&shell_grant, &key);
+        let ssh = format!("/v1/grants/{shell_grant}/ssh");
+        record.post_again(&alice.wire, &ssh, &call, &idempotency_key).ok();
+        let (_, csr) = alice.wire.key_and_csr("x509", &["-subj", "/CN=x"]);
+        let x509 = format!("/v1/grants/{api_grant}/x509");
+        record.post(&alice.wire, &x509, &json!({"row": "orders-api", "csr": csr})).ok();
+
+        // What is refused, and why.
+        let call = bob.wire.approve_call(&shell, &bob.person.key());
+        record.post(&bob.wire, &path(&shell, "/approve"), &call).refused("not-pending");
+        record.post(&alice.wire, &path(&logs, "/cancel"), &json!({})).refused("not-pending");
+        let call = json!({"role": "no-such", "reason": "x"});
+        record.post(&alice.wire, "/v1/requests", &call).refused("unknown-role");
+        record.post_again(&alice.wire, "/v1/requests", &call, "once").refused("unknown-role");
+        record.post(&alice.wire, "/v1/requests", &json!({"role": 7})).refused("bad-request");
+        record.post(&alice.wire, &x509, &json!({"csr": "none"})).refused("bad-request");
+        let large = json!({"role": "web-shell", "reason": "x".repeat(70_000)});
+        record.post(&alice.wire, "/v1/requests", &large).refused("too-large");
+        let call = json!({"role": "web-shell", "reason": "x"});
+        record.post_again(&alice.wire, "/v1/requests", &call, "twice").ok();
+        let other = json!({"role": "web-shell", "reason": "y"});
+        let again = record.post_again(&alice.wire, "/v1/requests", &other, "twice");
+        again.refused("idempotency-key-reused");
+        let unknown = "/v1/requests/r-00000000000000000000000000";
+        record.get(&alice.wire, unknown).refused("not-found");
+        record.get(&alice.wire, "/v1/requests/x").refused("bad-request");
+        record.get(&alice.wire, "/v1/requests?status=open").refused("bad-request");
+    }
+
+    /// The log, for somebody who may read it and for somebody who may not.
+    fn log(&mut self) {
+        let (alice, carol, record) = (&self.alice.wire, &self.carol.wire, &mut self.record);
+        let entries = record.get(carol, "/v1/log/entries").ok().json();
+        assert!(entries.as_array().unwrap().len() > 30);
+        let filter = "subject=alice&role=web-shell&from=2020-01-01T00:00:00Z&start=1&limit=3";
+        record.get(carol, &format!("/v1/log/entries?{filter}")).ok();
+        record.get(carol, "/v1/log/entries?start=1000000&wait=1").ok();
+        for path in [
+            "/v1/log/entries/0",
+            "/v1/log/checkpoints/1",
+            "/v1/log/consistency?from=1&to=7",
+            "/v1/log/consistency?from=1000000",
+            "/log/tile/entries/000.p/2",
+            "/log/payloads/000.p/2",
+        ] {
+            record.get(carol, path).ok();
+            if !path.contains("consistency") {
+                record.get(alice, path).refused("not-permitted");
+            }
+        }
+        for path in [
+            "/v1/log/entries/1000000",
+            "/v1/log/checkpoints/0",
+            "/log/tile/7/000",
+            "/log/tile/0/0",
+            "/log/tile/entries/999",
+            "/log/payloads/x",
+        ] {
+            record.get(carol, path).refused("not-found");
+        }
+        for path in [
+            "/v1/log/entries?from=now",
+            "/v1/log/entries/x",
+            "/v1/log/checkpoints/x",
+            "/v1/log/consistency",
+            "/v1/log/consistency?from=0&to=1000000",
+            "/v1/log/consistency?from=2&to=1",
+        ] {
+            record.get(carol, path).refused("bad-request");
+        }
+    }
+
+    /// Each call that needs a login, by somebody who has none; and calls that nobody describes.
+    fn strangers(&mut self, document: &Value) {
+        let nobody = Wire::nobody(&self.ca, &self.alice.person);
+        let mut refused = 0;
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let place = example_of(document, path, operation);
+                nobody.call(&["-X", "DELETE"], &place, None).refused("no-such-method");
+                if operation["security"].as_array().unwrap().is_empty() {
+                    continue;
+                }
+                let reply = match method.as_str() {
+                    "get" => self.record.get(&nobody, &place),
+                    _ => self.record.post(&nobody, &place, &json!({})),
+                };
+                reply.refused("unauthenticated");
+                refused += 1;
+            }
+        }
+        assert!(refused > 15, "{refused}");
+        for path in ["/v1", "/v1/nothing", "/log/", "/log/tile", "/v1/log/checkpoint", "/openapi"] {
+            nobody.get(path).refused("no-such-call");
+        }
+        // In the end so many are refused that all have to wait.
+        let call = nobody.login_call(&self.alice.person.key(), json!({"totp": "000000"})).0;
+        let mut log_in = || self.record.post(&nobody, "/v1/logins", &call).status;
+        assert!((0..30).any(|_| log_in() == Some(429)));
+    }
+}
+
+/// A path of the document with its own examples for the parameters.
+fn example_of(document: &Value, path: &str, operation: &Value) -> String {
+    let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut path = path.to_owned();
+    for parameter in parameters.iter().filter(|parameter| parameter["in"] == "path") {
+        let schema = &parameter["schema"];
+        let schema = match schema["$ref"].as_str() {
+            Some(place) => document.pointer(place.trim_start_matches('#')).unwrap(),
+            None => schema,
+        };
+        let example = &schema["examples"][0];
+        let example = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+        path = path.replace(&format!("{{{}}}", parameter["name"].as_str().unwrap()), &example);
+    }
+    path
+}
+
+/// Python's packages for `tests/openapi.py`, installed once beside the checkout's other tools.
+fn packages() -> PathBuf {
+    let wanted = repository().join("tests/python.txt");
+    let folder = repository().join(".tools/python");
+    let installed = folder.join("python.txt");
+    if fs::read(&installed).ok() != fs::read(&wanted).ok() {
+        let mut pip = Command::new("/usr/bin/pip3");
+        pip.args(["install", "--quiet", "--no-deps", "--upgrade", "--target"]).arg(&folder);
+        run(pip.arg("--requirement").arg(&wanted)).ok();
+        fs::copy(wanted, installed).unwrap();
+    }
+    folder
+}
+
+fn judge(document: &Path, calls: &str) {
+    let mut python = Command::new("/usr/bin/python3");
+    python.env("PYTHONPATH", packages()).arg(repository().join("tests/openapi.py")).arg(document);
+    let mut judge =
+        python.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // One that ends before it has read them says why.
+    let _ = judge.stdin.take().unwrap().write_all(calls.as_bytes());
+    let verdict = judge.wait_with_output().unwrap();
+    let [out, err] = [verdict.stdout, verdict.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(verdict.status.success(), "{out}{err}");
+}
+
+#[test]
+fn a_real_daemon_answers_every_call_as_the_openapi_document_says() {
+    let mut scene = Scene::new();
+    let served = scene.daemon();
+    let file = repository().join("crates/jit-ca-api/openapi.json");
+    let written: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    assert_eq!(served, written);
+    scene.login();
+    scene.access();
+    scene.log();
+    scene.strangers(&served);
+    let document = scene.lab.file("openapi.json", served.to_string());
+    judge(&document, &scene.record.0);
+}

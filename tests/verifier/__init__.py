@@ -1,0 +1,1 @@
+"""The parts of verify.py, each written from docs/log-format.md alone."""

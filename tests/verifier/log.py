@@ -1,0 +1,157 @@
+"""What the entries so far add up to, by which the next one is checked."""
+import textwrap
+
+from .reading import b64, check, sha256
+from .values import UNKNOWN
+
+DAEMON = bytes(16)  # who acts where nobody does
+# Which of a leaf's ids begins with an entry of a type, and which ends with one.
+BEGINS = {"request": "r", "grant": "g", "issue.intent": "i"}
+ENDS = {"denial": "r", "cancel": "r", "lapse": "r", "grant": "r", "grant.end": "g", "issue.done": "i",
+        "issue.failed": "i"}
+
+
+class Entry:
+    """A leaf and what lies beside it. Its other fields are read by its checks."""
+
+    def __init__(self, index, leaf_hash, leaf_bytes, record):
+        self.index, self.hash, self.bytes, self.record = index, leaf_hash, leaf_bytes, record
+        self.payload, self.acts = UNKNOWN, None  # the subject that acts, where the payload names it
+        self.is_open, self.approvals = True, []  # what began with it has not ended; who approved it
+
+    def check(self, code):
+        return check(code, self.index)
+
+
+class Log:
+    def __init__(self, checkpoint, key):
+        self.checkpoint, self.key = checkpoint, key
+        self.entries, self.erased, self.copies = [], [], []
+        self.origin = self.keys = self.pin = self.succeeds = UNKNOWN
+        self.actors, self.steps, self.logins, self.challenges = {}, {}, {}, set()
+        self.codes = {}  # of each subject the newest enrolment code, until it is used
+        self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle
+        self.bundle, self.in_force, self.policy = None, {}, None  # files in force, where they are all known
+        self.newest, self.gone = {}, {}  # indices of people's entries; when a payload of a type and actor was last missing
+        self.begun, self.serials = {}, set()  # entries by kind and id of what they began
+
+    def apply(self, e):
+        """Ids that stand in the leaf count also where the payload is gone; all else is unknown then."""
+        p = e.payload
+        self.entries.append(e)
+        begins, ends = BEGINS.get(e.type), self.begun.get((ENDS.get(e.type), e.ids.get(ENDS.get(e.type))))
+        if begins:
+            self.begun.setdefault((begins, e.ids.get(begins)), e)
+        if ends:
+            ends.is_open = False
+        if e.type == "approval" and ("r", e.ids.get("r")) in self.begun:
+            self.begun["r", e.ids["r"]].approvals.append(e)
+        if not e.record:
+            self.gone[e.type, e.actor] = e.second
+            self.parts_known &= e.type not in ("bundle.file", "bundle.file.removed", "person", "person.removed")
+        if e.type == "subject" and (p is not UNKNOWN or e.actor not in self.actors):
+            self.actors[e.actor] = p["subject"]
+        if e.type == "person":
+            self.people[e.actor], self.newest[e.actor] = p, e.index
+        if e.type == "bundle":
+            self.activate(e.index, p)
+        if p is not UNKNOWN:
+            self.apply_payload(e, p)
+
+    def apply_payload(self, e, p):
+        match e.type:
+            case "log.init":
+                self.origin, self.succeeds = p["origin"], p["succeeds"]
+                self.keys = {key["purpose"]: key["spki"] for key in p["keys"]}
+                self.pin = sha256(self.keys["x509-root"])
+            case "bundle.file":
+                self.files[p["path"]] = p["text"]
+            case "bundle.file.removed":
+                self.files.pop(p["path"], None)
+            case "person.removed":
+                self.people.pop(p["actor"], None)
+                self.newest.pop(p["actor"], None)
+            case "login":
+                self.challenges.add(p["challenge"])
+                self.logins[p["serial"]] = e
+                e.has_factor = "totp" in p["factor"]
+                if not e.has_factor:
+                    self.codes.pop(e.acts, None)
+            case "mfa.code":
+                self.codes[p["subject"]] = p["code"]
+            case "mfa.enrolled" if p["login"] in self.logins:
+                self.logins[p["login"]].has_factor = True
+            case "logout" if p["login"] in self.logins:
+                self.logins[p["login"]].is_open = False
+            case "issue.intent":
+                self.serials.add(self.serial_of(p))
+            case "erase":
+                self.erased += p["entries"]
+        if step_of(p) is not None:
+            self.steps[e.acts] = max(step_of(p), self.steps.get(e.acts, 0))
+
+    # --- bundles ---
+
+    def activate(self, index, p):
+        """The parts are in force as a bundle from here on. A hash that fits shows that no part is missing."""
+        self.bundle, self.in_force, self.policy = p["hash"], dict(self.people), None
+        if p is not UNKNOWN:
+            self.parts_known = self.bundle_hash(p["zone"]) == p["hash"]
+            self.policy = dict(self.files) if self.parts_known else None
+            self.copies += [(f"bundles/{index}/{path}", text) for path, text in self.bundle_files(p["zone"])]
+
+    def bundle_hash(self, zone):
+        return sha256(*(b"%d\n%d\n%s%s" % (len(path.encode()), len(text), path.encode(), text)
+                        for path, text in self.bundle_files(zone)))
+
+    def bundle_files(self, zone):
+        files = {**self.files, "users.toml": self.users_toml(zone)}
+        return [(path, files[path].encode()) for path in sorted(files)]
+
+    def users_toml(self, zone):
+        def quoted(items):
+            return "[" + ", ".join(f'"{item}"' for item in items) + "]"
+        people = [person for person in self.people.values() if person is not UNKNOWN]
+        text = f'zone = "{zone}"\n'
+        for person in sorted(people, key=lambda person: person["subject"]):
+            text += (f'\n[[person]]\nid = "{person["subject"].removeprefix("local/")}"\nname = "{person["name"]}"\n'
+                     f'groups = {quoted(person["groups"])}\nssh_keys = {quoted(person["ssh_keys"])}\n')
+        return text
+
+    def key_copies(self):
+        """RFC 7468 section 13."""
+        for purpose, spki in (self.keys if self.keys is not UNKNOWN else {}).items():
+            lines = "\n".join(textwrap.wrap(b64(spki), 64))
+            yield f"ca/{purpose}.pem", f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n".encode()
+
+    # --- what checks ask for ---
+
+    def person(self, e):
+        """Who acts, as the bundle in force has it: None if there is no such person."""
+        found = self.in_force.get(e.actor)
+        return found if found is not None and found["subject"] == e.acts else None
+
+    def request(self, e):
+        """The entry of the request that an entry is about: its own, or its grant's."""
+        grant = self.begun.get(("g", e.ids.get("g")))
+        return self.begun.get(("r", e.ids.get("r") or grant and grant.ids.get("r")))
+
+    def asked(self, e):
+        """What that request says; unknown where there is none, or its payload is gone."""
+        request = self.request(e)
+        return request.payload if request else UNKNOWN
+
+    def serial_of(self, p):
+        return p["purpose"].startswith("ssh-"), p["serial"]
+
+    def is_any_gone(self, entry_type):
+        return any(gone == entry_type for gone, _ in self.gone)
+
+    def is_gone(self, entry_type, e, age):
+        """Whether a payload of this type and the same actor is missing, no older than this."""
+        return e.second - self.gone.get((entry_type, e.actor), -age - 1) <= age
+
+
+def step_of(p):
+    """The second factor's step that a payload says was used."""
+    return p["step"] if "step" in p else p.get("factor", {}).get("totp", {}).get("step")

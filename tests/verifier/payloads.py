@@ -1,0 +1,130 @@
+"""What leaves and payloads may hold ("Leaf", "Payload")."""
+import re
+
+from .reading import valid
+from .values import TAG, duration, hosts, in_order, line, row, start
+
+
+def matches(pattern):
+    return lambda text: valid(re.fullmatch(pattern, text))
+
+
+def octets(length):
+    return lambda value: valid(isinstance(value, bytes) and length in (None, len(value)))
+
+
+def number(most):
+    return lambda value: valid(isinstance(value, int) and value <= most)
+
+
+VALUES = {
+    "text": lambda value: valid(isinstance(value, str)), "line": line, "row": row, "duration": duration, "start": start,
+    "bytes": octets(None), "id": octets(16), "digest": octets(32),
+    "one": lambda value: valid(value == 1), "count": number(2**64 - 1), "small": number(255),
+    "time": number(253402300799),
+    "origin": matches("[a-z0-9][a-z0-9._/-]{0,127}"), "subject-id": matches("[a-z][a-z0-9-]{0,31}/[!-~]{1,255}"),
+    "person-name": matches("[a-z][a-z0-9._-]{0,62}"), "name": matches("[a-z][a-z0-9-]{0,62}"), "tag": matches(TAG),
+    "type": matches("(?!.{64})[a-z][a-z0-9]*([._-][a-z][a-z0-9]*)*"), "hosts": lambda text: text == "*" or hosts(text),
+}
+
+
+def table(text):
+    """Of each line its name, its mark, and its words as a map."""
+    found = {}
+    for name, *words in map(str.split, text.strip().splitlines()):
+        mark = words.pop(0) if words[0] in ("=", "~") else ""
+        found[name] = mark, dict(word.partition(":")[::2] for word in words)
+    return found
+
+
+# A struct with its fields in order. `=`: what a choice may be. `~`: a struct of which the fields that are not there are
+# left out. `?`: or null. `*`: a list, `*2`: of two.
+PAYLOADS = table("""
+log.init            origin:origin keys:key* succeeds:succession?
+bundle.file         path:text text:text
+bundle.file.removed path:text
+person              subject:subject-id name:person-name groups:name* ssh_keys:text*
+person.removed      actor:id
+bundle              hash:digest zone:text
+daemon.start        version:text address:text
+daemon.stop         cause:text
+subject             subject:subject-id name:person-name actor:id
+mfa.code            subject:subject-id code:digest expires:time
+mfa.enrolled        subject:subject-id login:bytes step:count
+mfa.kept            subject:subject-id step:count
+login               subject:subject-id name:person-name key:bytes challenge:text login_key:digest signature:bytes \
+                    factor:factor address:address serial:bytes window:window
+logout              subject:subject-id login:bytes
+refusal             subject:subject-id action:action? code:code detail:text address:address decision:decision?
+refusal.strangers   count:count since:time
+request             request:id subject:subject-id name:person-name role:name rows:row* hosts:hosts duration:duration \
+                    start:start reason:line ticket:line? bundle:digest hash:digest made:time lapses:time \
+                    approvals:small decision:decision
+approval            request:id hash:digest by:approver duration:duration rows:row* comment:line? \
+                    signature:signature? decision:decision
+denial              request:id by:subject-id name:person-name reason:line? decision:decision
+cancel              request:id
+lapse               request:id lapsed:time
+grant               grant:id request:id subject:subject-id role:name rows:row* hosts:hosts window:window
+grant.end           grant:id request:id ended:time
+issue.intent        issuance:id purpose:text serial:bytes tbs:bytes validity:validity under:under?
+issue.done          issuance:id grant:id? signature:bytes
+issue.failed        issuance:id grant:id? error:text
+erase.order         by:subject-id name:person-name signature:signature step:count decision:decision
+erase               cause:cause reason:line entries:count*2*
+""")
+NEVER_ERASED = ("log.init", "bundle", "person.removed", "erase")
+SHAPES = PAYLOADS | table("""
+leaf              ~ v:one ids:ids idx:count tbs:digest? type:type actor:id ts_ms:count bundle:digest? commit:digest
+ids               ~ g:id? i:id? r:id?
+key                 purpose:text spki:bytes
+succession          checkpoint:text reason:line
+factor            = totp:step enrolment-code:code-hash
+step                step:count
+code-hash           code:digest
+window              start:time end:time
+validity            from:time until:time
+under               grant:id row:tag login:bytes idempotency_key:text possession:bytes decision:decision
+approver          = rules:text* person:who
+who                 subject:subject-id name:person-name
+signature           key:bytes sshsig:bytes
+cause             = subject:id retention:time
+address           = V4:small*4 V6:small*16
+action            = request skip-approval approve issue read-log erase
+outcome           = allow deny
+code              = not-permitted forbidden rule-error mfa-required mfa-too-old too-long unknown-role unknown-host \
+                    ticket-required self-approval not-an-approver widening wrong-statement not-pending \
+                    already-approved not-yours grant-ended grant-waiting unknown-row role-changed key-refused \
+                    no-possession login-refused too-many-attempts
+decision            facts:facts decision:answer
+answer              outcome:outcome rules:text* reasons:reason*
+reason              code:code text:text
+facts               action:action subject:subject-id now:time address:address mfa_at:time? role:name? \
+                    requester:subject-id? hosts:hosts? duration:duration? reason:line? ticket:line?
+""")
+
+
+def fits(value, kind):
+    """Raises an error unless the value is of this kind."""
+    if kind.endswith("?"):
+        return value is None or fits(value, kind[:-1])
+    if "*" in kind:
+        kind, _, length = kind.rpartition("*")
+        valid(isinstance(value, list) and length in ("", str(len(value))))
+        return [fits(each, kind) for each in value]
+    if kind in VALUES:
+        return VALUES[kind](value)
+    mark, fields = SHAPES[kind]
+    if mark == "=" and isinstance(value, str):
+        return valid(fields[value] == "")
+    if mark == "=":
+        ((name, held),) = value.items()
+        return fits(held, fields[name])
+    held = {name: value.get(name) for name in fields}
+    valid(list(value) == [name for name in fields if mark == "" or held[name] is not None])
+    for name in fields:
+        fits(held[name], fields[name])
+    if kind == "window":
+        valid(0 < value["end"] - value["start"] <= 86400)
+    if kind == "person":
+        in_order(value["groups"])

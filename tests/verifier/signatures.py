@@ -1,0 +1,140 @@
+"""Keys, and what they have signed: certificates, statements, checkpoints."""
+import hashlib
+import re
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding, PublicFormat, load_der_public_key, load_ssh_public_key)
+
+from .payloads import VALUES
+from .reading import Reader, b64, sha256, unb64, valid
+from .values import UNKNOWN, statement
+
+PURPOSES = {"ssh-user": "ed25519", "ssh-host": "ed25519", "x509-root": "secp384r1", "x509-clients": "secp256r1",
+            "x509-servers": "secp256r1", "x509-logins": "secp256r1", "log": "ed25519"}
+CURVE_HASHES = {"secp256r1": hashes.SHA256, "secp384r1": hashes.SHA384}
+# An SSH signature's algorithm: the type of the key, and the hash where the key does not say it.
+ALGORITHMS = {b"ssh-ed25519": (b"ssh-ed25519", None), b"ecdsa-sha2-nistp256": (b"ecdsa-sha2-nistp256", None),
+              b"ecdsa-sha2-nistp384": (b"ecdsa-sha2-nistp384", None), b"rsa-sha2-256": (b"ssh-rsa", hashes.SHA256),
+              b"rsa-sha2-512": (b"ssh-rsa", hashes.SHA512)}
+
+
+@lru_cache(maxsize=None)
+def der_key(spki):
+    return load_der_public_key(spki)
+
+
+def ssh_key(data):
+    key = load_ssh_public_key(Wire(data).string() + b" " + b64(data).encode())
+    valid(not isinstance(key, rsa.RSAPublicKey) or 2048 <= key.key_size <= 8192)
+    return key
+
+
+@lru_cache(maxsize=None)
+def verifies(load, key, signature, message, rsa_hash=None):
+    """Whether `signature` is by the key that `load` reads. Remembered: exports of one log share most of it."""
+    key, scheme = load(key), []
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        scheme = [ec.ECDSA(CURVE_HASHES[key.curve.name]())]
+    elif isinstance(key, rsa.RSAPublicKey):
+        scheme = [padding.PKCS1v15(), rsa_hash()]
+    try:
+        key.verify(signature, message, *scheme)
+        return True
+    except InvalidSignature:
+        return False
+
+
+def spki(key):
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def kind_of(der):
+    key = der_key(der)
+    return "ed25519" if isinstance(key, Ed25519PublicKey) else key.curve.name
+
+
+# === SSH ===
+
+class Wire(Reader):
+    """The data types of RFC 4251 section 5."""
+
+    def string(self):
+        return self.take(self.number(4))
+
+    def strings(self):
+        """All that are left."""
+        found = []
+        while not self.is_at_end():
+            found.append(self.string())
+        return found
+
+
+def wire(*strings):
+    return b"".join(len(each).to_bytes(4, "big") + each for each in strings)
+
+
+def sshsig_holds(key, blob, kind, /, **values):
+    """PROTOCOL.sshsig: is `blob` this key's, over the statement of this kind with these values?"""
+    message = statement(kind, **values)
+    if message is UNKNOWN:
+        return True
+    head, namespace = Wire(blob), f"{kind}.v1@jit-ca".encode()
+    valid(head.take(6) == b"SSHSIG" and head.number(4) == 1)
+    own_key, own_namespace, reserved, hash_name, signature = head.strings()
+    algorithm, signature = Wire(signature).strings()
+    key_type, rsa_hash = ALGORITHMS[algorithm]
+    valid((own_key, own_namespace, reserved) == (key, namespace, b"") and Wire(key).string() == key_type)
+    valid(hash_name in (b"sha256", b"sha512"))
+    if algorithm.startswith(b"ecdsa"):
+        r, s = (int.from_bytes(n, "big") for n in Wire(signature).strings())
+        signature = utils.encode_dss_signature(r, s)
+    hashed = hashlib.new(hash_name.decode(), message).digest()
+    return verifies(ssh_key, key, signature, b"SSHSIG" + wire(namespace, b"", hash_name, hashed), rsa_hash)
+
+
+# === The checkpoint (C2SP signed-note, tlog-checkpoint) ===
+
+class LogKey:
+    def __init__(self, text):
+        self.text = text
+        self.origin, key_id, key = text.split("+", 2)
+        VALUES["origin"](self.origin)
+        algorithm, point = unb64(key)[:1], unb64(key)[1:]
+        self.id = sha256(self.origin.encode(), b"\n\1", point)[:4]
+        self.spki = spki(Ed25519PublicKey.from_public_bytes(point))
+        valid(algorithm == b"\1" and key_id == self.id.hex())
+
+
+class Note:
+    FORM = re.compile("(?P<signed>(?P<origin>.+)\n(?P<size>0|[1-9][0-9]{0,19})\n(?P<root>.+)\n)\n"
+                      "(?P<signatures>(\u2014 [^ \n]+ [^ \n]+\n)+)")
+
+    def __init__(self, data):
+        valid(len(data) <= 2**14)
+        found = self.FORM.fullmatch(data.decode())
+        valid(found)
+        self.origin, self.signed = found["origin"], found["signed"].encode()
+        self.size, self.root = int(found["size"]), unb64(found["root"])
+        lines = (line.split(" ") for line in found["signatures"][:-1].split("\n"))
+        self.signatures = [(name, unb64(signature)) for _, name, signature in lines]
+        VALUES["origin"](self.origin)
+        valid(self.size < 2**64 and len(self.root) == 32 and all(len(held) > 4 for _, held in self.signatures))
+
+    def is_signed_by(self, log_key):
+        own = [each[4:] for name, each in self.signatures if (name, each[:4]) == (log_key.origin, log_key.id)]
+        return self.origin == log_key.origin and own != [] and all(
+            verifies(der_key, log_key.spki, signature, self.signed) for signature in own)
+
+
+# === The tree (RFC 6962 section 2.1) ===
+
+def tree_hash(leaves):
+    if len(leaves) < 2:
+        return leaves[0] if leaves else sha256()
+    cut = 1 << (len(leaves) - 1).bit_length() - 1
+    return sha256(b"\1", tree_hash(leaves[:cut]), tree_hash(leaves[cut:]))
