@@ -4,7 +4,8 @@
 #   tests/run.sh [--long] [FILTER]
 #
 #   FILTER  build, then run only the tests with this in their names
-#   --long  the tests at their full counts, and each fault of tests/mutants.txt put in and found
+#   --long  the tests at their full counts, each fault of tests/mutants.txt put in and found, and a log of a
+#           million entries verified
 #
 # Runs from anywhere, as root or with sudo, and asks nothing. It stops at the first step that
 # fails and shows what that step said.
@@ -42,6 +43,7 @@ main() {
   passed=$(count passed)
   if [[ -n $long ]]; then
     step 'mutants are found' tests/mutants.sh --long
+    step 'a million entries' cargo test --release --locked --package jit-ca-log -- --ignored
   fi
   echo "$passed passed, 0 failed"
 }
