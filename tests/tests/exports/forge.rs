@@ -142,7 +142,7 @@ impl Log {
         let mut event = self.event(at).unwrap();
         change(&mut leaf, &mut event);
         leaf.entry_type = event.entry_type().parse().unwrap();
-        leaf.ids = ids(&event);
+        leaf.ids = Ids::of(&event);
         leaf.tbs = match &event {
             Event::CertificateIntended(intended) => Some(sha256(intended.tbs.as_slice())),
             _ => None,
@@ -216,27 +216,6 @@ impl Log {
             self.change_leaf(at, |leaf| leaf.idx = moved(leaf.idx));
         }
     }
-}
-
-/// The ids that stand in the leaf of an event.
-fn ids(event: &Event) -> Ids {
-    let mut ids = Ids { request: event.request(), grant: None, issuance: None };
-    match event {
-        Event::GrantMade(event) => ids.grant = Some(event.grant),
-        Event::GrantEnded(event) => ids.grant = Some(event.grant),
-        Event::CertificateIntended(event) => {
-            ids.issuance = Some(event.issuance);
-            ids.grant = event.under.as_ref().map(|under| under.grant);
-        }
-        Event::CertificateIssued(event) => {
-            (ids.issuance, ids.grant) = (Some(event.issuance), event.grant);
-        }
-        Event::IssuanceFailed(event) => {
-            (ids.issuance, ids.grant) = (Some(event.issuance), event.grant);
-        }
-        _ => {}
-    }
-    ids
 }
 
 /// RFC 6962 section 2.1.
