@@ -6,10 +6,12 @@
 //! is so now, and sends back, as a [`Clash`], what has to be decided again. Nothing is written that rests
 //! on state that has changed.
 
+mod draft;
 mod signer;
 mod tail;
 
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jit_ca_cert::Key;
@@ -17,13 +19,15 @@ use jit_ca_cert::purpose::Log;
 use jit_ca_core::event::Event;
 use jit_ca_core::{ActorRef, Digest, Origin, RequestId, SubjectId, UnixTime};
 use jit_ca_log::tree::Tree;
-use jit_ca_log::{Checkpoint, LogKey, Proof, Recorded, SignedCheckpoint};
+use jit_ca_log::{Checkpoint, Proof, Recorded, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::draft::Draft;
 use self::signer::CheckpointSigner;
 use self::tail::Tail;
 use crate::clock::{self, Millis};
-use crate::store::{Clash, Reply, Rewriting, Snapshot, Store, StoreError};
+use crate::failure::with_causes;
+use crate::store::{Clash, Reply, Rewriting, Store, StoreError};
 
 /// How many proposals wait at most; one more is told to come back.
 const QUEUE: usize = 1_024;
@@ -79,26 +83,36 @@ impl Proposal {
 /// Entries that were written and synced, under a signed checkpoint.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    store: Arc<Store>,
-    signer: Arc<CheckpointSigner>,
+    batch: Arc<Batch>,
     /// The index of the first of them.
     pub first: u64,
     leaves: Arc<[Vec<u8>]>,
-    newest: Checkpoint,
+}
+
+/// The tree as a batch left it, and the checkpoint that was signed for it.
+#[derive(Debug)]
+struct Batch {
+    /// Locked for a proof, which it has all hashes for.
+    tree: Mutex<Tree<Arc<Store>>>,
+    note: SignedCheckpoint,
 }
 
 impl Committed {
-    /// The witness that `value` is what the `nth` of these entries is about, with the proof that it is in the log.
+    /// INVARIANT (log before sign): the witness that `value` is what the `nth` of these entries is about, with the
+    /// proof that it is in the log. Here and in [`Sequencer::recorded`] alone one is made.
     ///
     /// # Errors
     /// If there is no such entry, or the store fails.
     pub fn recorded<T>(&self, nth: usize, value: T) -> Result<Recorded<T>, StoreError> {
-        let leaf = self
-            .leaves
-            .get(nth)
-            .ok_or_else(|| StoreError::Damaged("an entry that was not written".into()))?;
+        let leaf = self.leaves.get(nth).cloned();
+        let leaf =
+            leaf.ok_or_else(|| StoreError::Damaged("an entry that was not written".into()))?;
         let index = self.first + u64::try_from(nth).unwrap_or(u64::MAX);
-        recorded(&self.store.read()?, &self.signer, &self.newest, (index, leaf.clone()), value)
+        let mut tree = self.batch.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let hashes = tree.inclusion_proof(index)?;
+        drop(tree);
+        let checkpoint = self.batch.note.clone();
+        Ok(Recorded::assertion(value, Proof { leaf, index, hashes, checkpoint }))
     }
 }
 
@@ -114,9 +128,21 @@ pub enum CommitError {
     /// The clock is behind the log.
     #[error("the clock is behind the log's last entry, which was written at {}", .0.time())]
     ClockBehind(Millis),
+    /// The entries can't be made: a fault of ours, or of the system's randomness.
+    #[error("the entries can't be made")]
+    Entry(#[source] StoreError),
     /// The daemon stops.
     #[error("the daemon is stopping")]
     Stopped,
+}
+
+/// The newest checkpoint.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    /// What it says. A snapshot that is read after it covers it.
+    pub checkpoint: Checkpoint,
+    /// The same, signed.
+    pub note: SignedCheckpoint,
 }
 
 /// The way to the sequencer.
@@ -124,9 +150,8 @@ pub enum CommitError {
 pub struct Sequencer {
     store: Arc<Store>,
     jobs: mpsc::Sender<Job>,
-    checkpoints: watch::Receiver<Arc<SignedCheckpoint>>,
+    announced: watch::Receiver<Arc<Announced>>,
     signer: Arc<CheckpointSigner>,
-    log_key: LogKey,
 }
 
 /// What the sequencer does.
@@ -138,17 +163,24 @@ enum Job {
     Replace(Box<Rewriting>, oneshot::Sender<Result<(), StoreError>>),
 }
 
-/// A proposal, and who waits for its answer.
+/// A proposal with its entries made, and who waits for its answer.
 #[derive(Debug)]
 struct Wanted {
     proposal: Proposal,
+    drafts: Vec<Draft>,
     done: oneshot::Sender<Result<Committed, CommitError>>,
 }
 
 impl Job {
-    fn write(proposal: Proposal) -> (Self, oneshot::Receiver<Result<Committed, CommitError>>) {
+    /// Makes the entries, on the caller's thread.
+    fn write(
+        mut proposal: Proposal,
+    ) -> Result<(Self, oneshot::Receiver<Result<Committed, CommitError>>), CommitError> {
         let (done, answer) = oneshot::channel();
-        (Self::Write(Box::new(Wanted { proposal, done })), answer)
+        let entries = mem::take(&mut proposal.entries);
+        let drafts = entries.into_iter().map(|(actor, event)| Draft::new(actor, event));
+        let drafts = drafts.collect::<Result<_, _>>().map_err(CommitError::Entry)?;
+        Ok((Self::Write(Box::new(Wanted { proposal, drafts, done })), answer))
     }
 }
 
@@ -160,15 +192,14 @@ impl Sequencer {
     pub fn start(store: Arc<Store>, key: Key<Log>, origin: &Origin) -> Result<Self, StoreError> {
         let head = store.read()?.head()?;
         let signer = Arc::new(CheckpointSigner::new(key, origin.clone()));
-        let log_key = signer.log_key();
-        let (_, checkpoint) = signer.sign_head(head)?;
+        let newest = signer.sign_head(head)?;
         let (jobs, received) = mpsc::channel(QUEUE);
-        let (announce, checkpoints) = watch::channel(Arc::new(checkpoint));
+        let (announce, announced) = watch::channel(Arc::new(newest));
         let tail = Tail { store: Arc::clone(&store), signer: Arc::clone(&signer), head, announce };
         thread::Builder::new().name("sequencer".into()).spawn(move || tail.run(received)).map_err(
             |error| StoreError::Damaged(format!("its writer can't be started: {error}")),
         )?;
-        Ok(Self { store, jobs, checkpoints, signer, log_key })
+        Ok(Self { store, jobs, announced, signer })
     }
 
     /// Writes the entries, and returns once they are durable.
@@ -176,7 +207,7 @@ impl Sequencer {
     /// # Errors
     /// If nothing was written. An error of the store is not among them: it ends the process.
     pub async fn commit(&self, proposal: Proposal) -> Result<Committed, CommitError> {
-        let (job, answer) = Job::write(proposal);
+        let (job, answer) = Job::write(proposal)?;
         self.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommitError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommitError::Stopped,
@@ -186,7 +217,10 @@ impl Sequencer {
 
     /// Has the entries written with the next batch, without waiting for it.
     pub fn commit_soon(&self, proposal: Proposal) {
-        let (job, _) = Job::write(proposal);
+        let job = match Job::write(proposal) {
+            Ok((job, _)) => job,
+            Err(error) => return tracing::error!(error = with_causes(&error), "an entry is lost"),
+        };
         // The queue is full of calls that wait: this one waits behind them, and nobody for it.
         if let Err(mpsc::error::TrySendError::Full(job)) = self.jobs.try_send(job) {
             let jobs = self.jobs.clone();
@@ -217,16 +251,13 @@ impl Sequencer {
     }
 
     /// The newest checkpoint, as it changes.
-    pub fn checkpoints(&self) -> watch::Receiver<Arc<SignedCheckpoint>> {
-        self.checkpoints.clone()
+    pub fn announced(&self) -> watch::Receiver<Arc<Announced>> {
+        self.announced.clone()
     }
 
-    /// What the newest checkpoint says. A snapshot that is read after it covers it.
-    ///
-    /// # Errors
-    /// If it is not the log's, which can't be.
-    pub fn newest(&self) -> Result<Checkpoint, StoreError> {
-        Ok(self.checkpoints.borrow().open(&self.log_key)?)
+    /// The newest checkpoint.
+    pub fn newest(&self) -> Arc<Announced> {
+        Arc::clone(&self.announced.borrow())
     }
 
     /// The checkpoint of the first `size` entries; none if the newest covers fewer.
@@ -234,48 +265,30 @@ impl Sequencer {
     /// # Errors
     /// If the store fails.
     pub fn checkpoint_at(&self, size: u64) -> Result<Option<SignedCheckpoint>, StoreError> {
-        let newest = self.newest()?;
-        if size > newest.size {
+        let newest = self.newest();
+        if size > newest.checkpoint.size {
             return Ok(None);
         }
-        self.signer.sign_earlier(&self.store.read()?, size, &newest).map(Some)
+        self.signer.sign_earlier(&self.store.read()?, size, &newest.checkpoint).map(Some)
     }
 
-    /// The witness that `value` is what the entry at `index`, written some time ago, is about.
+    /// The witness that `value` is what the entry at `index`, written some time ago, is about. Its proof is under
+    /// the newest checkpoint.
     ///
     /// # Errors
     /// If there is no such entry, or the store fails.
     pub async fn recorded<T>(&self, index: u64, value: T) -> Result<Recorded<T>, StoreError> {
         // A reader may see an entry a moment before the checkpoint that covers it is signed.
-        let covers = |checkpoint: &Arc<SignedCheckpoint>| {
-            checkpoint.open(&self.log_key).map_or(true, |checkpoint| checkpoint.size > index)
-        };
-        let newest =
-            self.checkpoints.clone().wait_for(covers).await.map(|found| Arc::clone(&found));
+        let covers = |newest: &Arc<Announced>| newest.checkpoint.size > index;
+        let newest = self.announced.clone().wait_for(covers).await.map(|found| Arc::clone(&found));
         let newest = newest.map_err(|_| StoreError::Damaged("the sequencer has ended".into()))?;
-        let newest = newest.open(&self.log_key)?;
         let snapshot = self.store.read()?;
         let leaf = snapshot.leaf(index)?;
         let leaf = leaf.ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
-        recorded(&snapshot, &self.signer, &newest, (index, leaf), value)
+        let hashes = Tree::at(&snapshot, newest.checkpoint.size).inclusion_proof(index)?;
+        let checkpoint = newest.note.clone();
+        Ok(Recorded::assertion(value, Proof { leaf, index, hashes, checkpoint }))
     }
-}
-
-/// INVARIANT (log before sign): the one place that makes a [`Recorded`], from entries that a commit made durable.
-///
-/// Its proof is under the checkpoint that ends with the entry itself, and not under the one of the batch, which
-/// nobody could tell later: so a call that is made again gives the same proof, to the byte.
-fn recorded<T>(
-    snapshot: &Snapshot,
-    signer: &CheckpointSigner,
-    newest: &Checkpoint,
-    (index, leaf): (u64, Vec<u8>),
-    value: T,
-) -> Result<Recorded<T>, StoreError> {
-    let size = index + 1;
-    let checkpoint = signer.sign_earlier(snapshot, size, newest)?;
-    let hashes = Tree::at(snapshot, size).inclusion_proof(index)?;
-    Ok(Recorded::assertion(value, Proof { leaf, index, hashes, checkpoint }))
 }
 
 #[cfg(test)]

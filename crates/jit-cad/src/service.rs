@@ -21,6 +21,7 @@ pub use caller::Caller;
 pub use fault::Fault;
 
 use crate::app::App;
+use crate::clock;
 use crate::sequencer::{CommitError, Committed, Proposal};
 use crate::store::{Clash, Reply, Resource};
 
@@ -42,7 +43,7 @@ impl App {
     /// # Errors
     /// If the key was used for another call.
     fn repeated(&self, caller: &Caller, call: &CallKey) -> Result<Option<Resource>, Fault> {
-        match self.store.read()?.reply(caller.actor, call.key)? {
+        match self.store.read()?.reply(caller.actor, call.key, clock::now())? {
             Some(reply) if reply.call == call.call => Ok(Some(reply.resource)),
             Some(_) => Err(Fault::KeyReused),
             None => Ok(None),
@@ -72,7 +73,7 @@ impl App {
         refusal: Refusal,
         decision: Option<Decided>,
     ) -> Fault {
-        let now = crate::clock::now();
+        let now = clock::now();
         // Who is refused all the time is slowed down, so that refusals can't fill the log.
         if let Err(wait) = self.refusals.take(&caller.person.id, now) {
             return Fault::SlowDown { wait };
@@ -95,7 +96,7 @@ impl App {
 /// # Errors
 /// If the policy does not let the caller.
 pub fn may_read_log(app: &App, caller: &Caller) -> Result<(), Fault> {
-    app.ask(caller, caller.facts(Action::ReadLog, crate::clock::now())).map(drop)
+    app.ask(caller, caller.facts(Action::ReadLog, clock::now())).map(drop)
 }
 
 impl Caller {

@@ -25,6 +25,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jit_ca_log::tree::{TileId, TileReader};
 use redb::{Builder, Database, Durability};
 
 pub use beside::{Reply, Resource};
@@ -33,7 +34,7 @@ pub use query::Filter;
 pub use record::{AccessRecord, LoginRecord, SubjectRecord};
 pub use rewrite::Rewriting;
 pub use snapshot::Snapshot;
-pub use write::{Head, Write};
+pub use write::{Head, Tables, Write};
 
 /// The store's file, open. Another process that opens it is refused by the file's lock.
 #[derive(Debug)]
@@ -103,9 +104,15 @@ impl Store {
         let builder = &mut Builder::new();
         let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
         let store = Self::of(path, database);
-        // All tables exist from the first commit on, so that a snapshot finds them.
-        store.write()?.commit()?;
+        store.make_tables()?;
         Ok(store)
+    }
+
+    /// All tables exist from the first commit on, so that a snapshot finds them.
+    fn make_tables(&self) -> Result<(), StoreError> {
+        let write = self.write()?;
+        drop(write.tables()?);
+        write.commit()
     }
 
     /// Opens a store that was made before. A wrong path is an error and never a new, empty log.
@@ -145,7 +152,7 @@ impl Store {
     pub fn in_memory() -> Result<Self, StoreError> {
         let backend = redb::backends::InMemoryBackend::new();
         let store = Self::of(Path::new(""), Builder::new().create_with_backend(backend)?);
-        store.write()?.commit()?;
+        store.make_tables()?;
         Ok(store)
     }
 
@@ -168,6 +175,15 @@ impl Store {
         let mut transaction = self.database().begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_quick_repair(true);
-        Write::new(transaction)
+        Ok(Write::new(transaction))
+    }
+}
+
+/// As the last commit left them.
+impl TileReader for Store {
+    type Error = StoreError;
+
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, StoreError> {
+        self.read()?.tile(id)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jit_ca_core::Digest;
 
@@ -39,6 +40,14 @@ impl<R: TileReader> TileReader for &R {
     }
 }
 
+impl<R: TileReader> TileReader for Arc<R> {
+    type Error = R::Error;
+
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, Self::Error> {
+        (**self).tile(id)
+    }
+}
+
 /// A stored tree at one size, and what is appended to it before that is stored in turn.
 ///
 /// It reads a tile once and remembers what it computed, so that many proofs at one size cost little
@@ -62,9 +71,8 @@ impl<R: TileReader> TileReader for &R {
 /// tree.append(leaf_hash(b"first"))?;
 /// tree.append(leaf_hash(b"second"))?;
 /// let (root, proof) = (tree.root()?, tree.inclusion_proof(1)?);
-/// for (id, bytes) in tree.into_changed_tiles() {
-///     store.0.insert(id, bytes);
-/// }
+/// let changed: Vec<_> = tree.changed_tiles().map(|(id, bytes)| (id, bytes.to_vec())).collect();
+/// store.0.extend(changed);
 /// verify_inclusion(leaf_hash(b"second"), 1, 2, &proof, root)?;
 /// # Ok::<(), jit_ca_log::Error>(())
 /// ```
@@ -191,9 +199,15 @@ impl<R: TileReader> Tree<R> {
     }
 
     /// The tiles that appending changed, whole: what must be stored together with the new size.
-    pub fn into_changed_tiles(mut self) -> Vec<(TileId, Vec<u8>)> {
-        self.tiles.retain(|id, _| self.changed.contains(id));
-        self.tiles.into_iter().collect()
+    pub fn changed_tiles(&self) -> impl Iterator<Item = (TileId, &[u8])> {
+        let tiles = self.tiles.iter().filter(|(id, _)| self.changed.contains(id));
+        tiles.map(|(id, hashes)| (*id, hashes.as_slice()))
+    }
+
+    /// The same tree, with all that it has read and computed, which reads from `reader` from now on.
+    pub fn read_from<S: TileReader>(self, reader: S) -> Tree<S> {
+        let Self { reader: _, size, tiles, changed, nodes } = self;
+        Tree { reader, size, tiles, changed, nodes }
     }
 
     /// The root over the leaves `[start, end)`, where `start` is a multiple of a power of two not

@@ -54,12 +54,12 @@ pub async fn run(app: Arc<App>) -> Failure {
 }
 
 async fn follow(app: &App, anchor: &Anchor) -> Result<Infallible, Failure> {
-    let mut checkpoints = app.sequencer.checkpoints();
+    let mut checkpoints = app.sequencer.announced();
     let mut pause = PAUSES.0;
     let mut reached = true;
     loop {
         let newest = Arc::clone(&checkpoints.borrow_and_update());
-        match send(app, anchor, &newest).await {
+        match send(app, anchor, &newest.note).await {
             Ok(()) => {
                 if !reached {
                     tracing::info!(%anchor, "this anchor is reached again");
@@ -93,12 +93,12 @@ async fn follow(app: &App, anchor: &Anchor) -> Result<Infallible, Failure> {
 /// # Errors
 /// If one holds what the log does not extend.
 pub async fn finish(app: &Arc<App>) -> Result<(), Failure> {
-    let newest = Arc::clone(&app.sequencer.checkpoints().borrow());
+    let newest = app.sequencer.newest();
     let mut sent = JoinSet::new();
     for anchor in app.anchors.clone() {
         let (app, newest) = (Arc::clone(app), Arc::clone(&newest));
         sent.spawn(async move {
-            match send(&app, &anchor, &newest).await {
+            match send(&app, &anchor, &newest.note).await {
                 Err(Behind::Unreached(error)) => {
                     let error = with_causes(&error);
                     tracing::warn!(%anchor, error, "this anchor has not got the last checkpoint");

@@ -283,7 +283,8 @@ mod tests {
     /// A log of what happened in each of these seconds.
     fn log(events: &[(u64, ActorRef, Event)]) -> Snapshot {
         let store = Store::in_memory().unwrap();
-        let mut write = store.write().unwrap();
+        let write = store.write().unwrap();
+        let mut tables = write.tables().unwrap();
         let mut leaves = Vec::new();
         for (idx, (second, actor, event)) in (0..).zip(events) {
             let payload = payload::encode(event).unwrap();
@@ -297,10 +298,11 @@ mod tests {
                 tbs: entry::tbs(event),
                 commit: entry::commit(&[0; 32], &payload),
             };
-            write.append(&leaf, &[0; 32], &payload, event).unwrap();
-            leaves.push(leaf.encode());
+            leaves.push(tables.append(&leaf, &[0; 32], &payload, event).unwrap());
         }
-        write.extend_tree(None, &leaves, Millis(events.last().unwrap().0 * 1_000)).unwrap();
+        let last = Millis(events.last().unwrap().0 * 1_000);
+        tables.extend_tree(None, leaves.iter().map(Vec::as_slice), last, &store).unwrap();
+        drop(tables);
         write.commit().unwrap();
         store.read().unwrap()
     }

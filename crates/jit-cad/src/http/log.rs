@@ -45,16 +45,16 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<Entry>>, Fault> {
     service::may_read_log(&app, &caller)?;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(LONGEST_WAIT));
-    let mut checkpoints = app.sequencer.checkpoints();
+    let mut announced = app.sequencer.announced();
     loop {
         // What is announced from here on wakes the wait below.
-        checkpoints.borrow_and_update();
+        announced.borrow_and_update();
         let entries = found(&app, &mut query)?;
         if !entries.is_empty() {
             return Ok(Json(entries));
         }
         tokio::select! {
-            changed = checkpoints.changed() => if changed.is_err() { return Ok(Json(entries)) },
+            changed = announced.changed() => if changed.is_err() { return Ok(Json(entries)) },
             () = tokio::time::sleep_until(deadline) => return Ok(Json(entries)),
             () = app.stopped() => return Ok(Json(entries)),
         }
@@ -68,7 +68,7 @@ pub(super) async fn get(
     Id(index): Id<u64>,
 ) -> Result<Json<Entry>, Fault> {
     service::may_read_log(&app, &caller)?;
-    let size = app.sequencer.newest()?.size;
+    let size = app.sequencer.newest().checkpoint.size;
     let snapshot = app.store.read()?;
     let bytes = if index < size { snapshot.leaf(index)? } else { None };
     let bytes = bytes.ok_or(Fault::NotFound("entry"))?;
@@ -79,7 +79,7 @@ pub(super) async fn get(
 /// The entries that a query means, as far as the newest checkpoint goes. The next time that the same is asked, it
 /// goes on where this one ended.
 fn found(app: &App, query: &mut LogQuery) -> Result<Vec<Entry>, Fault> {
-    let size = app.sequencer.newest()?.size;
+    let size = app.sequencer.newest().checkpoint.size;
     let snapshot = app.store.read()?;
     let Some(filter) = filter(app, &snapshot, query, size)? else {
         return Ok(Vec::new());

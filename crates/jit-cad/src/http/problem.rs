@@ -55,16 +55,7 @@ impl IntoResponse for Fault {
                 )
             }
             Self::Commit(error) => not_written(&error),
-            Self::Internal(error) => {
-                // Logged once, here; the caller learns nothing of the inside.
-                tracing::error!(error = with_causes(error.as_ref()), "a call failed");
-                Told::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "the daemon failed",
-                    "its log says why; tell an administrator",
-                )
-            }
+            Self::Internal(error) => failed(error.as_ref()),
         };
         told.into_response()
     }
@@ -101,6 +92,17 @@ pub(super) fn too_large() -> Response {
         "nothing that can be asked for needs as much",
     )
     .into_response()
+}
+
+/// Our fault. Logged once, here; the caller learns nothing of the inside.
+fn failed(error: &(dyn std::error::Error + 'static)) -> Told {
+    tracing::error!(error = with_causes(error), "a call failed");
+    Told::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "the daemon failed",
+        "its log says why; tell an administrator",
+    )
 }
 
 fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
@@ -181,6 +183,7 @@ fn not_written(error: &CommitError) -> Told {
                 "an administrator has to set the daemon's clock",
             )
         }
+        CommitError::Entry(error) => failed(error),
         CommitError::Stopped => Told {
             retry_after: Some(5),
             ..Told::new(status, "stopping", error.to_string(), "try again soon")

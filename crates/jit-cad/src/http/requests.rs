@@ -55,7 +55,7 @@ pub(super) async fn get(
     Filter(query): Filter<WaitQuery>,
 ) -> Result<Json<Request>, Fault> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(LONGEST_WAIT));
-    let mut commits = app.sequencer.checkpoints();
+    let mut commits = app.sequencer.announced();
     loop {
         // What is committed from here on wakes the wait below.
         commits.borrow_and_update();

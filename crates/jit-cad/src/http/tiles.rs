@@ -26,7 +26,7 @@ const NOT_AT_ALL: &str = "no-store";
 
 /// `GET /log/checkpoint`: the newest signed note, for anybody.
 pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> Response {
-    let note = app.sequencer.checkpoints().borrow().to_string();
+    let note = app.sequencer.newest().note.to_string();
     ([(CACHE_CONTROL, FRESH)], note).into_response()
 }
 

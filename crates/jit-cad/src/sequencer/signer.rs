@@ -4,8 +4,9 @@ use jit_ca_cert::Key;
 use jit_ca_cert::purpose::Log;
 use jit_ca_core::Origin;
 use jit_ca_log::tree::{Tree, empty_root, verify_consistency};
-use jit_ca_log::{Checkpoint, LogKey, SignedCheckpoint};
+use jit_ca_log::{Checkpoint, SignedCheckpoint};
 
+use super::Announced;
 use crate::store::{Head, Snapshot, StoreError};
 
 /// Signs the checkpoints of one log.
@@ -23,19 +24,12 @@ impl CheckpointSigner {
         Self { key, origin }
     }
 
-    pub(super) fn log_key(&self) -> LogKey {
-        self.key.log_key(self.origin.clone())
-    }
-
     /// The checkpoint of a head that a commit has made durable.
-    pub(super) fn sign_head(
-        &self,
-        head: Option<Head>,
-    ) -> Result<(Checkpoint, SignedCheckpoint), StoreError> {
+    pub(super) fn sign_head(&self, head: Option<Head>) -> Result<Announced, StoreError> {
         let (size, root) = head.map_or((0, empty_root()), |head| (head.size, head.root));
         let checkpoint = Checkpoint { origin: self.origin.clone(), size, root };
-        let signed = self.sign(&checkpoint)?;
-        Ok((checkpoint, signed))
+        let note = self.sign(&checkpoint)?;
+        Ok(Announced { checkpoint, note })
     }
 
     /// The checkpoint of the first `size` entries of the log that `newest` is of.

@@ -1,16 +1,15 @@
 //! The end of the log, and the thread that moves it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jit_ca_core::UnixTime;
-use jit_ca_core::event::Event;
-use jit_ca_log::{Ids, Leaf, SignedCheckpoint, entry, payload};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::draft::Draft;
 use super::signer::CheckpointSigner;
-use super::{CommitError, Committed, Job, Proposal, Wanted};
+use super::{Announced, Batch, CommitError, Committed, Job, Proposal, Wanted};
 use crate::clock::{self, Millis};
-use crate::store::{Clash, Head, Rewriting, Store, StoreError, Write};
+use crate::store::{Clash, Head, Rewriting, Store, StoreError, Tables};
 
 /// How many proposals one commit takes at most. A batch forms while the one before is being committed.
 const LARGEST_BATCH: usize = 256;
@@ -24,7 +23,7 @@ pub(super) struct Tail {
     pub(super) store: Arc<Store>,
     pub(super) signer: Arc<CheckpointSigner>,
     pub(super) head: Option<Head>,
-    pub(super) announce: watch::Sender<Arc<SignedCheckpoint>>,
+    pub(super) announce: watch::Sender<Arc<Announced>>,
 }
 
 /// A proposal whose entries are in the transaction.
@@ -92,20 +91,21 @@ impl Tail {
             return Ok(());
         }
         let now = now.max(last);
+        let transaction = self.store.write()?;
+        let mut tables = transaction.tables()?;
 
         // 1. Take in what still rests on what is so.
-        let mut transaction = self.store.write()?;
         let mut written: Vec<Written> = Vec::new();
         let mut next = self.head.map_or(0, |head| head.size);
-        for Wanted { proposal, done } in batch {
-            match admit(&transaction, &proposal, now.time())? {
+        for wanted in batch {
+            match admit(&tables, &wanted, now.time())? {
                 Ok(()) => {
-                    let leaves = append(&mut transaction, &proposal, next, now)?;
-                    let first = next;
+                    let (done, first) = (wanted.done, next);
+                    let leaves = append(&mut tables, &wanted.proposal, wanted.drafts, next, now)?;
                     next += u64::try_from(leaves.len()).unwrap_or(u64::MAX);
                     written.push(Written { done, first, leaves });
                 }
-                Err(clash) => answer(done, Err(CommitError::Clash(clash))),
+                Err(clash) => answer(wanted.done, Err(CommitError::Clash(clash))),
             }
         }
         if written.is_empty() {
@@ -113,24 +113,20 @@ impl Tail {
         }
 
         // 2. One commit: when it has returned, all of it is durable.
-        let leaves: Vec<Vec<u8>> =
-            written.iter().flat_map(|written| written.leaves.iter().cloned()).collect();
-        let head = transaction.extend_tree(self.head, &leaves, now)?;
+        let leaves = written.iter().flat_map(|written| &written.leaves).map(Vec::as_slice);
+        let store = Arc::clone(&self.store);
+        let (head, tree) = tables.extend_tree(self.head, leaves, now, store)?;
+        drop(tables);
         transaction.commit()?;
         self.head = Some(head);
 
         // 3. One checkpoint, signed only now. INVARIANT (append only): what it covers can't be undone any more.
-        let (newest, signed) = self.signer.sign_head(self.head)?;
-        self.announce.send_replace(Arc::new(signed));
+        let newest = Arc::new(self.signer.sign_head(self.head)?);
+        self.announce.send_replace(Arc::clone(&newest));
+        let batch = Arc::new(Batch { tree: Mutex::new(tree), note: newest.note.clone() });
         for Written { done, first, leaves } in written {
-            let committed = Committed {
-                store: Arc::clone(&self.store),
-                signer: Arc::clone(&self.signer),
-                first,
-                leaves: leaves.into(),
-                newest: newest.clone(),
-            };
-            answer(done, Ok(committed));
+            let batch = Arc::clone(&batch);
+            answer(done, Ok(Committed { batch, first, leaves: leaves.into() }));
         }
         Ok(())
     }
@@ -159,65 +155,52 @@ fn answer(
 }
 
 fn admit(
-    transaction: &Write,
-    proposal: &Proposal,
+    tables: &Tables<'_>,
+    Wanted { proposal, drafts, .. }: &Wanted,
     now: UnixTime,
 ) -> Result<Result<(), Clash>, StoreError> {
     if now.since(proposal.at).secs() > LONGEST_DELAY_SECS {
         return Ok(Err(Clash::Late));
     }
     if let Some(reply) = &proposal.reply
-        && transaction.reply(reply.actor, reply.key)?.is_some()
+        && tables.reply(reply.actor, reply.key, now)?.is_some()
     {
         return Ok(Err(Clash::Call));
     }
-    if proposal.bundle.is_some() && transaction.bundle()? != proposal.bundle {
+    if proposal.bundle.is_some() && tables.bundle()? != proposal.bundle {
         return Ok(Err(Clash::Bundle));
     }
     if let Some((request, generation)) = proposal.access
-        && transaction.generation(request)? != Some(generation)
+        && tables.generation(request)? != Some(generation)
     {
         return Ok(Err(Clash::Access));
     }
-    let events: Vec<&Event> = proposal.entries.iter().map(|(_, event)| event).collect();
-    transaction.admit(&events, now)
+    tables.admit(drafts.iter().map(Draft::event), now)
 }
 
+/// Appends the entries, with what the proposal changes beside them. Gives their leaves.
 fn append(
-    transaction: &mut Write,
+    tables: &mut Tables<'_>,
     proposal: &Proposal,
+    drafts: Vec<Draft>,
     first: u64,
     now: Millis,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
-    let mut leaves = Vec::with_capacity(proposal.entries.len());
-    for (idx, (actor, event)) in (first..).zip(&proposal.entries) {
-        let payload = payload::encode(event)?;
-        let salt = clock::random().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let leaf = Leaf {
-            entry_type: event.entry_type().parse()?,
-            idx,
-            ts_ms: now.0,
-            actor: *actor,
-            ids: Ids::of(event),
-            bundle: transaction.bundle()?,
-            tbs: entry::tbs(event),
-            commit: entry::commit(&salt, &payload),
-        };
-        transaction.append(&leaf, &salt, &payload, event)?;
-        leaves.push(leaf.encode());
-    }
+    let entries = (first..).zip(drafts);
+    let leaves = entries.map(|(index, draft)| draft.append(tables, index, now));
+    let leaves = leaves.collect::<Result<_, _>>()?;
     if let Some(reply) = &proposal.reply {
-        transaction.put_reply(reply)?;
+        tables.put_reply(reply)?;
     }
     for (name, sealed) in &proposal.secrets {
-        transaction.put_secret(name, sealed.as_deref())?;
+        tables.put_secret(name, sealed.as_deref())?;
     }
     for prefix in &proposal.drop_secrets {
-        transaction.drop_secrets(prefix)?;
+        tables.drop_secrets(prefix)?;
     }
     if let Some(before) = proposal.forget {
-        transaction.forget(before)?;
+        tables.forget(before)?;
     }
-    transaction.put_last_uses(&proposal.last_uses)?;
+    tables.put_last_uses(&proposal.last_uses)?;
     Ok(leaves)
 }

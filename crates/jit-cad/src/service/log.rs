@@ -22,10 +22,11 @@ pub fn checkpoint(app: &App, size: u64) -> Result<SignedCheckpoint, Fault> {
 /// # Errors
 /// If there is no such checkpoint.
 pub fn consistency(app: &App, query: &ConsistencyQuery) -> Result<Consistency, Fault> {
-    let newest = app.sequencer.newest()?;
-    let to = query.to.unwrap_or(newest.size);
-    if to > newest.size {
-        let detail = format!("the log has {} entries, which is fewer than {to}", newest.size);
+    let newest = app.sequencer.newest();
+    let to = query.to.unwrap_or(newest.checkpoint.size);
+    if to > newest.checkpoint.size {
+        let detail =
+            format!("the log has {} entries, which is fewer than {to}", newest.checkpoint.size);
         return Err(Fault::bad(detail, "leave out `to`: the newest checkpoint is the default"));
     }
     if query.to.is_some_and(|to| to < query.from) {
@@ -50,6 +51,6 @@ pub fn consistency(app: &App, query: &ConsistencyQuery) -> Result<Consistency, F
 /// # Errors
 /// If the newest checkpoint does not cover it.
 pub fn part(app: &App, part: Part) -> Result<Vec<u8>, Fault> {
-    let size = app.sequencer.newest()?.size;
+    let size = app.sequencer.newest().checkpoint.size;
     app.store.read()?.part(part, size)?.ok_or(Fault::NotFound("part of the log"))
 }

@@ -1,23 +1,31 @@
 //! What lies beside the log and its fold: it can be lost without the log being any less true.
 
 use jit_ca_core::{ActorRef, Digest, IssuanceId, RequestId, UnixTime};
-use redb::TableDefinition;
-use serde::{Deserialize, Serialize};
+use jit_ca_log::hash::sha256_of;
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+
+use super::StoreError;
 
 /// Subject to its TOTP secret, sealed.
 pub(super) const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("beside.secrets");
 /// A login's serial to when it was last used.
 pub(super) const LAST_USES: TableDefinition<'_, &[u8], u64> =
     TableDefinition::new("beside.last_uses");
-/// Actor and hash of an idempotency key to what the call made.
-pub(super) const REPLIES: TableDefinition<'_, (&[u8; 16], &[u8; 32]), &[u8]> =
+/// Day, and SHA-256 of actor and hash of an idempotency key, to what the call made: SHA-256 of the call, what kind of
+/// resource, its id, and when.
+///
+/// The day stands first so that what is too old is found at the table's beginning, without reading the rest.
+pub(super) const REPLIES: TableDefinition<'_, ReplyKey, ReplyRow> =
     TableDefinition::new("beside.replies");
 /// The index of the last erasure: one row while the file still holds bytes of what was erased, and has to be written
 /// anew.
 pub(super) const ERASED: TableDefinition<'_, (), u64> = TableDefinition::new("beside.erased");
 
+type ReplyKey = (u32, &'static [u8; 32]);
+type ReplyRow = (&'static [u8; 32], u8, &'static [u8; 16], u64);
+
 /// What a call with an idempotency key made, so that the same call again gives the same answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// Who called.
     pub actor: ActorRef,
@@ -32,7 +40,7 @@ pub struct Reply {
 }
 
 /// What a call made or changed: the answer is made from it again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// A request.
     Request(RequestId),
@@ -40,4 +48,88 @@ pub enum Resource {
     Issuance(IssuanceId),
     /// The caller's own login.
     Login,
+}
+
+impl Resource {
+    fn to_row(&self) -> (u8, [u8; 16]) {
+        match self {
+            Self::Request(id) => (0, *id.as_bytes()),
+            Self::Issuance(id) => (1, *id.as_bytes()),
+            Self::Login => (2, [0; 16]),
+        }
+    }
+
+    fn from_row(kind: u8, id: [u8; 16]) -> Result<Self, StoreError> {
+        match kind {
+            0 => Ok(Self::Request(RequestId::from_bytes(id))),
+            1 => Ok(Self::Issuance(IssuanceId::from_bytes(id))),
+            2 => Ok(Self::Login),
+            _ => Err(StoreError::Damaged(format!("a reply of kind {kind}"))),
+        }
+    }
+}
+
+/// The table of replies, open for writing.
+pub(super) struct Replies<'t>(Table<'t, ReplyKey, ReplyRow>);
+
+/// How many rows go at most for each that comes. More than one, so that a quiet day is caught up with after a busy one.
+const FORGOTTEN_AT_ONCE: usize = 2;
+
+impl<'t> Replies<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+        Ok(Self(transaction.open_table(REPLIES)?))
+    }
+
+    pub(super) fn get(
+        &self,
+        actor: ActorRef,
+        key: Digest,
+        now: UnixTime,
+    ) -> Result<Option<Reply>, StoreError> {
+        reply(&self.0, actor, key, now)
+    }
+
+    pub(super) fn put(&mut self, reply: &Reply) -> Result<(), StoreError> {
+        let today = day(reply.at);
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            let oldest = self.0.first()?.map(|(key, _)| key.value().0);
+            if oldest.is_none_or(|day| day.saturating_add(1) >= today) {
+                break;
+            }
+            self.0.pop_first()?;
+        }
+        let (kind, id) = reply.resource.to_row();
+        self.0.insert(
+            (today, &name(reply.actor, reply.key)),
+            (reply.call.as_bytes(), kind, &id, reply.at.secs()),
+        )?;
+        Ok(())
+    }
+}
+
+/// What an earlier call made, today or yesterday: for a day at least, which is longer than any login lasts.
+pub(super) fn reply(
+    table: &impl ReadableTable<ReplyKey, ReplyRow>,
+    actor: ActorRef,
+    key: Digest,
+    now: UnixTime,
+) -> Result<Option<Reply>, StoreError> {
+    let (today, name) = (day(now), name(actor, key));
+    for day in [today, today.saturating_sub(1)] {
+        if let Some(row) = table.get((day, &name))? {
+            let (call, kind, id, at) = row.value();
+            let (call, at) = (Digest::from_bytes(*call), UnixTime::from_secs(at));
+            let resource = Resource::from_row(kind, *id)?;
+            return Ok(Some(Reply { actor, key, call, resource, at }));
+        }
+    }
+    Ok(None)
+}
+
+fn name(actor: ActorRef, key: Digest) -> [u8; 32] {
+    *sha256_of(&[actor.as_bytes(), key.as_bytes()]).as_bytes()
+}
+
+fn day(at: UnixTime) -> u32 {
+    u32::try_from(at.secs() / (24 * 60 * 60)).unwrap_or(u32::MAX)
 }

@@ -2,15 +2,17 @@
 
 mod admit;
 mod apply;
+mod records;
 
-use jit_ca_core::event::CertificateIntended;
+use jit_ca_core::event::{CertificateIntended, PersonListed};
 use jit_ca_core::{ActorRef, RequestId, RoleName};
-use jit_ca_log::payload;
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use redb::{Table, TableDefinition, WriteTransaction};
 
+use self::records::Records;
 use super::StoreError;
+use super::record::{AccessRecord, LoginRecord, SubjectRecord};
+
+pub(super) use records::read;
 
 /// Request to [`super::AccessRecord`].
 pub(super) const ACCESSES: TableDefinition<'_, &[u8; 16], &[u8]> =
@@ -28,9 +30,12 @@ pub(super) const ACTORS: TableDefinition<'_, &[u8; 16], &str> = TableDefinition:
 pub(super) const LOGINS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("fold.logins");
 /// A challenge that was answered, until it is too old to be answered anyway, to when that is.
 pub(super) const SPENT: TableDefinition<'_, &str, u64> = TableDefinition::new("fold.spent");
-/// Issuance to its record.
-pub(super) const ISSUANCES: TableDefinition<'_, &[u8; 16], &[u8]> =
+/// Issuance to the grant that it is under, the index of the intent, and that of the outcome: [`super::IssuanceRecord`].
+pub(super) const ISSUANCES: TableDefinition<'_, &[u8; 16], IssuanceRow> =
     TableDefinition::new("fold.issuances");
+
+pub(super) type IssuanceRow = (Option<&'static [u8; 16]>, u64, Option<u64>);
+
 /// Serial of an SSH certificate to issuance. (An X.509 serial holds its issuance.)
 pub(super) const SSH_SERIALS: TableDefinition<'_, u64, &[u8; 16]> =
     TableDefinition::new("fold.ssh_serials");
@@ -98,36 +103,36 @@ pub enum Clash {
 
 /// The tables, open for writing.
 pub(super) struct Fold<'t> {
-    accesses: Table<'t, &'static [u8; 16], &'static [u8]>,
+    accesses: Records<'t, &'static [u8; 16], AccessRecord>,
     grants: Table<'t, &'static [u8; 16], &'static [u8; 16]>,
     due: Table<'t, (u64, &'static [u8; 16]), ()>,
-    subjects: Table<'t, &'static str, &'static [u8]>,
+    subjects: Records<'t, &'static str, SubjectRecord>,
     actors: Table<'t, &'static [u8; 16], &'static str>,
-    logins: Table<'t, &'static [u8], &'static [u8]>,
+    logins: Records<'t, &'static [u8], LoginRecord>,
     spent: Table<'t, &'static str, u64>,
-    issuances: Table<'t, &'static [u8; 16], &'static [u8]>,
+    issuances: Table<'t, &'static [u8; 16], IssuanceRow>,
     ssh_serials: Table<'t, u64, &'static [u8; 16]>,
     index: Table<'t, &'static [u8], ()>,
     files: Table<'t, &'static str, &'static str>,
-    people: Table<'t, &'static [u8; 16], &'static [u8]>,
+    people: Records<'t, &'static [u8; 16], PersonListed>,
     bundle: Table<'t, (), (&'static [u8; 32], &'static str)>,
 }
 
 impl<'t> Fold<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         Ok(Self {
-            accesses: transaction.open_table(ACCESSES)?,
+            accesses: Records::open(transaction, ACCESSES)?,
             grants: transaction.open_table(GRANTS)?,
             due: transaction.open_table(DUE)?,
-            subjects: transaction.open_table(SUBJECTS)?,
+            subjects: Records::open(transaction, SUBJECTS)?,
             actors: transaction.open_table(ACTORS)?,
-            logins: transaction.open_table(LOGINS)?,
+            logins: Records::open(transaction, LOGINS)?,
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,
             ssh_serials: transaction.open_table(SSH_SERIALS)?,
             index: transaction.open_table(INDEX)?,
             files: transaction.open_table(FILES)?,
-            people: transaction.open_table(PEOPLE)?,
+            people: Records::open(transaction, PEOPLE)?,
             bundle: transaction.open_table(BUNDLE)?,
         })
     }
@@ -136,30 +141,4 @@ impl<'t> Fold<'t> {
 /// The serial of an SSH certificate, which is eight bytes long; X.509 serials are longer.
 fn ssh_serial(intended: &CertificateIntended) -> Option<u64> {
     intended.serial.as_slice().try_into().ok().map(u64::from_be_bytes)
-}
-
-/// The record at `key`.
-pub(super) fn read<'k, K, T>(
-    table: &impl ReadableTable<K, &'static [u8]>,
-    key: K::SelfType<'k>,
-) -> Result<Option<T>, StoreError>
-where
-    K: redb::Key + 'static,
-    T: DeserializeOwned,
-{
-    let bytes = table.get(key)?;
-    Ok(bytes.map(|bytes| payload::decode(bytes.value())).transpose()?)
-}
-
-fn write<'k, K, T>(
-    table: &mut Table<'_, K, &'static [u8]>,
-    key: K::SelfType<'k>,
-    record: &T,
-) -> Result<(), StoreError>
-where
-    K: redb::Key + 'static,
-    T: Serialize,
-{
-    table.insert(key, payload::encode(record)?.as_slice())?;
-    Ok(())
 }

@@ -42,7 +42,7 @@ pub struct LoginRecord {
 }
 
 /// A certificate, or the attempt to make one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuanceRecord {
     /// The grant that it is issued under.
     pub grant: Option<GrantId>,

@@ -21,7 +21,7 @@ use jit_ca_core::event::Event;
 use jit_ca_log::Leaf;
 use redb::{Key, ReadableTable as _, TableDefinition, Value};
 
-use super::{Head, Snapshot, Store, StoreError, Write, beside};
+use super::{Head, Snapshot, Store, StoreError, Tables, Write, beside};
 use crate::clock::Millis;
 
 /// How many entries are copied in one transaction.
@@ -114,18 +114,21 @@ impl Snapshot {
         let mut copied = store.read()?.head()?;
         let batch = usize::try_from(BATCH).unwrap_or(usize::MAX);
         for first in (start..head.size).step_by(batch) {
-            let mut write = store.write()?;
+            let write = store.write()?;
+            let mut tables = write.tables()?;
             let mut leaves = Vec::new();
             let mut last = copied.map_or(Millis(0), |copied| copied.last);
             for index in first..head.size.min(first + BATCH) {
-                let (leaf, bytes) = self.copy_entry(&mut write, index, what)?;
+                let (leaf, bytes) = self.copy_entry(&mut tables, index, what)?;
                 if leaf.ts_ms < last.0 {
                     return Err(StoreError::Damaged(format!("entry {index} is out of order")));
                 }
                 last = Millis(leaf.ts_ms);
                 leaves.push(bytes);
             }
-            copied = Some(write.extend_tree(copied, &leaves, last)?);
+            let leaves = leaves.iter().map(Vec::as_slice);
+            copied = Some(tables.extend_tree(copied, leaves, last, self)?.0);
+            drop(tables);
             write.commit()?;
         }
         if copied != Some(head) {
@@ -136,7 +139,7 @@ impl Snapshot {
 
     fn copy_entry(
         &self,
-        write: &mut Write,
+        tables: &mut Tables<'_>,
         index: u64,
         what: Copied,
     ) -> Result<(Leaf, Vec<u8>), StoreError> {
@@ -149,10 +152,10 @@ impl Snapshot {
         let payload = self.payload(index)?;
         let event: Option<Event> = self.event(&leaf)?;
         if what == Copied::Everything {
-            write.restore(index, &bytes, payload.as_deref())?;
+            tables.restore(index, &bytes, payload.as_deref())?;
         }
         if event.is_some() || payload.is_none() {
-            write.fold(&leaf, event.as_ref())?;
+            tables.fold(&leaf, event.as_ref())?;
         }
         Ok((leaf, bytes))
     }

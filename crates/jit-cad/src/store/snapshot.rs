@@ -272,7 +272,12 @@ impl Snapshot {
     /// # Errors
     /// If redb fails.
     pub fn issuance(&self, issuance: IssuanceId) -> Result<Option<IssuanceRecord>, StoreError> {
-        fold::read(&self.transaction.open_table(fold::ISSUANCES)?, issuance.as_bytes())
+        let table = self.transaction.open_table(fold::ISSUANCES)?;
+        Ok(table.get(issuance.as_bytes())?.map(|row| {
+            let (grant, intent, outcome) = row.value();
+            let grant = grant.map(|grant| GrantId::from_bytes(*grant));
+            IssuanceRecord { grant, intent, outcome }
+        }))
     }
 
     // === beside ===
@@ -307,11 +312,13 @@ impl Snapshot {
     ///
     /// # Errors
     /// If redb fails.
-    pub fn reply(&self, actor: ActorRef, key: Digest) -> Result<Option<Reply>, StoreError> {
-        fold::read(
-            &self.transaction.open_table(beside::REPLIES)?,
-            (actor.as_bytes(), key.as_bytes()),
-        )
+    pub fn reply(
+        &self,
+        actor: ActorRef,
+        key: Digest,
+        now: UnixTime,
+    ) -> Result<Option<Reply>, StoreError> {
+        beside::reply(&self.transaction.open_table(beside::REPLIES)?, actor, key, now)
     }
 }
 

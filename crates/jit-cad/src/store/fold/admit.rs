@@ -1,13 +1,14 @@
 //! What must hold before an entry is appended.
 
+use std::rc::Rc;
+
 use jit_ca_core::event::{CertificateIntended, Event, Factor, LoggedIn};
-use jit_ca_core::workflow::Access;
 use jit_ca_core::{Digest, GrantId, RequestId, UnixTime};
 use redb::ReadableTable as _;
 
-use super::{Clash, Fold, read, ssh_serial};
+use super::{Clash, Fold, ssh_serial};
 use crate::store::StoreError;
-use crate::store::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
+use crate::store::record::AccessRecord;
 
 impl Fold<'_> {
     /// The index of the last entry that changed the request.
@@ -15,8 +16,7 @@ impl Fold<'_> {
         &self,
         request: RequestId,
     ) -> Result<Option<u64>, StoreError> {
-        let record: Option<AccessRecord> = read(&self.accesses, request.as_bytes())?;
-        Ok(record.map(|record| record.generation))
+        Ok(self.accesses.get(request.as_bytes())?.map(|record| record.generation))
     }
 
     /// The bundle in force.
@@ -41,15 +41,14 @@ impl Fold<'_> {
             Event::LoggedIn(login) => self.admit_login(login, now)?,
             Event::LoggedOut(logout) => self.admit_open_login(logout.login.as_slice(), now)?,
             Event::MfaEnrolled(enrolled) => {
-                let login: Option<LoginRecord> = read(&self.logins, enrolled.login.as_slice())?;
+                let login = self.logins.get(enrolled.login.as_slice())?;
                 match login.is_some_and(|login| login.mfa_at.is_some()) {
                     true => Err(Clash::Code),
                     false => self.admit_open_login(enrolled.login.as_slice(), now)?,
                 }
             }
             Event::ErasureOrdered(order) => {
-                let subject: Option<SubjectRecord> =
-                    read(&self.subjects, order.by.to_string().as_str())?;
+                let subject = self.subjects.get(order.by.to_string().as_str())?;
                 let unused = subject.and_then(|subject| subject.totp_step);
                 unused.is_some_and(|last| order.step > last).then_some(()).ok_or(Clash::Code)
             }
@@ -79,9 +78,7 @@ impl Fold<'_> {
         if self.spent.get(login.challenge.as_str())?.is_some() {
             return Ok(Err(Clash::Challenge));
         }
-        let Some(subject) =
-            read::<_, SubjectRecord>(&self.subjects, login.subject.to_string().as_str())?
-        else {
+        let Some(subject) = self.subjects.get(login.subject.to_string().as_str())? else {
             return Ok(Err(Clash::Login));
         };
         let unused = match login.factor {
@@ -98,7 +95,7 @@ impl Fold<'_> {
         serial: &[u8],
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
-        let login: Option<LoginRecord> = read(&self.logins, serial)?;
+        let login = self.logins.get(serial)?;
         let open = login.is_some_and(|login| !login.ended && login.window.contains(now));
         Ok(open.then_some(()).ok_or(Clash::Login))
     }
@@ -124,7 +121,7 @@ impl Fold<'_> {
         }
         // INVARIANT (window within grant): held again here, at the moment of recording.
         let access = self.access_of(&under.grant)?;
-        let grant = access.as_ref().and_then(Access::grant);
+        let grant = access.as_ref().and_then(|record| record.access.grant());
         let open = grant.is_some_and(|grant| {
             grant.window.contains(now) && intended.validity.until <= grant.window.end()
         });
@@ -133,16 +130,13 @@ impl Fold<'_> {
 
     /// One outcome for each intent.
     fn admit_outcome(&self, issuance: &[u8; 16]) -> Result<Result<(), Clash>, StoreError> {
-        let record: Option<IssuanceRecord> = read(&self.issuances, issuance)?;
-        let is_first = record.is_some_and(|record| record.outcome.is_none());
+        let record = self.issuances.get(issuance)?;
+        let is_first = record.is_some_and(|record| record.value().2.is_none());
         Ok(is_first.then_some(()).ok_or(Clash::Taken))
     }
 
-    fn access_of(&self, grant: &GrantId) -> Result<Option<Access>, StoreError> {
-        let Some(request) = self.grants.get(grant.as_bytes())?.map(|request| *request.value())
-        else {
-            return Ok(None);
-        };
-        Ok(read::<_, AccessRecord>(&self.accesses, &request)?.map(|record| record.access))
+    fn access_of(&self, grant: &GrantId) -> Result<Option<Rc<AccessRecord>>, StoreError> {
+        let request = self.grants.get(grant.as_bytes())?.map(|request| *request.value());
+        request.map_or(Ok(None), |request| self.accesses.get(&request))
     }
 }

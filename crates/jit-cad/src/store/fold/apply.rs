@@ -1,14 +1,14 @@
 //! What an entry changes.
 
-use jit_ca_core::event::{Event, Factor, LoggedIn};
+use jit_ca_core::event::{Event, Factor, LoggedIn, PersonListed};
 use jit_ca_core::workflow::Access;
-use jit_ca_core::{ActorRef, RequestId, UnixTime};
+use jit_ca_core::{ActorRef, GrantId, RequestId, UnixTime};
 use jit_ca_log::Leaf;
 use redb::ReadableTable as _;
 
-use super::{Fold, IndexKey, read, ssh_serial, write};
+use super::{Fold, IndexKey, ssh_serial};
 use crate::store::StoreError;
-use crate::store::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
+use crate::store::record::{AccessRecord, LoginRecord, SubjectRecord};
 
 impl Fold<'_> {
     /// Folds an entry in. What it changes depends on the tables, the leaf and the payload alone.
@@ -25,16 +25,16 @@ impl Fold<'_> {
                 self.files.remove(file.path.as_str())?;
             }
             Event::PersonListed(person) => {
-                self.change_subject(&person.subject.to_string(), |subject| {
+                self.subjects.change(person.subject.to_string().as_str(), |subject| {
                     subject.name = person.name.clone();
                 })?;
-                write(&mut self.people, leaf.actor.as_bytes(), person.as_ref())?;
+                self.people.put(leaf.actor.as_bytes(), PersonListed::clone(person))?;
             }
             Event::PersonRemoved(person) => {
                 self.people.remove(person.actor.as_bytes())?;
             }
             Event::ErasureOrdered(order) => {
-                self.change_subject(&order.by.to_string(), |subject| {
+                self.subjects.change(order.by.to_string().as_str(), |subject| {
                     subject.totp_step = subject.totp_step.max(Some(order.step));
                 })?;
             }
@@ -48,32 +48,34 @@ impl Fold<'_> {
                 };
                 let subject = known.subject.to_string();
                 self.actors.insert(known.actor.as_bytes(), subject.as_str())?;
-                write(&mut self.subjects, subject.as_str(), &record)?;
+                self.subjects.put(subject.as_str(), record)?;
             }
             Event::MfaCodeMade(made) => {
-                self.change_subject(&made.subject.to_string(), |subject| {
+                self.subjects.change(made.subject.to_string().as_str(), |subject| {
                     subject.enrolment_code = Some((made.code, made.expires));
                 })?;
             }
             Event::MfaEnrolled(enrolled) => {
-                self.change_subject(&enrolled.subject.to_string(), |subject| {
+                self.subjects.change(enrolled.subject.to_string().as_str(), |subject| {
                     subject.totp_step = subject.totp_step.max(Some(enrolled.step));
                 })?;
-                self.change_login(enrolled.login.as_slice(), |login| login.mfa_at = Some(at))?;
+                self.logins.change(enrolled.login.as_slice(), |login| login.mfa_at = Some(at))?;
             }
             Event::MfaKept(kept) => {
-                self.change_subject(&kept.subject.to_string(), |subject| {
+                self.subjects.change(kept.subject.to_string().as_str(), |subject| {
                     subject.totp_step = subject.totp_step.max(Some(kept.step));
                 })?;
             }
             Event::LoggedIn(login) => self.apply_login(login, at)?,
             Event::LoggedOut(logout) => {
-                self.change_login(logout.login.as_slice(), |login| login.ended = true)?;
+                self.logins.change(logout.login.as_slice(), |login| login.ended = true)?;
             }
             Event::CertificateIntended(intended) => {
                 let grant = intended.under.as_ref().map(|under| under.grant);
-                let record = IssuanceRecord { grant, intent: leaf.idx, outcome: None };
-                write(&mut self.issuances, intended.issuance.as_bytes(), &record)?;
+                self.issuances.insert(
+                    intended.issuance.as_bytes(),
+                    (grant.as_ref().map(GrantId::as_bytes), leaf.idx, None),
+                )?;
                 if let Some(serial) = ssh_serial(intended) {
                     self.ssh_serials.insert(serial, intended.issuance.as_bytes())?;
                 }
@@ -100,7 +102,7 @@ impl Fold<'_> {
     pub(in crate::store) fn apply_erased(&mut self, leaf: &Leaf) -> Result<(), StoreError> {
         if let Some(request) = leaf.ids.request {
             if leaf.entry_type.as_str() == "denial" {
-                let record: Option<AccessRecord> = read(&self.accesses, request.as_bytes())?;
+                let record = self.accesses.get(request.as_bytes())?;
                 if let Some(due) = record.as_ref().and_then(|record| record.access.due()) {
                     self.due.remove((due.secs(), request.as_bytes()))?;
                 }
@@ -121,7 +123,7 @@ impl Fold<'_> {
             .insert(login.challenge.as_str(), at.secs() + crate::identity::CHALLENGE_LIFE.secs())?;
 
         let mut mfa_at = None;
-        self.change_subject(&login.subject.to_string(), |subject| match login.factor {
+        self.subjects.change(login.subject.to_string().as_str(), |subject| match login.factor {
             Factor::Totp { step } => {
                 subject.totp_step = Some(step);
                 mfa_at = Some(at);
@@ -134,7 +136,7 @@ impl Fold<'_> {
             mfa_at,
             ended: false,
         };
-        write(&mut self.logins, login.serial.as_slice(), &record)
+        self.logins.put(login.serial.as_slice(), record)
     }
 
     fn apply_access(
@@ -143,8 +145,7 @@ impl Fold<'_> {
         generation: u64,
         event: &Event,
     ) -> Result<(), StoreError> {
-        let before: Option<AccessRecord> = read(&self.accesses, request.as_bytes())?;
-        let before = before.map(|record| record.access);
+        let before = self.accesses.get(request.as_bytes())?.map(|record| record.access.clone());
         if let Some(due) = before.as_ref().and_then(Access::due) {
             self.due.remove((due.secs(), request.as_bytes()))?;
         }
@@ -157,22 +158,24 @@ impl Fold<'_> {
         if let Event::GrantMade(made) = event {
             self.grants.insert(made.grant.as_bytes(), request.as_bytes())?;
         }
-        write(&mut self.accesses, request.as_bytes(), &AccessRecord { generation, access })
+        self.accesses.put(request.as_bytes(), AccessRecord { generation, access })
     }
 
     fn apply_outcome(&mut self, issuance: &[u8; 16], index: u64) -> Result<(), StoreError> {
-        let Some(mut record) = read::<_, IssuanceRecord>(&self.issuances, issuance)? else {
-            return Ok(());
-        };
-        record.outcome = Some(index);
-        write(&mut self.issuances, issuance, &record)
+        let record = self.issuances.get(issuance)?.map(|record| {
+            let (grant, intent, _) = record.value();
+            (grant.copied(), intent)
+        });
+        if let Some((grant, intent)) = record {
+            self.issuances.insert(issuance, (grant.as_ref(), intent, Some(index)))?;
+        }
+        Ok(())
     }
 
     fn apply_index(&mut self, leaf: &Leaf, event: Option<&Event>) -> Result<(), StoreError> {
-        let mut prefixes = Vec::new();
+        let mut prefixes = Vec::with_capacity(4);
         if let Some(Event::MfaCodeMade(made)) = event
-            && let Some(subject) =
-                read::<_, SubjectRecord>(&self.subjects, made.subject.to_string().as_str())?
+            && let Some(subject) = self.subjects.get(made.subject.to_string().as_str())?
         {
             prefixes.push(IndexKey::Subject(&subject.actor).prefix());
         }
@@ -188,11 +191,11 @@ impl Fold<'_> {
         };
         if let Some(request) = request {
             prefixes.push(IndexKey::Request(&request).prefix());
-            if let Some(record) = read::<_, AccessRecord>(&self.accesses, request.as_bytes())? {
+            if let Some(record) = self.accesses.get(request.as_bytes())? {
                 prefixes.push(IndexKey::Role(&record.access.request.role).prefix());
                 let requester = record.access.request.subject.to_string();
-                if let Some(requester) =
-                    read::<_, SubjectRecord>(&self.subjects, requester.as_str())?
+                if let Some(requester) = self.subjects.get(requester.as_str())?
+                    && requester.actor != leaf.actor
                 {
                     prefixes.push(IndexKey::Subject(&requester.actor).prefix());
                 }
@@ -203,29 +206,5 @@ impl Fold<'_> {
             self.index.insert(key.as_slice(), ())?;
         }
         Ok(())
-    }
-
-    fn change_subject(
-        &mut self,
-        subject: &str,
-        change: impl FnOnce(&mut SubjectRecord),
-    ) -> Result<(), StoreError> {
-        let Some(mut record) = read::<_, SubjectRecord>(&self.subjects, subject)? else {
-            return Ok(());
-        };
-        change(&mut record);
-        write(&mut self.subjects, subject, &record)
-    }
-
-    fn change_login(
-        &mut self,
-        serial: &[u8],
-        change: impl FnOnce(&mut LoginRecord),
-    ) -> Result<(), StoreError> {
-        let Some(mut record) = read::<_, LoginRecord>(&self.logins, serial)? else {
-            return Ok(());
-        };
-        change(&mut record);
-        write(&mut self.logins, serial, &record)
     }
 }

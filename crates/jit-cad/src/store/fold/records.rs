@@ -1,0 +1,104 @@
+//! A table of records, each of which is read and decoded once in a transaction.
+
+use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use jit_ca_log::payload;
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::StoreError;
+
+/// The table, open for writing, with the records that were asked for.
+///
+/// The entries of a batch are about the same few people and requests.
+pub(super) struct Records<'t, K: redb::Key + 'static, T> {
+    table: Table<'t, K, &'static [u8]>,
+    known: RefCell<HashMap<Vec<u8>, Option<Rc<T>>>>,
+}
+
+impl<'t, K, T> Records<'t, K, T>
+where
+    K: redb::Key + 'static,
+    T: Serialize + DeserializeOwned,
+{
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        definition: TableDefinition<'_, K, &'static [u8]>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { table: transaction.open_table(definition)?, known: RefCell::default() })
+    }
+
+    /// The record at `key`.
+    pub(super) fn get<'k>(
+        &self,
+        key: impl Borrow<K::SelfType<'k>>,
+    ) -> Result<Option<Rc<T>>, StoreError> {
+        let key = key.borrow();
+        let bytes = K::as_bytes(key);
+        if let Some(known) = self.known.borrow().get(bytes.as_ref()) {
+            return Ok(known.clone());
+        }
+        let found = self.table.get(key)?;
+        let found = found.map(|found| payload::decode(found.value())).transpose()?.map(Rc::new);
+        self.known.borrow_mut().insert(bytes.as_ref().to_vec(), found.clone());
+        Ok(found)
+    }
+
+    /// Puts the record in place of any before.
+    pub(super) fn put<'k>(
+        &mut self,
+        key: impl Borrow<K::SelfType<'k>>,
+        record: T,
+    ) -> Result<(), StoreError> {
+        let key = key.borrow();
+        self.table.insert(key, payload::encode(&record)?.as_slice())?;
+        self.known.get_mut().insert(K::as_bytes(key).as_ref().to_vec(), Some(Rc::new(record)));
+        Ok(())
+    }
+
+    /// Changes the record, if there is one.
+    pub(super) fn change<'k>(
+        &mut self,
+        key: impl Borrow<K::SelfType<'k>>,
+        change: impl FnOnce(&mut T),
+    ) -> Result<(), StoreError>
+    where
+        T: Clone,
+    {
+        let key = key.borrow();
+        let Some(record) = self.get(key)? else {
+            return Ok(());
+        };
+        let mut record = T::clone(&record);
+        change(&mut record);
+        self.put(key, record)
+    }
+
+    /// Removes the record, if there is one.
+    pub(super) fn remove<'k>(
+        &mut self,
+        key: impl Borrow<K::SelfType<'k>>,
+    ) -> Result<(), StoreError> {
+        let key = key.borrow();
+        self.table.remove(key)?;
+        self.known.get_mut().insert(K::as_bytes(key).as_ref().to_vec(), None);
+        Ok(())
+    }
+}
+
+/// The record at `key`, in a transaction of whatever kind.
+pub(in crate::store) fn read<'k, K, T>(
+    table: &impl ReadableTable<K, &'static [u8]>,
+    key: impl Borrow<K::SelfType<'k>>,
+) -> Result<Option<T>, StoreError>
+where
+    K: redb::Key + 'static,
+    T: DeserializeOwned,
+{
+    let bytes = table.get(key)?;
+    Ok(bytes.map(|bytes| payload::decode(bytes.value())).transpose()?)
+}
