@@ -7,6 +7,7 @@
 //! on state that has changed.
 
 mod draft;
+mod queue;
 mod signer;
 mod tail;
 
@@ -20,17 +21,17 @@ use jit_ca_core::event::Event;
 use jit_ca_core::{ActorRef, Digest, Origin, RequestId, SubjectId, UnixTime};
 use jit_ca_log::tree::Tree;
 use jit_ca_log::{Checkpoint, Proof, Recorded, SignedCheckpoint};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use self::draft::Draft;
+use self::queue::{Entrance, Full, Manner, Queue};
 use self::signer::CheckpointSigner;
 use self::tail::Tail;
 use crate::clock::{self, Millis};
 use crate::failure::with_causes;
 use crate::store::{Clash, Reply, Rewriting, Store, StoreError};
 
-/// How many proposals wait at most; one more is told to come back.
-const QUEUE: usize = 1_024;
+pub use self::queue::Approach;
 
 /// Entries to be written together, and what they rest on.
 #[derive(Debug)]
@@ -51,8 +52,10 @@ pub struct Proposal {
     pub drop_secrets: Vec<String>,
     /// When logins were last used.
     pub last_uses: Vec<(Vec<u8>, UnixTime)>,
-    /// Before when calls that can be repeated, and uses of logins, are forgotten.
+    /// Before when uses of logins are forgotten.
     pub forget: Option<UnixTime>,
+    /// Announced when its making began, until it is handed in.
+    pub approach: Option<Approach>,
 }
 
 impl Proposal {
@@ -68,6 +71,7 @@ impl Proposal {
             drop_secrets: Vec::new(),
             last_uses: Vec::new(),
             forget: None,
+            approach: None,
         }
     }
 }
@@ -149,7 +153,7 @@ pub struct Announced {
 #[derive(Clone, Debug)]
 pub struct Sequencer {
     store: Arc<Store>,
-    jobs: mpsc::Sender<Job>,
+    entrance: Arc<Entrance>,
     announced: watch::Receiver<Arc<Announced>>,
     signer: Arc<CheckpointSigner>,
 }
@@ -193,39 +197,42 @@ impl Sequencer {
         let head = store.read()?.head()?;
         let signer = Arc::new(CheckpointSigner::new(key, origin.clone()));
         let newest = signer.sign_head(head)?;
-        let (jobs, received) = mpsc::channel(QUEUE);
+        let (entrance, queue) = Queue::new();
         let (announce, announced) = watch::channel(Arc::new(newest));
         let tail = Tail { store: Arc::clone(&store), signer: Arc::clone(&signer), head, announce };
-        thread::Builder::new().name("sequencer".into()).spawn(move || tail.run(received)).map_err(
+        thread::Builder::new().name("sequencer".into()).spawn(move || tail.run(&queue)).map_err(
             |error| StoreError::Damaged(format!("its writer can't be started: {error}")),
         )?;
-        Ok(Self { store, jobs, announced, signer })
+        Ok(Self { store, entrance: Arc::new(entrance), announced, signer })
     }
 
     /// Writes the entries, and returns once they are durable.
     ///
     /// # Errors
     /// If nothing was written. An error of the store is not among them: it ends the process.
-    pub async fn commit(&self, proposal: Proposal) -> Result<Committed, CommitError> {
+    pub async fn commit(&self, mut proposal: Proposal) -> Result<Committed, CommitError> {
+        let approach = proposal.approach.take();
         let (job, answer) = Job::write(proposal)?;
-        self.jobs.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => CommitError::Busy,
-            mpsc::error::TrySendError::Closed(_) => CommitError::Stopped,
-        })?;
+        self.entrance.push(job, Manner::Awaited).map_err(|Full| CommitError::Busy)?;
+        drop(approach);
         answer.await.map_err(|_| CommitError::Stopped)?
     }
 
     /// Has the entries written with the next batch, without waiting for it.
     pub fn commit_soon(&self, proposal: Proposal) {
-        let job = match Job::write(proposal) {
-            Ok((job, _)) => job,
-            Err(error) => return tracing::error!(error = with_causes(&error), "an entry is lost"),
-        };
-        // The queue is full of calls that wait: this one waits behind them, and nobody for it.
-        if let Err(mpsc::error::TrySendError::Full(job)) = self.jobs.try_send(job) {
-            let jobs = self.jobs.clone();
-            tokio::spawn(async move { jobs.send(job).await });
+        let pushed = Job::write(proposal).map(|(job, _)| {
+            // There is always room for what nobody waits for.
+            let _ = self.entrance.push(job, Manner::Unawaited);
+        });
+        if let Err(error) = pushed {
+            tracing::error!(error = with_causes(&error), "an entry is lost");
         }
+    }
+
+    /// Says that a proposal will be committed soon, for as long as the answer is kept: a batch that is about to begin
+    /// waits for it a little.
+    pub fn approach(&self) -> Approach {
+        self.entrance.approach()
     }
 
     /// Returns once everything that was handed in before is written.
@@ -246,7 +253,7 @@ impl Sequencer {
     ) -> Result<Result<(), StoreError>, CommitError> {
         let (done, answer) = oneshot::channel();
         let job = Job::Replace(Box::new(rewriting), done);
-        self.jobs.send(job).await.map_err(|_| CommitError::Stopped)?;
+        self.entrance.push(job, Manner::Awaited).map_err(|Full| CommitError::Busy)?;
         answer.await.map_err(|_| CommitError::Stopped)
     }
 

@@ -3,16 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use jit_ca_core::UnixTime;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::draft::Draft;
+use super::queue::Queue;
 use super::signer::CheckpointSigner;
 use super::{Announced, Batch, CommitError, Committed, Job, Proposal, Wanted};
 use crate::clock::{self, Millis};
 use crate::store::{Clash, Head, Rewriting, Store, StoreError, Tables};
 
-/// How many proposals one commit takes at most. A batch forms while the one before is being committed.
-const LARGEST_BATCH: usize = 256;
 /// How far the clock may be behind the last entry before nothing is written any more.
 const CLOCK_TOLERANCE_MS: u64 = 2_000;
 /// How old a decision may be when its entries are written.
@@ -34,23 +33,19 @@ struct Written {
 }
 
 impl Tail {
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    pub(super) fn run(mut self, queue: &Queue) {
         let _end = EndsWithTheProcess;
-        while let Some(first) = jobs.blocking_recv() {
-            let (mut batch, mut replacement) = (Vec::new(), None);
-            let mut next = Some(first);
-            while let Some(job) = next.take() {
+        while let Some(jobs) = queue.take() {
+            let (mut batch, mut replacements) = (Vec::new(), Vec::new());
+            for job in jobs {
                 match job {
                     Job::Write(wanted) => batch.push(*wanted),
-                    Job::Replace(rewriting, done) => replacement = Some((rewriting, done)),
-                }
-                if batch.len() < LARGEST_BATCH && replacement.is_none() {
-                    next = jobs.try_recv().ok();
+                    Job::Replace(rewriting, done) => replacements.push((rewriting, done)),
                 }
             }
-            let done = self.write(batch).and_then(|()| match replacement {
-                Some((rewriting, done)) => self.replace(*rewriting, done),
-                None => Ok(()),
+            let done = self.write(batch).and_then(|()| {
+                let mut replacements = replacements.into_iter();
+                replacements.try_for_each(|(rewriting, done)| self.replace(*rewriting, done))
             });
             if let Err(error) = done {
                 // Whether the commit is durable is not known. Nobody has been answered; a restart finds out.

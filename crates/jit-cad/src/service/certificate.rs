@@ -43,6 +43,7 @@ pub async fn ssh(
     idempotency_key: &str,
     key: &CallKey,
 ) -> Result<SshCertificate, Fault> {
+    let mut approach = Some(app.sequencer.approach());
     let subject_key = SubjectKey::from_openssh(&call.public_key)
         .map_err(|error| key_refused(app, caller, error))?;
     let signature =
@@ -79,7 +80,7 @@ pub async fn ssh(
         };
         let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
         let intent = Intent::new(content, issuer.1)?;
-        let proposal = ready.proposal(app, caller, key, idempotency_key, &signature, |under| {
+        let mut proposal = ready.proposal(app, caller, key, idempotency_key, &signature, |under| {
             let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
             intended(
                 issuance.id,
@@ -89,6 +90,7 @@ pub async fn ssh(
                 Some(under),
             )
         });
+        proposal.approach = approach.take();
         match app.issuer.issue(issuance, intent, issuer, proposal).await {
             Ok((signed, proof)) => return Ok(ssh_answer(&signed, ready.row.name(), &proof)),
             Err(error) => try_again(error)?,
@@ -111,6 +113,7 @@ pub async fn x509(
     idempotency_key: &str,
     key: &CallKey,
 ) -> Result<X509Certificate, Fault> {
+    let mut approach = Some(app.sequencer.approach());
     let csr = csr_der(&call.csr)?;
     let subject_key = pkcs10::public_key(&csr).map_err(|error| key_refused(app, caller, error))?;
     for _ in 0..ATTEMPTS {
@@ -139,10 +142,11 @@ pub async fn x509(
         };
         let issuer = (&app.keys.clients, &app.authorities.clients);
         let intent = Intent::new(content, issuer.1)?;
-        let proposal = ready.proposal(app, caller, key, idempotency_key, &csr, |under| {
+        let mut proposal = ready.proposal(app, caller, key, idempotency_key, &csr, |under| {
             let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
             intended(issuance.id, &intent, x509_serial(issuance.id), validity, Some(under))
         });
+        proposal.approach = approach.take();
         match app.issuer.issue(issuance, intent, issuer, proposal).await {
             Ok((signed, proof)) => return Ok(x509_answer(app, &signed, ready.row.name(), &proof)),
             Err(error) => try_again(error)?,
