@@ -18,6 +18,7 @@ mod query;
 mod record;
 mod rewrite;
 mod snapshot;
+mod tiles;
 mod write;
 
 use std::fs::OpenOptions;

@@ -38,7 +38,8 @@ impl Store {
             tree.append(leaf(index)).unwrap();
         }
         assert_eq!(tree.size(), size);
-        let changed: Vec<_> = tree.changed_tiles().map(|(id, tile)| (id, tile.to_vec())).collect();
+        let changed: Vec<_> =
+            tree.changed_tiles().map(|(id, _, tile)| (id, tile.to_vec())).collect();
         self.size = size;
         self.tiles.extend(changed.iter().cloned());
         changed.into_iter().map(|(id, tile)| (id, tile.len() / 32)).collect()

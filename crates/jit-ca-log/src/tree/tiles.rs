@@ -1,7 +1,7 @@
 //! A tree over stored tiles.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jit_ca_core::Digest;
@@ -71,7 +71,7 @@ impl<R: TileReader> TileReader for Arc<R> {
 /// tree.append(leaf_hash(b"first"))?;
 /// tree.append(leaf_hash(b"second"))?;
 /// let (root, proof) = (tree.root()?, tree.inclusion_proof(1)?);
-/// let changed: Vec<_> = tree.changed_tiles().map(|(id, bytes)| (id, bytes.to_vec())).collect();
+/// let changed: Vec<_> = tree.changed_tiles().map(|(id, _, bytes)| (id, bytes.to_vec())).collect();
 /// store.0.extend(changed);
 /// verify_inclusion(leaf_hash(b"second"), 1, 2, &proof, root)?;
 /// # Ok::<(), jit_ca_log::Error>(())
@@ -82,7 +82,8 @@ pub struct Tree<R> {
     size: u64,
     /// Tiles as they were read, with what was appended since.
     tiles: BTreeMap<TileId, Vec<u8>>,
-    changed: BTreeSet<TileId>,
+    /// Of tiles that were appended to, the length before.
+    changed: BTreeMap<TileId, usize>,
     /// Hashes of complete subtrees, by height and index, that no tile holds.
     nodes: HashMap<(u8, u64), Digest>,
 }
@@ -198,10 +199,12 @@ impl<R: TileReader> Tree<R> {
         Ok(proof)
     }
 
-    /// The tiles that appending changed, whole: what must be stored together with the new size.
-    pub fn changed_tiles(&self) -> impl Iterator<Item = (TileId, &[u8])> {
-        let tiles = self.tiles.iter().filter(|(id, _)| self.changed.contains(id));
-        tiles.map(|(id, hashes)| (*id, hashes.as_slice()))
+    /// The tiles that appending changed, whole, and from which byte on: what must be stored together
+    /// with the new size.
+    pub fn changed_tiles(&self) -> impl Iterator<Item = (TileId, usize, &[u8])> {
+        let tile =
+            |(id, from): (&TileId, &usize)| Some((*id, *from, self.tiles.get(id)?.as_slice()));
+        self.changed.iter().filter_map(tile)
     }
 
     /// The same tree, with all that it has read and computed, which reads from `reader` from now on.
@@ -261,7 +264,7 @@ impl<R: TileReader> Tree<R> {
             return Err(wrong_length(id, place, tile));
         }
         tile.extend_from_slice(hash.as_bytes());
-        self.changed.insert(id);
+        self.changed.entry(id).or_insert(place);
         Ok(())
     }
 

@@ -301,8 +301,7 @@ mod tests {
             leaves.push(tables.append(&leaf, &[0; 32], &payload, event).unwrap());
         }
         let last = Millis(events.last().unwrap().0 * 1_000);
-        tables.extend_tree(None, leaves.iter().map(Vec::as_slice), last, &store).unwrap();
-        drop(tables);
+        tables.end(None, leaves.iter().map(Vec::as_slice), last, &store).unwrap();
         write.commit().unwrap();
         store.read().unwrap()
     }

@@ -110,8 +110,7 @@ impl Tail {
         // 2. One commit: when it has returned, all of it is durable.
         let leaves = written.iter().flat_map(|written| &written.leaves).map(Vec::as_slice);
         let store = Arc::clone(&self.store);
-        let (head, tree) = tables.extend_tree(self.head, leaves, now, store)?;
-        drop(tables);
+        let (head, tree) = tables.end(self.head, leaves, now, store)?;
         transaction.commit()?;
         self.head = Some(head);
 

@@ -2,16 +2,18 @@
 
 mod admit;
 mod apply;
+mod index;
 mod records;
 
 use jit_ca_core::event::{CertificateIntended, PersonListed};
-use jit_ca_core::{ActorRef, RequestId, RoleName};
 use redb::{Table, TableDefinition, WriteTransaction};
 
+use self::index::Index;
 use self::records::Records;
 use super::StoreError;
 use super::record::{AccessRecord, LoginRecord, SubjectRecord};
 
+pub(super) use index::{INDEX, IndexKey, first_within};
 pub(super) use records::read;
 
 /// Request to [`super::AccessRecord`].
@@ -39,8 +41,6 @@ pub(super) type IssuanceRow = (Option<&'static [u8; 16]>, u64, Option<u64>);
 /// Serial of an SSH certificate to issuance. (An X.509 serial holds its issuance.)
 pub(super) const SSH_SERIALS: TableDefinition<'_, u64, &[u8; 16]> =
     TableDefinition::new("fold.ssh_serials");
-/// One byte for what is indexed, the key, and the entry's index: which entries concern what.
-pub(super) const INDEX: TableDefinition<'_, &[u8], ()> = TableDefinition::new("fold.index");
 /// Path to text: the files that bundles consist of now.
 pub(super) const FILES: TableDefinition<'_, &str, &str> = TableDefinition::new("fold.files");
 /// Pseudonym to [`jit_ca_core::event::PersonListed`]: the people that bundles consist of now.
@@ -49,28 +49,6 @@ pub(super) const PEOPLE: TableDefinition<'_, &[u8; 16], &[u8]> =
 /// The hash and the time zone of the bundle in force: one row.
 pub(super) const BUNDLE: TableDefinition<'_, (), (&[u8; 32], &str)> =
     TableDefinition::new("fold.bundle");
-
-/// What an entry is found by.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum IndexKey<'a> {
-    /// Who acted, or whom it concerns.
-    Subject(&'a ActorRef),
-    /// The request, with its grant.
-    Request(&'a RequestId),
-    /// The role.
-    Role(&'a RoleName),
-}
-
-impl IndexKey<'_> {
-    /// The bytes before the entry's index in a key of [`INDEX`]; none is the beginning of another's.
-    pub(super) fn prefix(self) -> Vec<u8> {
-        match self {
-            Self::Subject(actor) => [b"s", actor.as_bytes().as_slice()].concat(),
-            Self::Request(request) => [b"r", request.as_bytes().as_slice()].concat(),
-            Self::Role(role) => [b"o", role.as_str().as_bytes(), b"\0"].concat(),
-        }
-    }
-}
 
 /// Why entries can't be appended to the log as it is now: what they rest on has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +90,7 @@ pub(super) struct Fold<'t> {
     spent: Table<'t, &'static str, u64>,
     issuances: Table<'t, &'static [u8; 16], IssuanceRow>,
     ssh_serials: Table<'t, u64, &'static [u8; 16]>,
-    index: Table<'t, &'static [u8], ()>,
+    index: Index<'t>,
     files: Table<'t, &'static str, &'static str>,
     people: Records<'t, &'static [u8; 16], PersonListed>,
     bundle: Table<'t, (), (&'static [u8; 32], &'static str)>,
@@ -130,11 +108,16 @@ impl<'t> Fold<'t> {
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,
             ssh_serials: transaction.open_table(SSH_SERIALS)?,
-            index: transaction.open_table(INDEX)?,
+            index: Index::open(transaction)?,
             files: transaction.open_table(FILES)?,
             people: Records::open(transaction, PEOPLE)?,
             bundle: transaction.open_table(BUNDLE)?,
         })
+    }
+
+    /// Writes what is left to the end of a transaction.
+    pub(super) fn write(&mut self) -> Result<(), StoreError> {
+        self.index.write()
     }
 }
 

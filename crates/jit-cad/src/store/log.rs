@@ -6,8 +6,6 @@ use redb::TableDefinition;
 pub(super) const LEAVES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log.leaves");
 /// Index to salt (32 bytes) and payload; absent once erased.
 pub(super) const PAYLOADS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log.payloads");
-/// Level and index to the tile's hashes (C2SP tlog-tiles).
-pub(super) const TILES: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("log.tiles");
 /// The size and root of the tree, and the time of the last entry in milliseconds: one row.
 pub(super) const HEAD: TableDefinition<'_, (), (u64, &[u8; 32], u64)> =
     TableDefinition::new("log.head");

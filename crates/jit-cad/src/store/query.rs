@@ -72,20 +72,10 @@ impl Snapshot {
         loop {
             let before = candidate;
             for prefix in prefixes {
-                let from = [prefix.as_slice(), &candidate.to_be_bytes()].concat();
-                let to = [prefix.as_slice(), &end.to_be_bytes()].concat();
-                if from >= to {
-                    return Ok(None);
+                match fold::first_within(&table, prefix, candidate, end)? {
+                    Some(index) => candidate = index,
+                    None => return Ok(None),
                 }
-                let Some(row) = table.range(from.as_slice()..to.as_slice())?.next() else {
-                    return Ok(None);
-                };
-                let (key, _) = row?;
-                let damaged = || {
-                    StoreError::Damaged("its index has a row without an entry's index".to_owned())
-                };
-                let (_, index) = key.value().split_last_chunk::<8>().ok_or_else(damaged)?;
-                candidate = u64::from_be_bytes(*index);
             }
             if candidate == before {
                 return Ok((candidate < end).then_some(candidate));

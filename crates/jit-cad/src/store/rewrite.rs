@@ -127,8 +127,7 @@ impl Snapshot {
                 leaves.push(bytes);
             }
             let leaves = leaves.iter().map(Vec::as_slice);
-            copied = Some(tables.extend_tree(copied, leaves, last, self)?.0);
-            drop(tables);
+            copied = Some(tables.end(copied, leaves, last, self)?.0);
             write.commit()?;
         }
         if copied != Some(head) {

@@ -10,7 +10,7 @@ use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
-use super::{Head, Reply, StoreError, beside, fold, log};
+use super::{Head, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::Millis;
 
 /// The state as one commit left it. It neither waits for the writer nor keeps it waiting.
@@ -326,8 +326,6 @@ impl TileReader for Snapshot {
     type Error = StoreError;
 
     fn tile(&self, id: TileId) -> Result<Vec<u8>, StoreError> {
-        let table = self.transaction.open_table(log::TILES)?;
-        let tile = table.get((id.level, id.index))?;
-        Ok(tile.map(|tile| tile.value().to_vec()).unwrap_or_default())
+        tiles::read(&self.transaction.open_table(tiles::TILES)?, id)
     }
 }

@@ -4,11 +4,11 @@ use jit_ca_core::event::Event;
 use jit_ca_core::{ActorRef, Digest, RequestId, UnixTime};
 use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
 use jit_ca_log::{Leaf, entry};
-use redb::{ReadableTable as _, Table, WriteTransaction};
+use redb::{Table, WriteTransaction};
 
 use super::beside::{self, Replies, Reply};
 use super::fold::{Clash, Fold};
-use super::{StoreError, log};
+use super::{StoreError, log, tiles};
 use crate::clock::Millis;
 
 /// The end of the log: what the next checkpoint says.
@@ -55,7 +55,7 @@ impl Write {
             fold: Fold::open(transaction)?,
             leaves: transaction.open_table(log::LEAVES)?,
             payloads: transaction.open_table(log::PAYLOADS)?,
-            tiles: transaction.open_table(log::TILES)?,
+            tiles: transaction.open_table(tiles::TILES)?,
             head: transaction.open_table(log::HEAD)?,
             secrets: transaction.open_table(beside::SECRETS)?,
             last_uses: transaction.open_table(beside::LAST_USES)?,
@@ -168,13 +168,13 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Extends the tree by these leaves and moves the head on. Gives the tree with what was appended: whatever else
-    /// it is asked for, it reads from `reader`.
+    /// Ends a batch: extends the tree by its leaves, moves the head on, and writes what is left. Gives the tree with
+    /// what was appended; whatever else it is asked for, it reads from `reader`.
     ///
     /// # Errors
     /// If redb fails, or the tiles are not those of a tree of `head`'s size.
-    pub fn extend_tree<'l, R: TileReader>(
-        &mut self,
+    pub fn end<'l, R: TileReader>(
+        mut self,
         head: Option<Head>,
         leaves: impl IntoIterator<Item = &'l [u8]>,
         last: Millis,
@@ -186,10 +186,9 @@ impl Tables<'_> {
         }
         let head = Head { size: tree.size(), root: tree.root()?, last };
         let tree = tree.read_from(reader);
-        for (id, hashes) in tree.changed_tiles() {
-            self.tiles.insert((id.level, id.index), hashes)?;
-        }
+        tiles::write(&mut self.tiles, &tree)?;
         self.head.insert((), (head.size, head.root.as_bytes(), head.last.0))?;
+        self.fold.write()?;
         Ok((head, tree))
     }
 
@@ -263,7 +262,6 @@ impl TileReader for Tiles<'_> {
     type Error = StoreError;
 
     fn tile(&self, id: TileId) -> Result<Vec<u8>, StoreError> {
-        let tile = self.0.get((id.level, id.index))?;
-        Ok(tile.map(|tile| tile.value().to_vec()).unwrap_or_default())
+        tiles::read(self.0, id)
     }
 }

@@ -173,14 +173,13 @@ impl Fold<'_> {
     }
 
     fn apply_index(&mut self, leaf: &Leaf, event: Option<&Event>) -> Result<(), StoreError> {
-        let mut prefixes = Vec::with_capacity(4);
         if let Some(Event::MfaCodeMade(made)) = event
             && let Some(subject) = self.subjects.get(made.subject.to_string().as_str())?
         {
-            prefixes.push(IndexKey::Subject(&subject.actor).prefix());
+            self.index.add(IndexKey::Subject(&subject.actor), leaf.idx);
         }
         if leaf.actor != ActorRef::DAEMON {
-            prefixes.push(IndexKey::Subject(&leaf.actor).prefix());
+            self.index.add(IndexKey::Subject(&leaf.actor), leaf.idx);
         }
         let request = match leaf.ids.grant {
             Some(grant) => self
@@ -189,21 +188,16 @@ impl Fold<'_> {
                 .map(|request| RequestId::from_bytes(*request.value())),
             None => leaf.ids.request,
         };
-        if let Some(request) = request {
-            prefixes.push(IndexKey::Request(&request).prefix());
-            if let Some(record) = self.accesses.get(request.as_bytes())? {
-                prefixes.push(IndexKey::Role(&record.access.request.role).prefix());
-                let requester = record.access.request.subject.to_string();
-                if let Some(requester) = self.subjects.get(requester.as_str())?
-                    && requester.actor != leaf.actor
-                {
-                    prefixes.push(IndexKey::Subject(&requester.actor).prefix());
-                }
+        let Some(request) = request else {
+            return Ok(());
+        };
+        self.index.add(IndexKey::Request(&request), leaf.idx);
+        if let Some(record) = self.accesses.get(request.as_bytes())? {
+            self.index.add(IndexKey::Role(&record.access.request.role), leaf.idx);
+            let requester = record.access.request.subject.to_string();
+            if let Some(requester) = self.subjects.get(requester.as_str())? {
+                self.index.add(IndexKey::Subject(&requester.actor), leaf.idx);
             }
-        }
-        for mut key in prefixes {
-            key.extend(leaf.idx.to_be_bytes());
-            self.index.insert(key.as_slice(), ())?;
         }
         Ok(())
     }
