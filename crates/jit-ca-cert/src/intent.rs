@@ -31,6 +31,11 @@ pub trait Profile: Debug + PartialEq + Sized + Sealed {
     /// Joins to-be-signed bytes and signature to a certificate.
     fn finish(to_be_signed: &[u8], signature: &[u8]) -> Vec<u8>;
 
+    /// The signature of a certificate that consists of exactly these to-be-signed bytes and it; none if it is another.
+    ///
+    /// What was read as a whole with one signature need not be read again with the next: this is all that is new.
+    fn signature<'c>(certificate: &'c [u8], to_be_signed: &[u8]) -> Option<&'c [u8]>;
+
     /// Reads a certificate, checking all but its signature.
     ///
     /// # Errors
@@ -58,7 +63,10 @@ pub struct Parts<C> {
 /// # Errors
 /// If it breaks a rule of its profile, or `issuer` did not sign it.
 pub fn read<C: Profile>(certificate: &[u8], issuer: &C::Issuer) -> Result<C, Error> {
-    verified_parts(certificate, issuer).map(|parts: Parts<C>| parts.content)
+    let parts: Parts<C> = C::read(certificate, issuer).map_err(Error::Lint)?;
+    has_one_form::<C>(certificate, &parts.to_be_signed, &parts.signature)?;
+    C::issuer_key(issuer).verify(&parts.to_be_signed, &parts.signature)?;
+    Ok(parts.content)
 }
 
 /// A certificate before it is signed: to-be-signed bytes that keep every rule of the profile.
@@ -121,20 +129,18 @@ impl<C: Profile> Intent<C> {
         sha256(&self.to_be_signed)
     }
 
-    /// Accepts a finished certificate if it is this intent's: the same bytes, rightly signed, saying
-    /// the same. [`Key::sign`](crate::Key::sign) does so in all builds before a certificate leaves it.
+    /// Accepts a finished certificate if it is this intent's: the same bytes, rightly signed. Then it says the same and
+    /// keeps every rule of the profile, since these bytes were read and compared when the intent was made.
+    /// [`Key::sign`](crate::Key::sign) does so in all builds before a certificate leaves it.
     ///
     /// # Errors
     /// If it is not.
-    pub fn check(self, certificate: Vec<u8>, issuer: &C::Issuer) -> Result<Signed<C>, Error> {
-        let parts: Parts<C> = verified_parts(&certificate, issuer)?;
-        if parts.to_be_signed != self.to_be_signed {
-            return Err(Error::OtherBytes);
-        }
-        if parts.content != self.content {
-            return Err(Error::OtherContent);
-        }
-        Ok(Signed { content: self.content, certificate })
+    pub fn check(self, certificate: Vec<u8>) -> Result<Signed<C>, Error> {
+        let signature = C::signature(&certificate, &self.to_be_signed).ok_or(Error::OtherBytes)?;
+        let signature = signature.to_vec();
+        has_one_form::<C>(&certificate, &self.to_be_signed, &signature)?;
+        self.issuer.verify(&self.to_be_signed, &signature)?;
+        Ok(Signed { content: self.content, certificate, signature })
     }
 }
 
@@ -143,6 +149,7 @@ impl<C: Profile> Intent<C> {
 pub struct Signed<C> {
     content: C,
     certificate: Vec<u8>,
+    signature: Vec<u8>,
 }
 
 impl<C: Profile> Signed<C> {
@@ -156,6 +163,11 @@ impl<C: Profile> Signed<C> {
         &self.certificate
     }
 
+    /// The signature in it: ed25519's 64 bytes, or ECDSA's DER.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
     /// The SHA-256 of its bytes.
     pub fn digest(&self) -> Digest {
         sha256(&self.certificate)
@@ -167,14 +179,16 @@ impl<C: Profile> Signed<C> {
     }
 }
 
-fn verified_parts<C: Profile>(certificate: &[u8], issuer: &C::Issuer) -> Result<Parts<C>, Error> {
-    let parts = C::read(certificate, issuer).map_err(Error::Lint)?;
-    // A certificate has one form. Parsers are lenient outside of what is signed, so ask for every byte.
-    if C::finish(&parts.to_be_signed, &parts.signature) != certificate {
-        return Err(Error::Lint(Lint::Form { field: "certificate" }));
+/// A certificate has one form. Parsers are lenient outside of what is signed, so every byte is asked for.
+fn has_one_form<C: Profile>(
+    certificate: &[u8],
+    to_be_signed: &[u8],
+    signature: &[u8],
+) -> Result<(), Error> {
+    match C::finish(to_be_signed, signature) == certificate {
+        true => Ok(()),
+        false => Err(Error::Lint(Lint::Form { field: "certificate" })),
     }
-    C::issuer_key(issuer).verify(&parts.to_be_signed, &parts.signature)?;
-    Ok(parts)
 }
 
 /// As long as an ed25519 signature. No key verifies it.

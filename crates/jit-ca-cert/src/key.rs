@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use jit_ca_core::Origin;
-use jit_ca_log::{Checkpoint, LogKey, Recorded, SignedCheckpoint};
+use jit_ca_log::{Checkpoint, LogKey, LogVerifier, Recorded, SignedCheckpoint};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair,
@@ -78,21 +78,20 @@ impl<P: KeyPurpose> Key<P> {
     ///
     /// ```compile_fail,E0271
     /// use jit_ca_cert::{Intent, Key, purpose::SshHost, ssh::UserCertificate};
-    /// use jit_ca_log::{LogKey, Recorded};
+    /// use jit_ca_log::{LogVerifier, Recorded};
     ///
-    /// fn sign(host_ca: &Key<SshHost>, user: Recorded<Intent<UserCertificate>>, log: &LogKey) {
-    ///     let _ = host_ca.sign(user, host_ca.public(), log);
+    /// fn sign(host_ca: &Key<SshHost>, user: Recorded<Intent<UserCertificate>>, log: &LogVerifier) {
+    ///     let _ = host_ca.sign(user, log);
     /// }
     /// ```
     ///
     /// # Errors
     /// If the log does not prove that these bytes are recorded as an intent, the intent is for another
-    /// key or issuer, or the finished certificate does not say what the intent says.
+    /// key, or the finished certificate is not the intent's.
     pub fn sign<C: Profile<Purpose = P>>(
         &self,
         recorded: Recorded<Intent<C>>,
-        issuer: &C::Issuer,
-        log: &LogKey,
+        log: &LogVerifier,
     ) -> Result<Signed<C>, Error> {
         // 1. The log holds an intent for exactly these bytes.
         let leaf = recorded.verify(log).map_err(Error::Record)?;
@@ -104,14 +103,14 @@ impl<P: KeyPurpose> Key<P> {
             return Err(Error::OtherIntent);
         }
         // 2. They were checked to name this key as their issuer's.
-        if [intent.issuer(), C::issuer_key(issuer)] != [&self.public; 2] {
+        if *intent.issuer() != self.public {
             return Err(Error::OtherKey { purpose: P::PURPOSE });
         }
         // 3. Sign them, and no others.
         let signature = self.pair.sign(intent.to_be_signed())?;
         let certificate = C::finish(intent.to_be_signed(), &signature);
-        // 4. Read back what came out.
-        intent.check(certificate, issuer)
+        // 4. Check what came out.
+        intent.check(certificate)
     }
 }
 
@@ -228,7 +227,7 @@ mod tests {
         let kek = KeyEncryptionKey::new(Zeroizing::new([1; 32]));
         let create = || Key::<Root>::create(&kek).unwrap().0;
         let log = Key::<Log>::create(&kek).unwrap().0;
-        let log_key = log.log_key("log.test".parse().unwrap());
+        let log_key = LogVerifier::new(log.log_key("log.test".parse().unwrap()));
         let (good, other) = (create(), create());
         let corrupt =
             Key::<Root> { pair: other.pair, public: good.public.clone(), purpose: PhantomData };
@@ -239,7 +238,7 @@ mod tests {
         };
         for (key, sound) in [(&good, true), (&corrupt, false)] {
             let intent = Intent::new(content.clone(), good.public()).unwrap();
-            let found = key.sign(record(&log, intent), good.public(), &log_key);
+            let found = key.sign(record(&log, intent), &log_key);
             assert!(if sound { found.is_ok() } else { matches!(found, Err(Error::Signature)) });
         }
     }

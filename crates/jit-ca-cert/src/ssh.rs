@@ -75,6 +75,10 @@ impl Profile for UserCertificate {
         [to_be_signed, &wire::strings(&[&signature])].concat()
     }
 
+    fn signature<'c>(certificate: &'c [u8], to_be_signed: &[u8]) -> Option<&'c [u8]> {
+        read::signature(certificate.strip_prefix(to_be_signed)?).ok()
+    }
+
     fn read(certificate: &[u8], issuer: &PublicKey) -> Result<Parts<Self>, Lint> {
         read::user_certificate(certificate, issuer)
     }

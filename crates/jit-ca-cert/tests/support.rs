@@ -14,7 +14,9 @@ use jit_ca_cert::x509::{
 use jit_ca_cert::{Intent, Key, KeyEncryptionKey, Profile, Signed, SubjectKey};
 use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, Span, UnixTime, Window};
 use jit_ca_log::tree::{Frontier, leaf_hash};
-use jit_ca_log::{Checkpoint, Ids, Leaf, LogKey, Proof, Recorded, SignedCheckpoint, entry};
+use jit_ca_log::{
+    Checkpoint, Ids, Leaf, LogKey, LogVerifier, Proof, Recorded, SignedCheckpoint, entry,
+};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -107,7 +109,7 @@ pub(crate) fn sign<C: Profile + Clone>(
     log: &TestLog,
 ) -> Signed<C> {
     let intent = Intent::new(content.clone(), issuer).unwrap();
-    key.sign(log.record(intent), issuer, &log.key()).unwrap()
+    key.sign(log.record(intent), &log.verifier()).unwrap()
 }
 
 /// A log of two entries, of which the second is the one that matters.
@@ -122,6 +124,10 @@ impl TestLog {
 
     pub(crate) fn key(&self) -> LogKey {
         self.signer.log_key("log.test".parse().unwrap())
+    }
+
+    pub(crate) fn verifier(&self) -> LogVerifier {
+        LogVerifier::new(self.key())
     }
 
     pub(crate) fn record<C: Profile>(&self, intent: Intent<C>) -> Recorded<Intent<C>> {

@@ -20,6 +20,8 @@
 //! key ids, such as witnesses' cosignatures, are let alone; a line of the log's own that does not
 //! verify spoils the whole.
 
+mod verifier;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,6 +31,8 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 
 use crate::Error;
 use crate::hash::sha256_of;
+
+pub use verifier::LogVerifier;
 
 /// The size and root of a log. Its `Display` is the text that is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub mod verify;
 
 pub use archive::{Archive, ArchiveError, ArchiveWriter, Copies};
 pub use bundle::Bundle;
-pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint};
+pub use checkpoint::{Checkpoint, LogKey, LogVerifier, SignedCheckpoint};
 pub use entry::{EntryType, Ids, Leaf};
 pub use error::Error;
 pub use part::{Part, PartKind};

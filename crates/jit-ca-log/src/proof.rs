@@ -48,13 +48,18 @@ impl Proof {
     /// index or is not in the tree.
     pub fn verify(&self, key: &LogKey) -> Result<(Leaf, Checkpoint), Error> {
         let checkpoint = self.checkpoint.open(key)?;
+        Ok((self.leaf_in(&checkpoint)?, checkpoint))
+    }
+
+    /// Checks that the leaf is in the tree of `checkpoint`, the proof's own, once it is opened.
+    pub(crate) fn leaf_in(&self, checkpoint: &Checkpoint) -> Result<Leaf, Error> {
         let leaf = Leaf::decode(&self.leaf)?;
         if leaf.idx != self.index {
             return Err(Error::Index { expected: self.index, found: leaf.idx });
         }
         let (hash, size, root) = (leaf_hash(&self.leaf), checkpoint.size, checkpoint.root);
         verify_inclusion(hash, self.index, size, &self.hashes, root)?;
-        Ok((leaf, checkpoint))
+        Ok(leaf)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Error, Leaf, LogKey, Proof};
+use crate::{Error, Leaf, LogVerifier, Proof};
 
 /// A `T` of which the log holds an entry, durably.
 ///
@@ -25,7 +25,8 @@ impl<T> Recorded<T> {
         Self { value, proof: Arc::new(proof) }
     }
 
-    /// Checks the proof against the log's key and gives the leaf.
+    /// Checks the proof against the log's key and gives the leaf. Inclusion is checked each time; the checkpoint's
+    /// signature, unless the verifier knows that checkpoint.
     ///
     /// Whether the leaf is about the value is for the caller to check: the leaf's digests say what
     /// it is about.
@@ -33,8 +34,9 @@ impl<T> Recorded<T> {
     /// # Errors
     /// If the checkpoint is not signed by this key, or the leaf is not canonical, says another
     /// index or is not in the tree.
-    pub fn verify(&self, key: &LogKey) -> Result<Leaf, Error> {
-        self.proof.verify(key).map(|(leaf, _)| leaf)
+    pub fn verify(&self, log: &LogVerifier) -> Result<Leaf, Error> {
+        let checkpoint = log.open(&self.proof.checkpoint)?;
+        self.proof.leaf_in(&checkpoint)
     }
 
     /// What is recorded.
@@ -66,7 +68,7 @@ mod tests {
     use crate::tree::{Frontier, leaf_hash};
     use jit_ca_core::Digest;
 
-    use crate::{Checkpoint, Ids, SignedCheckpoint, entry};
+    use crate::{Checkpoint, Ids, LogKey, SignedCheckpoint, entry};
 
     fn leaf(idx: u64) -> Vec<u8> {
         Leaf {
@@ -114,11 +116,13 @@ mod tests {
             Recorded::assertion("intent", Proof { leaf, index, hashes, checkpoint })
         };
 
+        let verifier = LogVerifier::new(log.1.clone());
         let good = recorded(&second, 1, &proof, &checkpoint);
-        assert_eq!(good.verify(&log.1).unwrap().encode(), second);
+        assert_eq!(good.verify(&verifier).unwrap().encode(), second);
         assert_eq!(good.into_inner(), "intent");
 
-        let fault = |recorded: Recorded<_>| recorded.verify(&log.1).unwrap_err();
+        // That the verifier knows the checkpoint by now helps none of these.
+        let fault = |recorded: Recorded<_>| recorded.verify(&verifier).unwrap_err();
         assert!(matches!(
             fault(recorded(&first, 1, &proof, &checkpoint)),
             Error::Index { expected: 1, found: 0 }

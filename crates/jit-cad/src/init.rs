@@ -133,7 +133,7 @@ impl Maker<'_> {
         let validity = (issued.minus(BACKDATE), issued.plus(lifetime));
         let event = intended(issuance.id, &intent, x509_serial(issuance.id), validity, None);
         let proposal = Proposal::new(now.time(), vec![(ActorRef::DAEMON, event)]);
-        let (signed, _) = self.issuer.issue(issuance, intent, by, proposal).await?;
+        let (signed, _) = self.issuer.issue(issuance, intent, by.0, proposal).await?;
         Ok(signed)
     }
 

@@ -7,7 +7,7 @@ use jit_ca_core::event::{
     CertificateIntended, CertificateIssued, Event, IssuanceFailed, IssuedUnder, Validity,
 };
 use jit_ca_core::{ActorRef, GrantId, IssuanceId, UnixTime};
-use jit_ca_log::{LogKey, Proof, Recorded};
+use jit_ca_log::{LogKey, LogVerifier, Proof, Recorded};
 
 use crate::clock;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
@@ -55,13 +55,13 @@ pub struct PastIntent {
 #[derive(Clone, Debug)]
 pub struct Issuer {
     sequencer: Sequencer,
-    log_key: Arc<LogKey>,
+    log: Arc<LogVerifier>,
 }
 
 impl Issuer {
     /// An issuer that records its intents with this sequencer.
     pub fn new(sequencer: Sequencer, log_key: LogKey) -> Self {
-        Self { sequencer, log_key: Arc::new(log_key) }
+        Self { sequencer, log: Arc::new(LogVerifier::new(log_key)) }
     }
 
     /// Records the intent as the last of the proposal's entries, signs it, and has the outcome recorded. Gives the
@@ -74,7 +74,7 @@ impl Issuer {
         &self,
         issuance: Issuance,
         intent: Intent<C>,
-        (key, issuer): (&Key<C::Purpose>, &C::Issuer),
+        key: &Key<C::Purpose>,
         proposal: Proposal,
     ) -> Result<(Signed<C>, Arc<Proof>), IssueError> {
         // 1. The intent becomes durable, with all that it rests on checked at that moment.
@@ -82,9 +82,9 @@ impl Issuer {
         let committed = self.sequencer.commit(proposal).await?;
         // 2. The proof that it is in the log.
         let recorded = committed.recorded(nth, intent)?;
-        // 3. The key checks the proof, signs those bytes, and reads back what came out.
+        // 3. The key checks the proof, signs those bytes, and checks what came out.
         let proof = recorded.proof();
-        Ok((self.sign(issuance, recorded, key, issuer)?, proof))
+        Ok((self.sign(issuance, recorded, key)?, proof))
     }
 
     /// The certificate of an intent that was recorded before. If its outcome is in the log, it is that one to the
@@ -103,9 +103,9 @@ impl Issuer {
         if let Some(signature) = past.signature {
             let intent = recorded.into_inner();
             let certificate = C::finish(intent.to_be_signed(), &signature);
-            return Ok((intent.check(certificate, issuer)?, proof));
+            return Ok((intent.check(certificate)?, proof));
         }
-        Ok((self.sign(past.issuance, recorded, key, issuer)?, proof))
+        Ok((self.sign(past.issuance, recorded, key)?, proof))
     }
 
     fn sign<C: Profile>(
@@ -113,20 +113,13 @@ impl Issuer {
         issuance: Issuance,
         recorded: Recorded<Intent<C>>,
         key: &Key<C::Purpose>,
-        issuer: &C::Issuer,
     ) -> Result<Signed<C>, IssueError> {
         let Issuance { id, grant, actor } = issuance;
-        let signed = key.sign(recorded, issuer, &self.log_key);
+        let signed = key.sign(recorded, &self.log);
         let outcome: Event = match &signed {
             Ok(signed) => {
-                let signature =
-                    C::read(signed.as_bytes(), issuer).map(|parts| parts.signature.to_vec());
-                CertificateIssued {
-                    issuance: id,
-                    grant,
-                    signature: signature.unwrap_or_default().into(),
-                }
-                .into()
+                let signature = signed.signature().into();
+                CertificateIssued { issuance: id, grant, signature }.into()
             }
             Err(error) => IssuanceFailed { issuance: id, grant, error: error.to_string() }.into(),
         };

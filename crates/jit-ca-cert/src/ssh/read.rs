@@ -53,18 +53,9 @@ pub(super) fn user_certificate(
     }
 
     let signed_length = certificate.len() - reader.left();
-    let to_be_signed = certificate.get(..signed_length).ok_or(form("certificate"))?;
-    let mut signature = Reader::new(reader.string().ok_or(form("signature"))?);
-    if !reader.is_empty() {
-        return Err(Lint::TrailingBytes);
-    }
-    if signature.string().ok_or(form("signature"))? != SIGNATURE_TYPE {
-        return Err(Lint::SignatureAlgorithm);
-    }
-    let bytes = signature.string().ok_or(form("signature"))?;
-    if !signature.is_empty() {
-        return Err(form("signature"));
-    }
+    let (to_be_signed, rest) =
+        certificate.split_at_checked(signed_length).ok_or(form("certificate"))?;
+    let signature = signature(rest)?;
 
     let content = UserCertificate {
         key,
@@ -79,7 +70,21 @@ pub(super) fn user_certificate(
         source_addresses,
         nonce,
     };
-    Ok(Parts { content, to_be_signed: to_be_signed.to_vec(), signature: bytes.to_vec() })
+    Ok(Parts { content, to_be_signed: to_be_signed.to_vec(), signature: signature.to_vec() })
+}
+
+/// The signature in what follows the bytes that are signed.
+pub(super) fn signature(rest: &[u8]) -> Result<&[u8], Lint> {
+    let mut reader = Reader::new(rest);
+    let mut signature = Reader::new(reader.string().ok_or(form("signature"))?);
+    if !reader.is_empty() {
+        return Err(Lint::TrailingBytes);
+    }
+    if signature.string().ok_or(form("signature"))? != SIGNATURE_TYPE {
+        return Err(Lint::SignatureAlgorithm);
+    }
+    let bytes = signature.string().ok_or(form("signature"))?;
+    if signature.is_empty() { Ok(bytes) } else { Err(form("signature")) }
 }
 
 fn subject_key(algorithm: Algorithm, reader: &mut Reader<'_>) -> Result<SubjectKey, Lint> {

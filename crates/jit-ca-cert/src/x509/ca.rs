@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use jit_ca_core::{IssuanceId, Span, UnixTime};
 
-use super::read::{COMMON_NAME, Reading, root_key};
+use super::read::{COMMON_NAME, Reading, root_key, signature};
 use super::write::{self, Draft, Form};
 use crate::intent::{self, Parts, Profile, Sealed, Signed};
 use crate::purpose::{Issuing, Purpose, Root};
@@ -134,6 +134,10 @@ impl Profile for RootCertificate {
         write::finish(Purpose::Root.algorithm(), to_be_signed, signature)
     }
 
+    fn signature<'c>(certificate: &'c [u8], to_be_signed: &[u8]) -> Option<&'c [u8]> {
+        signature(certificate, to_be_signed, Purpose::Root.algorithm())
+    }
+
     fn read(certificate: &[u8], issuer: &PublicKey) -> Result<Parts<Self>, Lint> {
         let mut reading = Reading::new(certificate, Purpose::Root.algorithm())?;
         let [common_name] = reading.subject([COMMON_NAME])?;
@@ -177,6 +181,10 @@ impl<P: Issuing> Profile for IssuingCertificate<P> {
 
     fn finish(to_be_signed: &[u8], signature: &[u8]) -> Vec<u8> {
         write::finish(Purpose::Root.algorithm(), to_be_signed, signature)
+    }
+
+    fn signature<'c>(certificate: &'c [u8], to_be_signed: &[u8]) -> Option<&'c [u8]> {
+        signature(certificate, to_be_signed, Purpose::Root.algorithm())
     }
 
     fn read(certificate: &[u8], issuer: &CaCertificate<Root>) -> Result<Parts<Self>, Lint> {

@@ -120,6 +120,10 @@ macro_rules! leaf {
                 write::finish(<$ca>::PURPOSE.algorithm(), to_be_signed, signature)
             }
 
+            fn signature<'c>(certificate: &'c [u8], to_be_signed: &[u8]) -> Option<&'c [u8]> {
+                super::read::signature(certificate, to_be_signed, <$ca>::PURPOSE.algorithm())
+            }
+
             fn read(certificate: &[u8], issuer: &Self::Issuer) -> Result<Parts<Self>, Lint> {
                 read(certificate, issuer)
             }

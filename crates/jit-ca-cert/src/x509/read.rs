@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jit_ca_core::time::WindowError;
 use jit_ca_core::{IssuanceId, Span, UnixTime, Window};
-use x509_parser::asn1_rs::Tag;
+use x509_parser::asn1_rs::{Any, Tag};
 use x509_parser::certificate::X509CertificateParser;
 use x509_parser::extensions::{GeneralName, SubjectAlternativeName};
 use x509_parser::nom::Parser as _;
@@ -202,6 +202,26 @@ impl<'c> Reading<'c> {
         }
         let to_be_signed = self.certificate.tbs_certificate.as_ref().to_vec();
         Ok(Parts { content, to_be_signed, signature: signature.data.to_vec() })
+    }
+}
+
+/// The signature of a certificate of exactly these to-be-signed bytes, by a key of `algorithm` (RFC 5280 4.1.1).
+pub(super) fn signature<'c>(
+    certificate: &'c [u8],
+    to_be_signed: &[u8],
+    algorithm: Algorithm,
+) -> Option<&'c [u8]> {
+    let (after, whole) = Any::from_der(certificate).ok()?;
+    let rest = whole.data.strip_prefix(to_be_signed)?;
+    let (rest, found) = AlgorithmIdentifier::from_der(rest).ok()?;
+    let (rest, bits) = Any::from_der(rest).ok()?;
+    let tags = (whole.tag(), bits.tag()) == (Tag::Sequence, Tag::BitString);
+    match bits.data {
+        // No unused bits (X.690 8.6.2.2).
+        [0, signature @ ..] if tags && names(&found, algorithm) => {
+            (after.is_empty() && rest.is_empty()).then_some(signature)
+        }
+        _ => None,
     }
 }
 

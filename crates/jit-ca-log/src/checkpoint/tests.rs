@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use signed_note::{Note, StandardVerifier, VerifierList};
 
+use super::verifier::REMEMBERED;
 use super::*;
 use crate::tree::empty_root;
 
@@ -186,4 +189,34 @@ fn log_keys_survive_their_text() {
     ] {
         assert!(wrong.parse::<LogKey>().is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn a_verifier_knows_what_it_has_checked_and_nothing_like_it() {
+    let (pair, key) = signer(1, ORIGIN);
+    let (other_pair, other_key) = signer(2, ORIGIN);
+    let signed = |size, pair: &Ed25519KeyPair| -> SignedCheckpoint {
+        let text = Checkpoint { size, ..checkpoint() }.to_string();
+        format!("{text}\n{}", line(ORIGIN, key.id(), &sign(pair, &text))).parse().unwrap()
+    };
+    let verifier = LogVerifier::new(key.clone());
+    let first = verifier.open(&signed(1, &pair)).unwrap();
+    assert_eq!(*first, Checkpoint { size: 1, ..checkpoint() });
+    assert!(Arc::ptr_eq(&first, &verifier.open(&signed(1, &pair)).unwrap()), "checked once");
+
+    // The same text with another signature; one that did not hold the first time.
+    for _ in 0..2 {
+        assert!(matches!(verifier.open(&signed(1, &other_pair)), Err(Error::Signature)));
+        assert!(matches!(verifier.open(&signed(2, &other_pair)), Err(Error::Signature)));
+    }
+    // What one key's verifier knows is nothing to another's.
+    let other = LogVerifier::new(other_key);
+    assert!(matches!(other.open(&signed(1, &pair)), Err(Error::Unsigned(_))));
+
+    // It forgets the oldest, and each is what it says all the same.
+    for size in 2..20 {
+        assert_eq!(verifier.open(&signed(size, &pair)).unwrap().size, size);
+        assert!(verifier.known.lock().unwrap().len() <= REMEMBERED);
+    }
+    assert!(!Arc::ptr_eq(&first, &verifier.open(&signed(1, &pair)).unwrap()));
 }

@@ -91,7 +91,7 @@ pub async fn ssh(
             )
         });
         proposal.approach = approach.take();
-        match app.issuer.issue(issuance, intent, issuer, proposal).await {
+        match app.issuer.issue(issuance, intent, issuer.0, proposal).await {
             Ok((signed, proof)) => return Ok(ssh_answer(&signed, ready.row.name(), &proof)),
             Err(error) => try_again(error)?,
         }
@@ -147,7 +147,7 @@ pub async fn x509(
             intended(issuance.id, &intent, x509_serial(issuance.id), validity, Some(under))
         });
         proposal.approach = approach.take();
-        match app.issuer.issue(issuance, intent, issuer, proposal).await {
+        match app.issuer.issue(issuance, intent, issuer.0, proposal).await {
             Ok((signed, proof)) => return Ok(x509_answer(app, &signed, ready.row.name(), &proof)),
             Err(error) => try_again(error)?,
         }

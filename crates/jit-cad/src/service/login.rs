@@ -123,7 +123,7 @@ pub async fn log_in(
         resource,
         at: now.time(),
     });
-    match app.issuer.issue(issuance, intent, issuer, proposal).await {
+    match app.issuer.issue(issuance, intent, issuer.0, proposal).await {
         Ok((signed, _)) => {
             app.failed_addresses.succeeded(&address);
             app.failed_codes.succeeded(&person.id);
