@@ -3,13 +3,13 @@
 //! ```text
 //! content ── Intent::new ──> Intent (final to-be-signed bytes, made without a private key, linted)
 //!         ── the log ──────> Recorded<Intent> (the bytes' hash is in the log, with its proof)
-//!         ── Key::sign ────> Signed (those bytes and no others; read back and compared)
+//!         ── Key::sign ────> Signed (those bytes and no others, with a signature that verifies)
 //! ```
 //!
 //! A *content* says what one certificate is to say, in checked values: [`ssh::UserCertificate`],
 //! [`x509::ClientCertificate`] and so on. Each is written by one library (ssh-key, rcgen) and read
-//! back by code that shares nothing with it (ours, x509-parser), before the log sees the bytes and
-//! again after they are signed. Everything a CA key ever signs goes this way, the CA's own
+//! back by code that shares nothing with it (ours, x509-parser), before the log sees the bytes;
+//! after they are signed, what is new is read and verified. Everything a CA key ever signs goes this way, the CA's own
 //! certificates included; only the log's key signs something else, which is checkpoints.
 //!
 //! It performs no I/O, cannot tell the time, and knows no store and no network. What it draws

@@ -46,7 +46,7 @@ mod hundred_rules {
             writeln!(
                 rules,
                 "@id(\"general-{number}\") forbid (principal, action in [Action::\"request\", \
-                 Action::\"issue\"], resource is Role) when {{ context.mfa_age > duration(\"9h\") \
+                 Action::\"issue\"], resource is Role) when {{ context has mfa_age && context.mfa_age > duration(\"9h\") \
                  || context.source_address.isInRange(ip(\"203.0.113.{number}/32\")) }};"
             )
             .unwrap();

@@ -78,8 +78,8 @@ impl Bundle {
 
     /// How many rules a decision on the action and the role looks at, out of all there are.
     pub fn rules_looked_at(&self, action: Action, role: Option<&RoleName>) -> usize {
-        let slice = self.engine.slice(action, role);
-        slice.map_or(0, cedar_policy::PolicySet::num_of_policies)
+        let rules = self.engine.rules(action, role);
+        rules.map_or(0, cedar_policy::PolicySet::num_of_policies)
     }
 
     pub(crate) fn members<'a>(

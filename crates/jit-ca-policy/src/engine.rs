@@ -1,5 +1,8 @@
 //! Asking Cedar: facts become its entities and context, and only the rules that could apply are looked at.
 
+mod expressions;
+mod needs;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
@@ -11,6 +14,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jit_ca_core::{Action, Facts, Hosts, RoleName};
 
+use self::expressions::{Expressions, Literal};
+use self::needs::Needs;
 use crate::rule::Rule;
 use crate::{Person, Role};
 
@@ -39,8 +44,21 @@ pub(crate) fn concerns_a_role(action: Action) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     vocabulary: Vocabulary,
-    slices: HashMap<(Action, Option<RoleName>), PolicySet>,
+    slices: HashMap<(Action, Option<RoleName>), Slice>,
+    expressions: Expressions,
     descriptions: BTreeMap<String, String>,
+}
+
+/// What all questions about one action and role have in common, worked out once.
+#[derive(Clone, Debug)]
+struct Slice {
+    action: EntityUid,
+    resource: EntityUid,
+    /// The action and the role, as rules see them.
+    entities: Vec<Entity>,
+    rules: PolicySet,
+    /// What of the context the rules look at; nothing else is told to them.
+    needs: Needs,
 }
 
 /// What is asked, with the names of the facts looked up.
@@ -70,6 +88,10 @@ impl Engine {
         rules: &BTreeMap<String, Rule>,
         roles: impl Iterator<Item = &'a RoleName>,
     ) -> Result<Self, Unasked> {
+        let needs = |rule: &Rule| Needs::of(&rule.policy);
+        let rules: Vec<(&Rule, Needs)> =
+            rules.values().map(|rule| Ok((rule, needs(rule)?))).collect::<Result<_, Unasked>>()?;
+        let actions = vocabulary.schema.action_entities()?;
         let mut slices = HashMap::new();
         let roles: Vec<&RoleName> = roles.collect();
         for action in ACTIONS {
@@ -79,19 +101,24 @@ impl Engine {
                 vec![None]
             };
             for role in keys {
-                let slice = vocabulary.slice(rules, action, role)?;
+                let slice = vocabulary.slice(&rules, &actions, action, role)?;
                 slices.insert((action, role.cloned()), slice);
             }
         }
-        let descriptions = rules.iter().filter_map(|(id, rule)| {
+        let descriptions = rules.iter().filter_map(|(rule, _)| {
             let description = rule.policy.annotation("description")?;
-            Some((id.clone(), description.to_owned()))
+            Some((rule.policy.id().to_string(), description.to_owned()))
         });
-        Ok(Self { vocabulary, slices, descriptions: descriptions.collect() })
+        let (descriptions, expressions) = (descriptions.collect(), Expressions::default());
+        Ok(Self { vocabulary, slices, expressions, descriptions })
     }
 
     /// The rules that a decision on the action and the role looks at.
-    pub(crate) fn slice(&self, action: Action, role: Option<&RoleName>) -> Option<&PolicySet> {
+    pub(crate) fn rules(&self, action: Action, role: Option<&RoleName>) -> Option<&PolicySet> {
+        self.slice(action, role).map(|slice| &slice.rules)
+    }
+
+    fn slice(&self, action: Action, role: Option<&RoleName>) -> Option<&Slice> {
         self.slices.get(&(action, role.cloned()))
     }
 
@@ -101,12 +128,107 @@ impl Engine {
     }
 
     /// # Errors
-    /// If the facts don't fit the schema, which no facts of a [`Question`] do.
+    /// If Cedar can't be told the facts, which no facts of a [`Question`] do.
     pub(crate) fn ask(&self, question: &Question<'_>) -> Result<Answer, Unasked> {
         let role = question.role.map(|role| &role.name);
         let slice = self.slice(question.facts.action, role);
         let slice = slice.ok_or("there are no rules for this action and role")?;
-        self.vocabulary.ask(question, slice)
+        let context = self.context(question, &slice.needs)?;
+        let request = self.request(question, slice, context, None)?;
+        let entities = self.entities(question, slice)?;
+        let response = Authorizer::new().is_authorized(&request, &slice.rules, &entities);
+
+        let mut answer = Answer::default();
+        for error in response.diagnostics().errors() {
+            let AuthorizationError::PolicyEvaluationError(error) = error;
+            let id: &str = error.policy_id().as_ref();
+            let text = error.inner().to_string();
+            answer.errors.insert(id.to_owned(), text);
+        }
+        // Cedar gives the permits of an allow, or the forbids of a deny.
+        for id in response.diagnostics().reason() {
+            let name: &str = id.as_ref();
+            match slice.rules.policy(id).map(cedar_policy::Policy::effect) {
+                Some(Effect::Permit) => answer.permits.insert(name.to_owned()),
+                _ => answer.forbids.insert(name.to_owned()),
+            };
+        }
+        Ok(answer)
+    }
+
+    /// Without a schema it is taken as it is: that all questions fit it is known from their types, and by a test.
+    fn request(
+        &self,
+        question: &Question<'_>,
+        slice: &Slice,
+        context: Context,
+        schema: Option<&Schema>,
+    ) -> Result<Request, Unasked> {
+        let person = self.vocabulary.person(question.subject);
+        let (action, resource) = (slice.action.clone(), slice.resource.clone());
+        Ok(Request::new(person, action, resource, context, schema)?)
+    }
+
+    /// The few entities that the question is about, and not the whole company.
+    fn entities(&self, question: &Question<'_>, slice: &Slice) -> Result<Entities, Unasked> {
+        let mut entities = slice.entities.clone();
+        entities.push(self.vocabulary.person_entity(question.subject));
+        if question.requester.id != question.subject.id {
+            entities.push(self.vocabulary.person_entity(question.requester));
+        }
+        Ok(Entities::from_entities(entities, None)?)
+    }
+
+    fn context(&self, question: &Question<'_>, needs: &Needs) -> Result<Context, Unasked> {
+        let Question { facts, role, requester, zone, .. } = question;
+        let literal = |literal| self.expressions.get(literal);
+        let mut context = Vec::new();
+        let mut tell = |name: &str, value: &dyn Fn() -> RestrictedExpression| {
+            if needs.has(name) {
+                context.push((name.to_owned(), value()));
+            }
+        };
+        tell("now", &|| literal(Literal::Time(facts.now)));
+        if needs.has("weekday") || needs.has("minute") {
+            let local = Timestamp::from_second(facts.now.secs().try_into()?)
+                .map_err(|error| error.to_string())?
+                .to_zoned((*zone).clone())
+                .datetime();
+            let minute = i64::from(local.hour()) * 60 + i64::from(local.minute());
+            let weekday = local.weekday().to_monday_one_offset().into();
+            tell("weekday", &|| RestrictedExpression::new_long(weekday));
+            tell("minute", &|| RestrictedExpression::new_long(minute));
+        }
+        tell("source_address", &|| literal(Literal::Address(facts.address.to_canonical())));
+        tell("mfa", &|| RestrictedExpression::new_bool(facts.mfa_at.is_some()));
+        if let Some(at) = facts.mfa_at {
+            tell("mfa_age", &|| literal(Literal::Duration(facts.now.since(at))));
+        }
+        if let Some(role) = role {
+            let string = |text: &dyn ToString| RestrictedExpression::new_string(text.to_string());
+            let set = |hosts: Vec<String>| {
+                RestrictedExpression::new_set(
+                    hosts.into_iter().map(RestrictedExpression::new_string),
+                )
+            };
+            tell("hosts", &|| match &facts.hosts {
+                None | Some(Hosts::All) => {
+                    set(role.hosts().iter().map(ToString::to_string).collect())
+                }
+                Some(Hosts::Named(hosts)) => set(hosts.iter().map(ToString::to_string).collect()),
+            });
+            let duration = facts.duration.unwrap_or(role.default);
+            tell("duration", &|| literal(Literal::Duration(duration)));
+            tell("reason", &|| facts.reason.as_ref().map_or_else(|| string(&""), |r| string(r)));
+            if let Some(ticket) = &facts.ticket {
+                tell("ticket", &|| string(ticket));
+            }
+        }
+        if facts.action == Action::Approve {
+            let requester = || self.vocabulary.person(requester);
+            tell("requester", &|| RestrictedExpression::new_entity_uid(requester()));
+        }
+        Ok(Context::from_pairs(context)?)
     }
 }
 
@@ -144,12 +266,13 @@ impl Vocabulary {
     /// that leaving them out changes neither the outcome nor the errors.
     fn slice(
         &self,
-        rules: &BTreeMap<String, Rule>,
+        rules: &[(&Rule, Needs)],
+        actions: &Entities,
         action: Action,
         role: Option<&RoleName>,
-    ) -> Result<PolicySet, Unasked> {
+    ) -> Result<Slice, Unasked> {
         let (action, resource) = (self.action(action), self.resource(role));
-        let within = |rule: &&Rule| {
+        let within = |rule: &Rule| {
             let action_within = match rule.policy.action_constraint() {
                 ActionConstraint::Any => true,
                 ActionConstraint::In(actions) => actions.contains(&action),
@@ -165,107 +288,25 @@ impl Vocabulary {
             };
             action_within && resource_within
         };
-        let mut slice = PolicySet::new();
-        for rule in rules.values().filter(within) {
+        let (mut slice, mut needs) = (PolicySet::new(), Needs::default());
+        for (rule, own) in rules.iter().filter(|(rule, _)| within(rule)) {
             slice.add(rule.policy.clone())?;
+            needs.join(own);
         }
-        Ok(slice)
-    }
-
-    fn ask(&self, question: &Question<'_>, rules: &PolicySet) -> Result<Answer, Unasked> {
-        let resource = self.resource(question.role.map(|role| &role.name));
-        let request = Request::new(
-            self.person(question.subject),
-            self.action(question.facts.action),
-            resource.clone(),
-            Context::from_pairs(self.context(question)?)?,
-            Some(&self.schema),
-        )?;
-        let response = Authorizer::new().is_authorized(&request, rules, &self.entities(question)?);
-
-        let mut answer = Answer::default();
-        for error in response.diagnostics().errors() {
-            let AuthorizationError::PolicyEvaluationError(error) = error;
-            let id: &str = error.policy_id().as_ref();
-            let text = error.inner().to_string();
-            answer.errors.insert(id.to_owned(), text);
-        }
-        // Cedar gives the permits of an allow, or the forbids of a deny.
-        for id in response.diagnostics().reason() {
-            let name: &str = id.as_ref();
-            match rules.policy(id).map(cedar_policy::Policy::effect) {
-                Some(Effect::Permit) => answer.permits.insert(name.to_owned()),
-                _ => answer.forbids.insert(name.to_owned()),
-            };
-        }
-        Ok(answer)
-    }
-
-    /// The few entities that the question is about, and not the whole company.
-    fn entities(&self, question: &Question<'_>) -> Result<Entities, Unasked> {
-        let mut entities = vec![self.person_entity(question.subject)];
-        if question.requester.id != question.subject.id {
-            entities.push(self.person_entity(question.requester));
-        }
-        if let Some(role) = question.role {
-            let name = RestrictedExpression::new_string(role.name.to_string());
+        let mut entities: Vec<Entity> = actions.get(&action).cloned().into_iter().collect();
+        if let Some(role) = role {
+            let name = RestrictedExpression::new_string(role.to_string());
             let attributes = HashMap::from([("name".to_owned(), name)]);
-            let uid = self.resource(Some(&role.name));
-            entities.push(Entity::new(uid, attributes, HashSet::new())?);
+            entities.push(Entity::new(resource.clone(), attributes, HashSet::new())?);
         }
-        Ok(Entities::from_entities(entities, Some(&self.schema))?)
+        Entities::from_entities(entities.clone(), Some(&self.schema))?;
+        Ok(Slice { action, resource, entities, rules: slice, needs })
     }
 
     fn person_entity(&self, person: &Person) -> Entity {
         let groups = person.groups.iter();
         let groups = groups.map(|group| uid(&self.group, group.as_str()));
         Entity::new_no_attrs(self.person(person), groups.collect())
-    }
-
-    fn context(
-        &self,
-        question: &Question<'_>,
-    ) -> Result<Vec<(String, RestrictedExpression)>, Unasked> {
-        let facts = question.facts;
-        let local = Timestamp::from_second(facts.now.secs().try_into()?)
-            .map_err(|error| error.to_string())?
-            .to_zoned(question.zone.clone())
-            .datetime();
-        let minute = i64::from(local.hour()) * 60 + i64::from(local.minute());
-        let weekday = local.weekday().to_monday_one_offset().into();
-        let address = facts.address.to_canonical().to_string();
-        let mut context = vec![
-            ("now", RestrictedExpression::new_datetime(facts.now.to_string())),
-            ("weekday", RestrictedExpression::new_long(weekday)),
-            ("minute", RestrictedExpression::new_long(minute)),
-            ("source_address", RestrictedExpression::new_ip(address)),
-            ("mfa", RestrictedExpression::new_bool(facts.mfa_at.is_some())),
-        ];
-        if let Some(at) = facts.mfa_at {
-            context.push(("mfa_age", seconds(facts.now.since(at))));
-        }
-        if let Some(role) = question.role {
-            let hosts: Vec<String> = match &facts.hosts {
-                None | Some(Hosts::All) => role.hosts().iter().map(ToString::to_string).collect(),
-                Some(Hosts::Named(hosts)) => hosts.iter().map(ToString::to_string).collect(),
-            };
-            let hosts = hosts.into_iter().map(RestrictedExpression::new_string);
-            let reason = facts.reason.as_ref().map_or("", |reason| reason.as_str());
-            let reason = RestrictedExpression::new_string(reason.to_owned());
-            context.push(("hosts", RestrictedExpression::new_set(hosts)));
-            context.push(("duration", seconds(facts.duration.unwrap_or(role.default))));
-            context.push(("reason", reason));
-            if let Some(ticket) = &facts.ticket {
-                let ticket = RestrictedExpression::new_string(ticket.to_string());
-                context.push(("ticket", ticket));
-            }
-        }
-        if facts.action == Action::Approve {
-            let requester = self.person(question.requester);
-            context.push(("requester", RestrictedExpression::new_entity_uid(requester)));
-        }
-        let named = context.into_iter();
-        Ok(named.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     fn person(&self, person: &Person) -> EntityUid {
@@ -288,6 +329,5 @@ fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
-fn seconds(span: jit_ca_core::Span) -> RestrictedExpression {
-    RestrictedExpression::new_duration(format!("{}s", span.secs()))
-}
+#[cfg(test)]
+mod tests;

@@ -26,11 +26,6 @@ impl LogVerifier {
         Self { key, known: Mutex::default() }
     }
 
-    /// The log's key.
-    pub fn key(&self) -> &LogKey {
-        &self.key
-    }
-
     /// As [`SignedCheckpoint::open`].
     ///
     /// # Errors

@@ -11,4 +11,6 @@ mod engine;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod sample;
