@@ -19,7 +19,7 @@ use jit_ca_core::{
     RequestId, Span, UnixTime, Window,
 };
 use jit_ca_log::tree::{Tree, verify_consistency};
-use jit_ca_log::{Checkpoint, LogKey};
+use jit_ca_log::{Checkpoint, LogKey, LogVerifier};
 use zeroize::Zeroizing;
 
 mod erasure;
@@ -89,7 +89,8 @@ async fn many_at_once_stand_one_after_the_other_under_consistent_checkpoints() {
             let committed =
                 sequencer.commit(Proposal::new(clock::now(), vec![(ALICE, event)])).await.unwrap();
             let recorded = committed.recorded(0, ()).unwrap();
-            assert_eq!(recorded.verify(&log_key).unwrap().entry_type.as_str(), "issue.intent");
+            let leaf = recorded.verify(&LogVerifier::new(log_key.clone())).unwrap();
+            assert_eq!(leaf.entry_type.as_str(), "issue.intent");
             seen.lock().unwrap().push(recorded.proof().checkpoint.open(&log_key).unwrap());
             recorded.index()
         })
