@@ -1,37 +1,33 @@
 //! The API: TLS, routes, and the one place that knows status codes.
 
 mod call;
+mod calls;
+mod connection;
+mod connections;
 mod grants;
 mod health;
 mod log;
 mod login;
 mod openapi;
+mod paced;
 mod problem;
 mod requests;
 mod roles;
+mod room;
 mod server;
 mod tiles;
 mod tls;
 mod trust;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
-use axum::http::StatusCode;
 use axum::routing::{self, MethodRouter};
-use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
 
 pub use server::Server;
-
-/// The largest body of a call.
-const LARGEST_BODY: usize = 64 * 1024;
-/// The longest that a call may take; the longest wait of a long poll and some more.
-const LONGEST_CALL: Duration = Duration::from_secs(jit_ca_api::LONGEST_WAIT + 15);
 
 /// The API: its calls, and what is answered to others.
 fn router(app: Arc<App>) -> Router {
@@ -40,8 +36,6 @@ fn router(app: Arc<App>) -> Router {
         .fold(Router::new(), |router, call| router.route(call.path, call.route))
         .fallback(problem::no_such_call)
         .method_not_allowed_fallback(problem::no_such_method)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_CALL))
         .with_state(app)
 }
 

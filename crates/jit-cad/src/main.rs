@@ -31,7 +31,8 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("JIT_CAD_LOG")
-                .unwrap_or_else(|_| "info".into()),
+                // What h2 warns of is what others do to it: nobody is to fill our log.
+                .unwrap_or_else(|_| "info,h2=error".into()),
         );
     logging.init();
     let runtime = match tokio::runtime::Runtime::new() {

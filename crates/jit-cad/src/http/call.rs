@@ -32,9 +32,13 @@ impl FromRequestParts<Arc<App>> for Peer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Response> {
-        let peer = parts.extensions.get::<Self>().cloned();
-        peer.ok_or_else(|| Fault::Internal("a call without a connection".into()).into_response())
+        peer(parts).map(|peer| Self::clone(peer)).map_err(IntoResponse::into_response)
     }
+}
+
+fn peer(parts: &Parts) -> Result<&Arc<Peer>, Fault> {
+    let peer = parts.extensions.get::<Arc<Peer>>();
+    peer.ok_or_else(|| Fault::Internal("a call without a connection".into()))
 }
 
 /// A caller with an open login, of whatever kind.
@@ -45,8 +49,8 @@ impl FromRequestParts<Arc<App>> for LoggedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let peer = Peer::from_request_parts(parts, app).await?;
-        identify(app, &peer).map(Self).map_err(IntoResponse::into_response)
+        let caller = peer(parts).and_then(|peer| identify(app, peer));
+        caller.map(Self).map_err(IntoResponse::into_response)
     }
 }
 

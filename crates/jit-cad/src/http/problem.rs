@@ -88,9 +88,37 @@ pub(super) fn too_large() -> Response {
     Told::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too-large",
-        "the body is larger than 64 KiB",
+        "the body is larger than 64 KiB, or than 16 KiB in a call without a login",
         "nothing that can be asked for needs as much",
     )
+    .into_response()
+}
+
+/// One call more than a login may have under way.
+pub(super) fn too_many_calls() -> Response {
+    Told {
+        retry_after: Some(1),
+        ..Told::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-calls",
+            "too many calls of this login are under way",
+            "wait for their answers, then try again",
+        )
+    }
+    .into_response()
+}
+
+/// A call whose answer did not come in time. What it asked for may still be done.
+pub(super) fn took_too_long() -> Response {
+    Told {
+        retry_after: Some(1),
+        ..Told::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "took-too-long",
+            "the call took too long",
+            "try again with the same idempotency key",
+        )
+    }
     .into_response()
 }
 
