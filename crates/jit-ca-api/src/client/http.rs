@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jit_ca_core::Digest;
+use ring::rand::SecureRandom as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
@@ -24,6 +25,11 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 const LARGEST_ANSWER: u64 = 128 * 1024 * 1024;
 /// The pauses before a call is repeated: long enough for a daemon to start again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1_000)];
+
+/// How often a call is made again because the CA has no time for it now, as it asks (RFC 9110, section 10.2.3), and
+/// the longest that it may ask to wait.
+const MOST_WAITS: usize = 3;
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub(super) struct Http {
@@ -140,17 +146,25 @@ impl Http {
         })
     }
 
-    /// Calls until there is an answer, or until the way there has failed thrice. That is safe for
-    /// every call: a GET changes nothing, and a POST has its idempotency key.
+    /// Calls until there is an answer, or until the way there has failed thrice, or the CA has been too
+    /// busy four times. That is safe for every call: a GET changes nothing, and a POST has its
+    /// idempotency key.
     fn repeated(
         &self,
         url: &str,
         call: impl Fn() -> Result<Response<ureq::Body>, ureq::Error>,
     ) -> Result<Answer, Error> {
         let mut pauses = PAUSES.iter();
+        let mut waits = 0..MOST_WAITS;
         loop {
             let failure = match call().and_then(Answer::receive) {
-                Ok(answer) => return answer.or_problem(url),
+                Ok(answer) => match answer.wait.filter(|_| waits.next().is_some()) {
+                    Some(wait) => {
+                        std::thread::sleep(spread(wait)?);
+                        continue;
+                    }
+                    None => return answer.or_problem(url),
+                },
                 Err(failure) => failure,
             };
             let again = matches!(failure, ureq::Error::Io(_) | ureq::Error::ConnectionFailed);
@@ -192,6 +206,8 @@ impl std::fmt::Debug for Http {
 
 struct Answer {
     status: u16,
+    /// How long to wait before the call is made again, if that is all that is wrong with it.
+    wait: Option<Duration>,
     is_problem: bool,
     body: Vec<u8>,
 }
@@ -203,8 +219,11 @@ impl Answer {
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
         let status = response.status().as_u16();
+        let wait = response.headers().get(header::RETRY_AFTER).filter(|_| status == 503);
+        let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+        let wait = wait.filter(|wait| *wait <= LONGEST_WAIT);
         let body = response.body_mut().with_config().limit(LARGEST_ANSWER);
-        Ok(Self { status, is_problem, body: body.read_to_vec()? })
+        Ok(Self { status, wait, is_problem, body: body.read_to_vec()? })
     }
 
     fn or_problem(self, url: &str) -> Result<Self, Error> {
@@ -220,6 +239,13 @@ impl Answer {
             source: "it is neither an answer nor a problem".into(),
         })
     }
+}
+
+/// As long, and up to half as long again: so that those who were sent away together don't come back together.
+fn spread(wait: Duration) -> Result<Duration, Error> {
+    let mut byte = [0];
+    ring::rand::SystemRandom::new().fill(&mut byte).map_err(|_| Error::Randomness)?;
+    Ok(wait + wait * u32::from(byte[0]) / 512)
 }
 
 fn read<T: DeserializeOwned>(url: &str, answer: &Answer) -> Result<T, Error> {

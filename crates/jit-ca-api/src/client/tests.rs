@@ -180,6 +180,39 @@ fn a_post_whose_answer_is_lost_is_repeated_with_its_key() {
     }
 }
 
+/// What a CA answers that has too much to do.
+fn busy(wait: u64) -> Option<String> {
+    let problem =
+        r#"{"type":"urn:jit-ca:problem:busy","title":"t","status":503,"detail":"d","code":"busy"}"#;
+    let status = format!("503 Service Unavailable\r\nretry-after: {wait}");
+    answer(&status, "application/problem+json", problem)
+}
+
+#[test]
+fn a_busy_ca_is_asked_again_when_it_says_and_not_for_ever() {
+    let ca = TestCa::new("127.0.0.1");
+    let client =
+        |port| Client::new(&format!("https://127.0.0.1:{port}"), &ca.root(), None).unwrap();
+    let key = IdempotencyKey::random().unwrap();
+    let done = answer("204 No Content", "application/json", "");
+    let (port, asked) = ca.serve(vec![busy(1), busy(0), done.clone()], false);
+    let begun = std::time::Instant::now();
+    client(port).logout(&key).unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    let header = format!("idempotency-key: {}", key.as_str());
+    assert_eq!(asked.iter().filter(|asked| asked.contains(&header)).count(), 3);
+
+    let refused = |answers| {
+        let (port, asked) = ca.serve(answers, false);
+        let error = client(port).logout(&key).unwrap_err();
+        assert!(matches!(&error, Error::Problem(problem) if problem.code == "busy"), "{error:?}");
+        asked.iter().count()
+    };
+    assert_eq!(refused(vec![busy(0); 4]), 4);
+    // An hour is too long to wait for.
+    assert_eq!(refused(vec![busy(3_600)]), 1);
+}
+
 #[test]
 fn refusals_and_nonsense_are_told_apart() {
     let ca = TestCa::new("127.0.0.1");
