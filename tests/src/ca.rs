@@ -27,6 +27,8 @@ pub struct Ca {
     pin: String,
     /// The daemon's own clock, if it does not go by the machine's.
     clock: Option<PathBuf>,
+    /// How many files the daemon may have open, if it is not as many as we.
+    files: Option<u64>,
     daemon: Option<Child>,
 }
 
@@ -70,6 +72,7 @@ impl Ca {
             address: ([127, 0, 0, 1], 0).into(),
             pin,
             clock: None,
+            files: None,
             daemon: None,
         };
         ca.serve();
@@ -81,6 +84,13 @@ impl Ca {
         let log =
             File::options().create(true).append(true).open(self.log_file()).expect("a log file");
         let mut serve = daemon_program();
+        if let Some(files) = self.files {
+            let daemon = serve;
+            serve = Command::new("prlimit");
+            serve.env_clear();
+            serve.envs(daemon.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            serve.arg(format!("--nofile={files}:{files}")).arg(daemon.get_program());
+        }
         serve.arg("serve").arg("--config").arg(self.config());
         serve.arg("--listen").arg(self.address.to_string());
         if let Some(clock) = &self.clock {
@@ -112,6 +122,13 @@ impl Ca {
         self.stop();
         self.clock = Some(self.folder.join("clock"));
         self.set_clock(0);
+        self.serve();
+    }
+
+    /// Starts the daemon anew, with so many files that it may have open.
+    pub fn serve_with_files(&mut self, files: u64) {
+        self.stop();
+        self.files = Some(files);
         self.serve();
     }
 
@@ -154,6 +171,19 @@ impl Ca {
         let mut daemon = self.daemon.take().expect("the daemon runs");
         let status = wait_for("the daemon's end", || daemon.try_wait().expect("a process"));
         status.code()
+    }
+
+    /// The running daemon's process id.
+    pub fn pid(&self) -> u32 {
+        self.daemon.as_ref().expect("the daemon runs").id()
+    }
+
+    /// The most memory that the running daemon has had so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        let kilobytes = peak.trim().trim_end_matches(" kB").parse::<u64>().expect("kilobytes");
+        kilobytes << 10
     }
 
     /// Copies the daemon's data, by which its history can be brought back. The daemon is stopped, or nobody calls it.

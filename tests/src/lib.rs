@@ -7,6 +7,7 @@
 //! Caller   the same person without jit-ca: curl, openssl and ssh-keygen speak the API by hand (Wire)
 //! Sshd     a real sshd that trusts the CA, at the time that the test wants
 //! Nginx    a real nginx that does
+//! Slow     slow clients by the thousand
 //! Terminal a shell at a terminal, typed into as a person does
 //! ```
 //!
@@ -28,6 +29,7 @@ mod lab;
 mod nginx;
 mod person;
 mod program;
+mod slow;
 mod sshd;
 pub mod stored;
 mod terminal;
@@ -41,6 +43,7 @@ pub use lab::Lab;
 pub use nginx::Nginx;
 pub use person::{Authenticator, Person};
 pub use program::{Output, as_root, free_port, now, program, repository, run, seconds, wait_for};
+pub use slow::Slow;
 pub use sshd::{Clock, Ssh, Sshd};
 pub use terminal::Terminal;
 pub use wire::{Reply, Wire};

@@ -24,6 +24,7 @@ mod input;
 mod openapi;
 mod readme;
 mod report;
+mod slow;
 mod ssh;
 mod statements;
 mod tiles;
