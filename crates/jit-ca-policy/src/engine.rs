@@ -91,9 +91,9 @@ impl Engine {
         let needs = |rule: &Rule| Needs::of(&rule.policy);
         let rules: Vec<(&Rule, Needs)> =
             rules.values().map(|rule| Ok((rule, needs(rule)?))).collect::<Result<_, Unasked>>()?;
-        let actions = vocabulary.schema.action_entities()?;
         let mut slices = HashMap::new();
         let roles: Vec<&RoleName> = roles.collect();
+        let known = vocabulary.entities(&roles)?;
         for action in ACTIONS {
             let keys: Vec<Option<&RoleName>> = if concerns_a_role(action) {
                 roles.iter().copied().map(Some).collect()
@@ -101,7 +101,7 @@ impl Engine {
                 vec![None]
             };
             for role in keys {
-                let slice = vocabulary.slice(&rules, &actions, action, role)?;
+                let slice = vocabulary.slice(&rules, &known, action, role)?;
                 slices.insert((action, role.cloned()), slice);
             }
         }
@@ -260,6 +260,18 @@ impl Vocabulary {
         &self.schema
     }
 
+    /// The actions and roles as rules see them, checked against the schema.
+    fn entities(&self, roles: &[&RoleName]) -> Result<Entities, Unasked> {
+        let mut entities = Vec::new();
+        for role in roles {
+            let name = RestrictedExpression::new_string(role.to_string());
+            let attributes = HashMap::from([("name".to_owned(), name)]);
+            let role = self.resource(Some(role));
+            entities.push(Entity::new(role, attributes, HashSet::new())?);
+        }
+        Ok(Entities::from_entities(entities, Some(&self.schema))?)
+    }
+
     /// The rules whose scope admits the action and the resource.
     ///
     /// The others could not apply: Cedar looks at a rule's conditions only within its scope, so
@@ -267,7 +279,7 @@ impl Vocabulary {
     fn slice(
         &self,
         rules: &[(&Rule, Needs)],
-        actions: &Entities,
+        known: &Entities,
         action: Action,
         role: Option<&RoleName>,
     ) -> Result<Slice, Unasked> {
@@ -293,13 +305,8 @@ impl Vocabulary {
             slice.add(rule.policy.clone())?;
             needs.join(own);
         }
-        let mut entities: Vec<Entity> = actions.get(&action).cloned().into_iter().collect();
-        if let Some(role) = role {
-            let name = RestrictedExpression::new_string(role.to_string());
-            let attributes = HashMap::from([("name".to_owned(), name)]);
-            entities.push(Entity::new(resource.clone(), attributes, HashSet::new())?);
-        }
-        Entities::from_entities(entities.clone(), Some(&self.schema))?;
+        let entities = [known.get(&action), known.get(&resource)].into_iter().flatten();
+        let entities = entities.cloned().collect();
         Ok(Slice { action, resource, entities, rules: slice, needs })
     }
 
