@@ -36,10 +36,14 @@ pub fn decide(bundle: &Bundle, facts: &Facts) -> Decision {
     };
     rules_allow(bundle, &question, &answer, &mut reasons);
     if reasons.is_empty() {
-        Decision { outcome: Outcome::Allow, rules: answer.permits.into_iter().collect(), reasons }
+        Decision {
+            outcome: Outcome::Allow,
+            rules: answer.permits.iter().cloned().collect(),
+            reasons,
+        }
     } else {
-        let mut rules = answer.forbids;
-        rules.extend(answer.errors.into_keys());
+        let mut rules = answer.forbids.clone();
+        rules.extend(answer.errors.keys().cloned());
         deny(rules, reasons)
     }
 }

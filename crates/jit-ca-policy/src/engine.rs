@@ -1,9 +1,11 @@
 //! Asking Cedar: facts become its entities and context, and only the rules that could apply are looked at.
 
+mod answers;
 mod expressions;
 mod needs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Effect, Entities, Entity, EntityId,
@@ -12,9 +14,10 @@ use cedar_policy::{
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jit_ca_core::{Action, Facts, Hosts, RoleName};
+use jit_ca_core::{Action, Facts, Hosts, RoleName, SubjectId, Text};
 
-use self::expressions::{Expressions, Literal};
+use self::answers::{Answers, Asked};
+use self::expressions::{Expressions, Literal, Told};
 use self::needs::Needs;
 use crate::rule::Rule;
 use crate::{Person, Role};
@@ -46,6 +49,7 @@ pub(crate) struct Engine {
     vocabulary: Vocabulary,
     slices: HashMap<(Action, Option<RoleName>), Slice>,
     expressions: Expressions,
+    answers: Answers,
     descriptions: BTreeMap<String, String>,
 }
 
@@ -109,8 +113,9 @@ impl Engine {
             let description = rule.policy.annotation("description")?;
             Some((rule.policy.id().to_string(), description.to_owned()))
         });
-        let (descriptions, expressions) = (descriptions.collect(), Expressions::default());
-        Ok(Self { vocabulary, slices, expressions, descriptions })
+        let descriptions = descriptions.collect();
+        let (expressions, answers) = (Expressions::default(), Answers::default());
+        Ok(Self { vocabulary, slices, expressions, answers, descriptions })
     }
 
     /// The rules that a decision on the action and the role looks at.
@@ -129,12 +134,32 @@ impl Engine {
 
     /// # Errors
     /// If Cedar can't be told the facts, which no facts of a [`Question`] do.
-    pub(crate) fn ask(&self, question: &Question<'_>) -> Result<Answer, Unasked> {
+    pub(crate) fn ask(&self, question: &Question<'_>) -> Result<Arc<Answer>, Unasked> {
         let role = question.role.map(|role| &role.name);
         let slice = self.slice(question.facts.action, role);
         let slice = slice.ok_or("there are no rules for this action and role")?;
-        let context = self.context(question, &slice.needs)?;
-        let request = self.request(question, slice, context, None)?;
+        let asked = Asked {
+            action: question.facts.action,
+            role: role.cloned(),
+            subject: question.subject.id.clone(),
+            requester: question.requester.id.clone(),
+            told: told(question, &slice.needs)?,
+        };
+        if let Some(answer) = self.answers.get(&asked) {
+            return Ok(answer);
+        }
+        let answer = Arc::new(self.ask_cedar(question, slice, &asked.told)?);
+        self.answers.keep(asked, &answer);
+        Ok(answer)
+    }
+
+    fn ask_cedar(
+        &self,
+        question: &Question<'_>,
+        slice: &Slice,
+        told: &[(&'static str, Told)],
+    ) -> Result<Answer, Unasked> {
+        let request = self.request(question, slice, self.context(told)?, None)?;
         let entities = self.entities(question, slice)?;
         let response = Authorizer::new().is_authorized(&request, &slice.rules, &entities);
 
@@ -164,7 +189,7 @@ impl Engine {
         context: Context,
         schema: Option<&Schema>,
     ) -> Result<Request, Unasked> {
-        let person = self.vocabulary.person(question.subject);
+        let person = self.vocabulary.person(&question.subject.id);
         let (action, resource) = (slice.action.clone(), slice.resource.clone());
         Ok(Request::new(person, action, resource, context, schema)?)
     }
@@ -179,57 +204,71 @@ impl Engine {
         Ok(Entities::from_entities(entities, None)?)
     }
 
-    fn context(&self, question: &Question<'_>, needs: &Needs) -> Result<Context, Unasked> {
-        let Question { facts, role, requester, zone, .. } = question;
-        let literal = |literal| self.expressions.get(literal);
-        let mut context = Vec::new();
-        let mut tell = |name: &str, value: &dyn Fn() -> RestrictedExpression| {
-            if needs.has(name) {
-                context.push((name.to_owned(), value()));
-            }
-        };
-        tell("now", &|| literal(Literal::Time(facts.now)));
-        if needs.has("weekday") || needs.has("minute") {
-            let local = Timestamp::from_second(facts.now.secs().try_into()?)
-                .map_err(|error| error.to_string())?
-                .to_zoned((*zone).clone())
-                .datetime();
-            let minute = i64::from(local.hour()) * 60 + i64::from(local.minute());
-            let weekday = local.weekday().to_monday_one_offset().into();
-            tell("weekday", &|| RestrictedExpression::new_long(weekday));
-            tell("minute", &|| RestrictedExpression::new_long(minute));
-        }
-        tell("source_address", &|| literal(Literal::Address(facts.address.to_canonical())));
-        tell("mfa", &|| RestrictedExpression::new_bool(facts.mfa_at.is_some()));
-        if let Some(at) = facts.mfa_at {
-            tell("mfa_age", &|| literal(Literal::Duration(facts.now.since(at))));
-        }
-        if let Some(role) = role {
-            let string = |text: &dyn ToString| RestrictedExpression::new_string(text.to_string());
-            let set = |hosts: Vec<String>| {
-                RestrictedExpression::new_set(
-                    hosts.into_iter().map(RestrictedExpression::new_string),
-                )
-            };
-            tell("hosts", &|| match &facts.hosts {
-                None | Some(Hosts::All) => {
-                    set(role.hosts().iter().map(ToString::to_string).collect())
-                }
-                Some(Hosts::Named(hosts)) => set(hosts.iter().map(ToString::to_string).collect()),
-            });
-            let duration = facts.duration.unwrap_or(role.default);
-            tell("duration", &|| literal(Literal::Duration(duration)));
-            tell("reason", &|| facts.reason.as_ref().map_or_else(|| string(&""), |r| string(r)));
-            if let Some(ticket) = &facts.ticket {
-                tell("ticket", &|| string(ticket));
-            }
-        }
-        if facts.action == Action::Approve {
-            let requester = || self.vocabulary.person(requester);
-            tell("requester", &|| RestrictedExpression::new_entity_uid(requester()));
-        }
-        Ok(Context::from_pairs(context)?)
+    fn context(&self, told: &[(&'static str, Told)]) -> Result<Context, Unasked> {
+        let pairs = told.iter().map(|(name, told)| ((*name).to_owned(), self.expression(told)));
+        Ok(Context::from_pairs(pairs)?)
     }
+
+    fn expression(&self, told: &Told) -> RestrictedExpression {
+        match told {
+            Told::Flag(flag) => RestrictedExpression::new_bool(*flag),
+            Told::Number(number) => RestrictedExpression::new_long(*number),
+            Told::Text(text) => RestrictedExpression::new_string(text.clone()),
+            Told::Texts(texts) => {
+                let texts = texts.iter().cloned();
+                RestrictedExpression::new_set(texts.map(RestrictedExpression::new_string))
+            }
+            Told::Person(id) => RestrictedExpression::new_entity_uid(self.vocabulary.person(id)),
+            Told::Literal(literal) => self.expressions.get(*literal),
+        }
+    }
+}
+
+/// What the rules are told of the facts: what they look at.
+fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Told)>, Unasked> {
+    let Question { facts, role, requester, zone, .. } = question;
+    let mut told = Vec::new();
+    let mut tell = |name, value: &dyn Fn() -> Told| {
+        if needs.has(name) {
+            told.push((name, value()));
+        }
+    };
+    tell("now", &|| Told::Literal(Literal::Time(facts.now)));
+    if needs.has("weekday") || needs.has("minute") {
+        let local = Timestamp::from_second(facts.now.secs().try_into()?)
+            .map_err(|error| error.to_string())?
+            .to_zoned((*zone).clone())
+            .datetime();
+        let minute = i64::from(local.hour()) * 60 + i64::from(local.minute());
+        tell("weekday", &|| Told::Number(local.weekday().to_monday_one_offset().into()));
+        tell("minute", &|| Told::Number(minute));
+    }
+    tell("source_address", &|| Told::Literal(Literal::Address(facts.address.to_canonical())));
+    tell("mfa", &|| Told::Flag(facts.mfa_at.is_some()));
+    if let Some(at) = facts.mfa_at {
+        tell("mfa_age", &|| Told::Literal(Literal::Duration(facts.now.since(at))));
+    }
+    if let Some(role) = role {
+        tell("hosts", &|| match &facts.hosts {
+            None | Some(Hosts::All) => {
+                Told::Texts(role.hosts().iter().map(ToString::to_string).collect())
+            }
+            Some(Hosts::Named(hosts)) => {
+                Told::Texts(hosts.iter().map(ToString::to_string).collect())
+            }
+        });
+        let duration = facts.duration.unwrap_or(role.default);
+        tell("duration", &|| Told::Literal(Literal::Duration(duration)));
+        let text = |text: Option<&Text>| Told::Text(text.map_or("", Text::as_str).to_owned());
+        tell("reason", &|| text(facts.reason.as_ref()));
+        if facts.ticket.is_some() {
+            tell("ticket", &|| text(facts.ticket.as_ref()));
+        }
+    }
+    if facts.action == Action::Approve {
+        tell("requester", &|| Told::Person(requester.id.clone()));
+    }
+    Ok(told)
 }
 
 /// The schema and the names of its types.
@@ -313,11 +352,11 @@ impl Vocabulary {
     fn person_entity(&self, person: &Person) -> Entity {
         let groups = person.groups.iter();
         let groups = groups.map(|group| uid(&self.group, group.as_str()));
-        Entity::new_no_attrs(self.person(person), groups.collect())
+        Entity::new_no_attrs(self.person(&person.id), groups.collect())
     }
 
-    fn person(&self, person: &Person) -> EntityUid {
-        uid(&self.person, &person.id.to_string())
+    fn person(&self, id: &SubjectId) -> EntityUid {
+        uid(&self.person, &id.to_string())
     }
 
     fn action(&self, action: Action) -> EntityUid {

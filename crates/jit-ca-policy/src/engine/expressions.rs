@@ -1,11 +1,11 @@
-//! Values that Cedar makes by calling a function: times, durations, addresses.
+//! Facts, as the context of Cedar's holds them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cedar_policy::RestrictedExpression;
-use jit_ca_core::{Span, UnixTime};
+use jit_ca_core::{Span, SubjectId, UnixTime};
 
 /// The expressions that were told last.
 ///
@@ -14,7 +14,18 @@ use jit_ca_core::{Span, UnixTime};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expressions(Arc<Mutex<HashMap<Literal, RestrictedExpression>>>);
 
-/// What such an expression says.
+/// An attribute of the context.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Told {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+    Texts(Vec<String>),
+    Person(SubjectId),
+    Literal(Literal),
+}
+
+/// What Cedar makes by calling a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Literal {
     Time(UnixTime),

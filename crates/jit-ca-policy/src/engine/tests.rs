@@ -58,7 +58,7 @@ proptest! {
             zone: BUNDLE.zone(),
         };
         let slice = engine.slice(facts.action, question.role.map(|role| &role.name)).unwrap();
-        let context = engine.context(&question, &Needs::everything()).unwrap();
+        let context = engine.context(&told(&question, &Needs::everything()).unwrap()).unwrap();
         let schema = Some(&engine.vocabulary.schema);
         prop_assert!(engine.request(&question, slice, context, schema).is_ok());
         let entities = engine.entities(&question, slice).unwrap();
@@ -93,5 +93,23 @@ fn values_are_told_apart() {
     for second in 0..3 * u64::try_from(MOST).unwrap() {
         expressions.get(Literal::Duration(Span::from_secs(second)));
         assert!(expressions.len() <= MOST);
+    }
+}
+
+#[test]
+fn few_answers_are_kept() {
+    let answers = Answers::default();
+    let asked = |number| Asked {
+        action: Action::Issue,
+        role: None,
+        subject: "local/u-1".parse().unwrap(),
+        requester: "local/u-1".parse().unwrap(),
+        told: vec![("minute", Told::Number(number))],
+    };
+    for number in 0..3 * i64::try_from(answers::MOST).unwrap() {
+        assert!(answers.get(&asked(number)).is_none());
+        answers.keep(asked(number), &Arc::default());
+        assert!(answers.get(&asked(number)).is_some());
+        assert!(answers.len() <= answers::MOST);
     }
 }
