@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Policy, PolicyToJsonError};
+use cedar_policy::Policy;
 use serde_json::Value;
+
+use super::Unasked;
 
 /// The attributes of the context that some rules name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +23,7 @@ impl Needs {
     ///
     /// # Errors
     /// If it can't be written in Cedar's JSON policy format, in which it is looked for.
-    pub(super) fn of(rule: &Policy) -> Result<Self, PolicyToJsonError> {
+    pub(super) fn of(rule: &Policy) -> Result<Self, Unasked> {
         let mut needs = Self::default();
         // Scopes know no context.
         if rule.has_non_scope_constraint() {
