@@ -21,7 +21,7 @@ def check_entry(log, e):
         fits(e.leaf, "leaf")
         e.type, e.actor, e.ids, e.second = e.leaf["type"], e.leaf["actor"], e.leaf["ids"], e.leaf["ts_ms"] // 1000
         valid(e.leaf["idx"] == e.index)
-        valid(e.index == 0 or e.leaf["ts_ms"] >= log.entries[-1].leaf["ts_ms"])
+        valid(e.index == 0 or e.type == "clock.ack" or e.leaf["ts_ms"] >= log.entries[-1].leaf["ts_ms"])
     with e.check("payload"):
         valid(("tbs" in e.leaf) == (e.type == "issue.intent") and e.leaf.get("bundle") == log.bundle)
         if e.record:
@@ -30,6 +30,9 @@ def check_entry(log, e):
         valid((e.index == 0) == (e.type == "log.init"))
         if e.index == 0 and e.payload is not UNKNOWN:
             check_keys(log, e.payload)
+    with e.check("clock"):
+        valid(e.type not in ("clock.fault", "clock.ack") or (e.actor == DAEMON and log.clock_is_right == (e.type == "clock.fault")))
+        valid(e.type != "issue.intent" or e.actor == DAEMON or log.clock_is_right)
     if e.type == "approval" and not e.record:
         with e.check("approval"):
             valid(log.request(e) is None or e.actor != log.request(e).actor)

@@ -33,6 +33,7 @@ class Log:
         self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle
         self.bundle, self.in_force, self.policy = None, {}, None  # files in force, where they are all known
         self.newest, self.gone = {}, {}  # indices of people's entries; when a payload of a type and actor was last missing
+        self.clock_is_right = True  # or nobody has acknowledged its fault
         self.begun, self.serials = {}, set()  # entries by kind and id of what they began
 
     def apply(self, e):
@@ -55,6 +56,8 @@ class Log:
             self.people[e.actor], self.newest[e.actor] = p, e.index
         if e.type == "bundle":
             self.activate(e.index, p)
+        if e.type in ("clock.fault", "clock.ack"):
+            self.clock_is_right = e.type == "clock.ack"
         if p is not UNKNOWN:
             self.apply_payload(e, p)
 
@@ -88,7 +91,7 @@ class Log:
             case "erase":
                 self.erased += p["entries"]
         if step_of(p) is not None:
-            self.steps[e.acts] = max(step_of(p), self.steps.get(e.acts, 0))
+            self.steps[e.acts] = step_of(p)
 
     # --- bundles ---
 

@@ -20,7 +20,7 @@ def number(most):
 VALUES = {
     "text": lambda value: valid(isinstance(value, str)), "line": line, "row": row, "duration": duration, "start": start,
     "bytes": octets(None), "id": octets(16), "digest": octets(32),
-    "one": lambda value: valid(value == 1), "count": number(2**64 - 1), "small": number(255),
+    "one": lambda value: valid(value == 1), "count": number(2**64 - 1), "small": number(255), "number": number(2**32 - 1),
     "time": number(253402300799),
     "origin": matches("[a-z0-9][a-z0-9._/-]{0,127}"), "subject-id": matches("[a-z][a-z0-9-]{0,31}/[!-~]{1,255}"),
     "person-name": matches("[a-z][a-z0-9._-]{0,62}"), "name": matches("[a-z][a-z0-9-]{0,62}"), "tag": matches(TAG),
@@ -48,6 +48,8 @@ person.removed      actor:id
 bundle              hash:digest zone:text
 daemon.start        version:text address:text
 daemon.stop         cause:text
+clock.fault         expected:time found:time
+clock.ack           reason:line uid:number
 subject             subject:subject-id name:person-name actor:id
 mfa.code            subject:subject-id code:digest expires:time
 mfa.enrolled        subject:subject-id login:bytes step:count

@@ -128,6 +128,23 @@ events! {
         cause: String,
     }
 
+    /// The machine's clock is not what it should be: nothing is issued from here on, until somebody has looked at it.
+    "clock.fault" ClockFaulted {
+        /// What it should say: the time goes on like this in the log.
+        expected: UnixTime,
+        /// What it says.
+        found: UnixTime,
+    }
+
+    /// An administrator says that the machine's clock is right. This entry and those behind it go by it, and it alone
+    /// may be older than the entry before.
+    "clock.ack" ClockAcknowledged {
+        /// What was found out.
+        reason: Text,
+        /// The account on the daemon's machine that said it.
+        uid: u32,
+    }
+
     /// A subject is known under a pseudonym from here on.
     "subject" SubjectKnown {
         /// Who.

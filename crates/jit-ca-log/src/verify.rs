@@ -10,6 +10,7 @@
 //! verifier that shares no code with this one comes to the same. Memory holds what later entries rest on (ids,
 //! serials, open requests, bundles' texts), never the log: a part of 256 entries at a time is read.
 
+mod clock;
 mod entries;
 mod erasures;
 mod fault;

@@ -7,15 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_ca_core::{ActorRef, PersonName, UnixTime};
+use jit_ca_core::{ActorRef, PersonName, Text, UnixTime};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::app::App;
+use crate::clock;
 use crate::erasure::{self, Order};
 use crate::failure::Failure;
-use crate::service::{Fault, second_factor};
+use crate::service::{self, Fault, second_factor};
 
 /// The longest line.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -35,6 +36,10 @@ enum Question {
     },
     /// Erase what the log says of a subject.
     Erase(Order),
+    /// How the clock stands.
+    Clock,
+    /// The machine's clock is right, for this reason.
+    AcknowledgeClock(Text),
 }
 
 /// What comes back.
@@ -57,6 +62,15 @@ enum Answer {
         /// How many payloads are gone.
         payloads: u64,
     },
+    /// How the clock stands.
+    Clock(ClockShown),
+    /// Certificates are issued again.
+    ClockAcknowledged {
+        /// The index of the entry that says so.
+        entry: u64,
+        /// What time it is.
+        now: UnixTime,
+    },
     /// It was not done.
     Refused {
         /// Why not.
@@ -64,6 +78,18 @@ enum Answer {
         /// What to do.
         hint: Option<String>,
     },
+}
+
+/// How the clock stands.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockShown {
+    /// What time it is for the daemon.
+    pub now: UnixTime,
+    /// What the machine's clock says.
+    pub machine: UnixTime,
+    /// Whether that is wrong, and nobody has said otherwise.
+    pub is_held: bool,
 }
 
 /// What would be erased of a subject.
@@ -161,7 +187,7 @@ async fn answer(app: &Arc<App>, mut stream: UnixStream) -> std::io::Result<()> {
         let mut reader = BufReader::new((&mut stream).take(LONGEST_LINE));
         tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
         match serde_json::from_str(&line) {
-            Ok(question) => done(app, question).await.unwrap_or_else(Answer::from),
+            Ok(question) => done(app, question, asker).await.unwrap_or_else(Answer::from),
             Err(error) => refused(error.to_string()),
         }
     };
@@ -170,7 +196,7 @@ async fn answer(app: &Arc<App>, mut stream: UnixStream) -> std::io::Result<()> {
     stream.write_all(&line).await
 }
 
-async fn done(app: &Arc<App>, question: Question) -> Result<Answer, Fault> {
+async fn done(app: &Arc<App>, question: Question, asker: u32) -> Result<Answer, Fault> {
     Ok(match question {
         Question::EnrolmentCode(name) => {
             let (code, expires) = second_factor::make_code(app, &name).await?;
@@ -184,6 +210,15 @@ async fn done(app: &Arc<App>, question: Question) -> Result<Answer, Fault> {
         Question::Erase(order) => {
             let (entry, payloads) = erasure::order(app, &order).await?;
             Answer::Erased { entry, payloads }
+        }
+        Question::Clock => Answer::Clock(ClockShown {
+            is_held: clock::fault().is_some(),
+            now: clock::now(),
+            machine: clock::read().wall.time(),
+        }),
+        Question::AcknowledgeClock(reason) => {
+            let (entry, now) = service::acknowledgement::acknowledge(app, reason, asker).await?;
+            Answer::ClockAcknowledged { entry, now }
         }
     })
 }
@@ -223,6 +258,29 @@ pub async fn ask_to_erase(socket: &Path, order: Order) -> Result<(u64, u64), Fai
     }
 }
 
+/// Asks the running daemon how the clock stands.
+///
+/// # Errors
+/// If no daemon answers at this socket.
+pub async fn ask_for_clock(socket: &Path) -> Result<ClockShown, Failure> {
+    match ask(socket, &Question::Clock, CLOCK_HINT).await? {
+        Answer::Clock(shown) => Ok(shown),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Tells the running daemon that the machine's clock is right. Gives the entry's index and the time.
+///
+/// # Errors
+/// If no daemon answers at this socket, or it refuses.
+pub async fn acknowledge_clock(socket: &Path, reason: Text) -> Result<(u64, UnixTime), Failure> {
+    match ask(socket, &Question::AcknowledgeClock(reason), CLOCK_HINT).await? {
+        Answer::ClockAcknowledged { entry, now } => Ok((entry, now)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+const CLOCK_HINT: &str = "see docs/guides/trouble.md";
 const ERASE_HINT: &str = "see docs/guides/erasure.md";
 
 async fn ask(socket: &Path, question: &Question, hint: &str) -> Result<Answer, Failure> {

@@ -80,10 +80,11 @@ impl App {
         let (keys, log) = Keys::open(&config.keys, &passphrase)?;
         let authorities = Authorities::read(&config.keys, &keys)?;
 
-        let store = Arc::new(Store::open(&config.store)?);
-        store.read()?.verify_head()?;
+        let store = Arc::new(Store::open(&config.store)?.keeping_free(config.keep_free));
+        let head = store.read()?.verify_head()?;
         let public_keys = keys::logged(&keys.public(&log));
         let snapshot = store.read()?;
+        clock::begin(head.last, snapshot.clock_fault()?.is_some(), snapshot.clock_standing()?);
         let begin = must_be_this_cas(&snapshot, &config, &public_keys)?;
         let ancestors = succeed::ancestors(&config.store, &begin, &public_keys).await;
         let log_key = log.log_key(config.origin.clone());

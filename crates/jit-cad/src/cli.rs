@@ -46,9 +46,31 @@ pub enum Command {
     /// People and their second factors. Asks the running daemon.
     #[command(subcommand)]
     User(User),
+    /// The machine's clock. Asks the running daemon.
+    #[command(subcommand)]
+    Clock(Clock),
     /// The log on this machine.
     #[command(subcommand)]
     Log(Log),
+}
+
+/// The machine's clock, which issuance waits for where it has jumped.
+#[derive(Debug, Subcommand)]
+pub enum Clock {
+    /// Say what time it is for the daemon, and whether it believes the machine's clock.
+    Show(ConfigFile),
+    /// Say that the machine's clock is right now, so that certificates are issued again.
+    ///
+    /// Issuance stops where the clock jumps by more than five seconds, or is behind the log. Look at the clock first,
+    /// and set it right: from here on the daemon goes by it. docs/guides/trouble.md says more.
+    Ack {
+        /// What was found out, for ever in the log.
+        #[arg(long, value_name = "TEXT")]
+        reason: Text,
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
 }
 
 /// What to erase, and who says so.

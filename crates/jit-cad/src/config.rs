@@ -5,6 +5,7 @@ mod embedded;
 mod file;
 mod passphrase;
 mod section;
+mod size;
 
 use std::fmt;
 use std::fs;
@@ -39,6 +40,8 @@ pub struct Config {
     pub passphrase: Passphrase,
     /// The store's file.
     pub store: PathBuf,
+    /// How many bytes its disk has to have free for certificates to be issued.
+    pub keep_free: u64,
     /// The administrators' socket.
     pub admin_socket: PathBuf,
     /// How long a login lasts at most.
@@ -97,6 +100,7 @@ impl Config {
                 keys: base.join(file.keys),
                 passphrase: file.passphrase.relative_to(base),
                 store: base.join(file.store),
+                keep_free: file.keep_free.bytes(),
                 admin_socket: base.join(file.admin_socket),
                 login_longest: file.login_longest,
                 login_idle: file.login_idle,

@@ -20,6 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod erasure;
 pub mod failure;
+pub mod hold;
 pub mod http;
 pub mod identity;
 pub mod init;

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use jit_cad::admin::{self, AdminSocket};
 use jit_cad::app::App;
-use jit_cad::cli::{Cli, Command, Log, User};
+use jit_cad::cli::{Cli, Clock, Command, Log, User};
 use jit_cad::config::Config;
 use jit_cad::failure::{Failure, with_causes};
 use jit_cad::sequencer::Proposal;
@@ -68,6 +68,18 @@ async fn run(command: Command) -> Result<(), Failure> {
             tracing::info!(%expires, "the code works once");
             say(&code)
         }
+        Command::Clock(Clock::Show(config)) => {
+            let config = Config::read(&config.file)?;
+            let shown = admin::ask_for_clock(&config.admin_socket).await?;
+            let stands = if shown.is_held { "held" } else { "right" };
+            say(&format!("{stands}\ndaemon {}\nmachine {}", shown.now, shown.machine))
+        }
+        Command::Clock(Clock::Ack { reason, config }) => {
+            let config = Config::read(&config.file)?;
+            let (entry, now) = admin::acknowledge_clock(&config.admin_socket, reason).await?;
+            tracing::info!(entry, "certificates are issued again");
+            say(&now.to_string())
+        }
         Command::Log(Log::Erase { erase, config }) => {
             let config = Config::read(&config.file)?;
             say(&erasure::command::run(&config, &erase).await?)
@@ -98,7 +110,9 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
         address: address.to_string(),
     };
     let entry = (ActorRef::DAEMON, started.into());
-    app.sequencer.commit(Proposal::new(clock::now(), vec![entry])).await?;
+    let mut proposal = Proposal::new(clock::now(), vec![entry]);
+    proposal.clock = clock::standing();
+    app.sequencer.commit(proposal).await?;
     // Before anybody is told that it is ready, and may stop it.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::clock;
 use crate::erasure;
 use crate::failure::with_causes;
+use crate::hold::{Hold, hold};
 use crate::sequencer::{CommitError, Proposal};
 use crate::service::Fault;
 
@@ -31,14 +32,18 @@ pub async fn run(app: Arc<App>) {
     loop {
         ticks.tick().await;
         let now = clock::now();
+        // A hold begins, ends and is told also while nobody asks for anything.
+        if let Err(error) = tell_holds(&app).await {
+            tracing::warn!(error = with_causes(&error), "the clock's fault can't be written yet");
+        }
         if let Err(error) = end_what_is_due(&app, now).await {
             tracing::warn!(error = with_causes(&error), "what is due can't be ended yet");
         }
-        if now.since(last_minute) >= MINUTE {
+        if is_over(last_minute, MINUTE, now) {
             keep(&app, now);
             last_minute = now;
         }
-        if last_day.is_none_or(|last| now.since(last) >= DAY) {
+        if last_day.is_none_or(|last| is_over(last, DAY, now)) {
             last_day = Some(now);
             let app = Arc::clone(&app);
             tokio::spawn(async move {
@@ -50,11 +55,26 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
+/// Whether so much time has passed, or the clock was put back.
+fn is_over(last: UnixTime, span: Span, now: UnixTime) -> bool {
+    now < last || now.since(last) >= span
+}
+
+async fn tell_holds(app: &App) -> Result<(), Fault> {
+    match hold(&app.store) {
+        Some(Hold::Clock(_)) if app.store.read()?.clock_fault()?.is_none() => {
+            app.sequencer.flush().await.map_err(Fault::Commit)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes down what was only counted in memory, for the daemon's end.
 pub fn keep(app: &App, now: UnixTime) {
     let strangers = app.take_strangers().map(|event| (ActorRef::DAEMON, event));
     let mut proposal = Proposal::new(now, strangers.into_iter().collect());
     proposal.last_uses = app.last_uses.take_unkept(now.minus(MEMORY));
+    proposal.clock = clock::standing();
     proposal.forget = Some(now.minus(MEMORY));
     app.sequencer.commit_soon(proposal);
 }

@@ -27,8 +27,9 @@ use self::draft::Draft;
 use self::queue::{Entrance, Full, Manner, Queue};
 use self::signer::CheckpointSigner;
 use self::tail::Tail;
-use crate::clock::{self, Millis};
+use crate::clock::{self, Standing};
 use crate::failure::with_causes;
+use crate::hold::Hold;
 use crate::store::{Clash, Reply, Rewriting, Store, StoreError};
 
 pub use self::queue::Approach;
@@ -52,6 +53,8 @@ pub struct Proposal {
     pub drop_secrets: Vec<String>,
     /// When logins were last used.
     pub last_uses: Vec<(Vec<u8>, UnixTime)>,
+    /// How the clock stands.
+    pub clock: Option<Standing>,
     /// Before when uses of logins are forgotten.
     pub forget: Option<UnixTime>,
     /// Announced when its making began, until it is handed in.
@@ -70,6 +73,7 @@ impl Proposal {
             secrets: Vec::new(),
             drop_secrets: Vec::new(),
             last_uses: Vec::new(),
+            clock: None,
             forget: None,
             approach: None,
         }
@@ -129,9 +133,9 @@ pub enum CommitError {
     /// Too many proposals wait.
     #[error("too many calls are waiting for the log")]
     Busy,
-    /// The clock is behind the log.
-    #[error("the clock is behind the log's last entry, which was written at {}", .0.time())]
-    ClockBehind(Millis),
+    /// It would give somebody a certificate, and none is issued now.
+    #[error(transparent)]
+    Held(Hold),
     /// The entries can't be made: a fault of ours, or of the system's randomness.
     #[error("the entries can't be made")]
     Entry(#[source] StoreError),

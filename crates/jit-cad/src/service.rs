@@ -4,6 +4,7 @@
 //! what it rested on has changed meanwhile. It knows no HTTP.
 
 pub mod access;
+pub mod acknowledgement;
 mod caller;
 pub mod certificate;
 mod fault;

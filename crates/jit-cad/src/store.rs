@@ -17,6 +17,7 @@ mod parts;
 mod query;
 mod record;
 mod rewrite;
+mod room;
 mod snapshot;
 mod tiles;
 mod write;
@@ -34,6 +35,7 @@ pub use fold::Clash;
 pub use query::Filter;
 pub use record::{AccessRecord, LoginRecord, SubjectRecord};
 pub use rewrite::Rewriting;
+pub use room::Low;
 pub use snapshot::Snapshot;
 pub use write::{Head, Tables, Write};
 
@@ -43,6 +45,7 @@ pub struct Store {
     path: PathBuf,
     /// Another one once the file was written anew ([`Store::replace`]); snapshots keep the one that they are of.
     database: RwLock<Arc<Database>>,
+    room: room::Room,
 }
 
 /// The store can't be used. Whoever gets this while writing ends the process and does not try again.
@@ -139,7 +142,8 @@ impl Store {
     }
 
     fn of(path: &Path, database: Database) -> Self {
-        Self { path: path.to_owned(), database: RwLock::new(Arc::new(database)) }
+        let database = RwLock::new(Arc::new(database));
+        Self { path: path.to_owned(), database, room: room::Room::default() }
     }
 
     fn database(&self) -> Arc<Database> {

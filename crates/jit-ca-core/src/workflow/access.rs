@@ -208,7 +208,10 @@ impl Access {
 impl Grant {
     /// How it stands at `now`.
     pub fn state(&self, now: UnixTime) -> GrantState {
-        if self.window.contains(now) {
+        if self.end_logged {
+            // For ever, also where the clock is put back behind its end.
+            GrantState::Ended
+        } else if self.window.contains(now) {
             GrantState::Active
         } else if now < self.window.start() {
             GrantState::Waiting

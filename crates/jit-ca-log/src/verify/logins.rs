@@ -113,7 +113,8 @@ impl Logins {
             None if may_be_erased => {}
             _ => return Err(Fault::new(Code::Login, "there is no such login of the subject")),
         }
-        self.raise_step(&enrolled.subject, enrolled.step);
+        // Of another secret than the codes before, so that it may be a step before theirs.
+        self.steps.insert(enrolled.subject.clone(), enrolled.step);
         Ok(())
     }
 
@@ -200,13 +201,8 @@ impl Logins {
     fn use_step(&mut self, subject: &SubjectId, step: u64) -> Result<(), Fault> {
         let is_new = self.steps.get(subject).is_none_or(|&last| step > last);
         must(is_new, Code::Login, "the code of the second factor was used before")?;
-        self.raise_step(subject, step);
+        self.steps.insert(subject.clone(), step);
         Ok(())
-    }
-
-    fn raise_step(&mut self, subject: &SubjectId, step: u64) {
-        let last = self.steps.entry(subject.clone()).or_default();
-        *last = step.max(*last);
     }
 }
 

@@ -10,6 +10,7 @@
 use jit_ca_core::event::{Event, LogInit};
 use jit_ca_core::{Digest, Origin, UnixTime};
 
+use super::clock::Clock;
 use super::erasures::Erasures;
 use super::fault::{Fault, must};
 use super::issuances::Issuances;
@@ -43,6 +44,7 @@ impl Log {
 pub(super) struct State<'s, 'scope> {
     log: Log,
     signatures: &'s Signatures<'scope>,
+    clock: Clock,
     people: People,
     logins: Logins,
     requests: Requests,
@@ -57,6 +59,7 @@ impl<'s, 'scope> State<'s, 'scope> {
         Self {
             log: Log { origin, key, keys: None, succeeds: None },
             signatures,
+            clock: Clock::default(),
             people: People::default(),
             logins: Logins::default(),
             requests: Requests::default(),
@@ -72,6 +75,7 @@ impl<'s, 'scope> State<'s, 'scope> {
         let is_init = leaf.entry_type.as_str() == "log.init";
         must(is_init || leaf.idx > 0, Code::Init, "the log does not begin with log.init")?;
         must(!is_init || leaf.idx == 0, Code::Init, "the log begins a second time")?;
+        self.clock.pass(leaf)?;
         self.counts.certificates += u64::from(leaf.entry_type.as_str() == "issue.intent");
         let mut order = None;
         match &payload {
@@ -174,6 +178,8 @@ impl<'s, 'scope> State<'s, 'scope> {
             | Event::BundleActivated(_)
             | Event::DaemonStarted(_)
             | Event::DaemonStopped(_)
+            | Event::ClockFaulted(_)
+            | Event::ClockAcknowledged(_)
             | Event::StrangersRefused(_) => Ok(()),
         }
     }

@@ -24,6 +24,8 @@ pub enum Code {
     Payload,
     /// How the log begins.
     Init,
+    /// What comes while the clock is not right.
+    Clock,
     /// Who acts, under which pseudonym.
     Subject,
     /// The hash of a bundle.

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use super::anchor::AnchorPlace;
 use super::passphrase::Passphrase;
 use super::section::{Report, SEE_COMMENTS, Section};
+use super::size::Size;
 
 /// What the file says, checked; paths as they stand there.
 pub(super) struct Checked {
@@ -21,6 +22,7 @@ pub(super) struct Checked {
     pub(super) keys: PathBuf,
     pub(super) passphrase: Passphrase,
     pub(super) store: PathBuf,
+    pub(super) keep_free: Size,
     pub(super) admin_socket: PathBuf,
     pub(super) login_longest: Span,
     pub(super) login_idle: Span,
@@ -64,6 +66,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
 
     let mut store = file.section("store");
     let store_path = store.text("path");
+    let keep_free = store.text("keep_free").and_then(|text| store.report.value(&text));
     store.end();
 
     let mut admin = file.section("admin");
@@ -90,6 +93,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         keys: dir?.into_inner().into(),
         passphrase: passphrase?,
         store: store_path?.into_inner().into(),
+        keep_free: keep_free?,
         admin_socket: socket?.into_inner().into(),
         login_longest: longest?,
         login_idle: idle?,

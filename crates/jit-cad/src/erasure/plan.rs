@@ -114,7 +114,7 @@ impl Plan {
         let unfinished = unfinished(snapshot)?;
         let mut entries = BTreeMap::new();
         let (size, mut forgotten) = (snapshot.size()?, Vec::new());
-        let end = snapshot.first_since(Some(before), size)?;
+        let end = snapshot.first_since(Some(before), 0, size)?;
         let mut still_there = BTreeSet::new();
         for known in snapshot.subjects()? {
             let younger = Filter {

@@ -7,6 +7,7 @@ use jit_ca_api::{PROBLEM_JSON, Problem, problem_type};
 use jit_ca_core::RefusalCode;
 
 use crate::failure::with_causes;
+use crate::hold::Hold;
 use crate::sequencer::CommitError;
 use crate::service::Fault;
 
@@ -202,14 +203,21 @@ fn not_written(error: &CommitError) -> Told {
             retry_after: Some(1),
             ..Told::new(status, "busy", error.to_string(), "try again in a second")
         },
-        CommitError::ClockBehind(_) => {
-            tracing::error!(%error, "nothing is issued");
-            Told::new(
-                status,
-                "clock-behind",
-                error.to_string(),
-                "an administrator has to set the daemon's clock",
-            )
+        CommitError::Held(hold) => {
+            // The daemon's log says it once, where it begins.
+            let (code, hint, wait) = match hold {
+                Hold::Clock(_) => (
+                    "clock-held",
+                    "an administrator of the CA has to look at it: `jit-cad clock`",
+                    60,
+                ),
+                Hold::Disk(_) => (
+                    "disk-low",
+                    "an administrator of the CA has to make room; then it goes on by itself",
+                    30,
+                ),
+            };
+            Told { retry_after: Some(wait), ..Told::new(status, code, error.to_string(), hint) }
         }
         CommitError::Entry(error) => failed(error),
         CommitError::Stopped => Told {

@@ -108,9 +108,14 @@ impl Server {
             let Ended { strangers, known } = ended;
             tracing::warn!(strangers, known, "connections were ended to make room for others");
         }
-        if clock::now() >= self.renew_at {
+        if self.is_due() {
             self.renew().await;
         }
+    }
+
+    /// Whether half of the certificate's life is over, or time has gone back behind its beginning.
+    fn is_due(&self) -> bool {
+        clock::now() >= self.renew_at || renew_at() < self.renew_at
     }
 
     async fn renew(&mut self) {

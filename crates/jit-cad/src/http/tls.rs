@@ -1,6 +1,7 @@
 //! TLS: the daemon's own certificate, and whose client certificates are logins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jit_ca_cert::x509::ServerCertificate;
 use jit_ca_cert::{Intent, SubjectKey};
@@ -9,6 +10,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::time_provider::TimeProvider;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::app::App;
@@ -44,7 +46,7 @@ pub(super) async fn config(app: &App) -> Result<Arc<ServerConfig>, Failure> {
             .allow_unauthenticated()
             .build()
             .map_err(|error| Failure::failed(error.to_string()))?;
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_details(provider, Arc::new(DaemonsTime))
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
@@ -53,6 +55,18 @@ pub(super) async fn config(app: &App) -> Result<Arc<ServerConfig>, Failure> {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+/// The time that the daemon goes by also where the machine's clock is not right: else nobody who is logged in could
+/// be told so.
+#[derive(Debug)]
+struct DaemonsTime;
+
+impl TimeProvider for DaemonsTime {
+    fn current_time(&self) -> Option<rustls_pki_types::UnixTime> {
+        let since = Duration::from_millis(clock::now_millis().0);
+        Some(rustls_pki_types::UnixTime::since_unix_epoch(since))
+    }
 }
 
 async fn issue(app: &App, key: SubjectKey) -> Result<Vec<u8>, Failure> {

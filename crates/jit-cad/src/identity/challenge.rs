@@ -1,5 +1,7 @@
 //! Challenges: a MAC over 32 random bytes and an expiry, so that none has to be kept before it is answered.
 
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use jit_ca_core::{Span, UnixTime};
 use ring::hmac;
@@ -18,7 +20,7 @@ pub const CHALLENGE_LIFE: Span = Span::from_secs(120);
 /// That one is answered once is the log's to see to: the login's entry spends it.
 #[derive(Debug)]
 pub struct Challenges {
-    key: hmac::Key,
+    key: RwLock<hmac::Key>,
 }
 
 impl Challenges {
@@ -27,7 +29,16 @@ impl Challenges {
     /// # Errors
     /// If the system has no random bytes.
     pub fn new() -> Result<Self, NoRandomness> {
-        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &clock::random::<32>()?) })
+        Ok(Self { key: RwLock::new(key()?) })
+    }
+
+    /// Knows none of those before any more: once time goes back, one that was answered and forgotten would be young.
+    ///
+    /// # Errors
+    /// If the system has no random bytes.
+    pub fn begin_anew(&self) -> Result<(), NoRandomness> {
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key()?;
+        Ok(())
     }
 
     /// A challenge, and until when it can be answered.
@@ -37,7 +48,7 @@ impl Challenges {
     pub fn make(&self, now: UnixTime) -> Result<(String, UnixTime), NoRandomness> {
         let expires = now.plus(CHALLENGE_LIFE);
         let signed = [clock::random::<32>()?.as_slice(), &expires.secs().to_be_bytes()].concat();
-        let tag = hmac::sign(&self.key, &signed);
+        let tag = hmac::sign(&self.key(), &signed);
         Ok((Base64UrlUnpadded::encode_string(&[&signed, tag.as_ref()].concat()), expires))
     }
 
@@ -53,9 +64,19 @@ impl Challenges {
         let Some((_, expires)) = signed.split_last_chunk::<8>() else {
             return false;
         };
-        let made_here = hmac::verify(&self.key, signed, tag).is_ok();
+        let made_here = hmac::verify(&self.key(), signed, tag).is_ok();
         made_here && now < UnixTime::from_secs(u64::from_be_bytes(*expires))
     }
+}
+
+impl Challenges {
+    fn key(&self) -> RwLockReadGuard<'_, hmac::Key> {
+        self.key.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key() -> Result<hmac::Key, NoRandomness> {
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &clock::random::<32>()?))
 }
 
 #[cfg(test)]
@@ -71,6 +92,11 @@ mod tests {
         assert!(challenges.knows(&challenge, expires.minus(Span::from_secs(1))));
         assert!(!challenges.knows(&challenge, expires));
         assert!(!Challenges::new().unwrap().knows(&challenge, now));
+        let renewed = Challenges::new().unwrap();
+        let before = renewed.make(now).unwrap().0;
+        renewed.begin_anew().unwrap();
+        assert!(!renewed.knows(&before, now));
+        assert!(renewed.knows(&renewed.make(now).unwrap().0, now));
         for place in 0..challenge.len() {
             let mut other = challenge.clone().into_bytes();
             other[place] = if other[place] == b'A' { b'B' } else { b'A' };

@@ -61,6 +61,11 @@ impl<K: Clone + Eq + Hash> Limiter<K> {
         Ok(())
     }
 
+    /// Forgets all failures.
+    pub fn begin_anew(&self) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Forgets a key's failures: it succeeded.
     pub fn succeeded(&self, key: &K) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);

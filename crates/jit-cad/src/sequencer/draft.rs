@@ -33,6 +33,10 @@ impl Draft {
         Ok(Self { leaf, salt, payload, event })
     }
 
+    pub(super) fn actor(&self) -> ActorRef {
+        self.leaf.actor
+    }
+
     pub(super) fn event(&self) -> &Event {
         &self.event
     }

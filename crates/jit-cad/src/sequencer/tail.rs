@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use jit_ca_core::UnixTime;
+use jit_ca_core::event::{ClockFaulted, Event};
+use jit_ca_core::{ActorRef, UnixTime};
 use tokio::sync::{oneshot, watch};
 
 use super::draft::Draft;
@@ -10,10 +11,9 @@ use super::queue::Queue;
 use super::signer::CheckpointSigner;
 use super::{Announced, Batch, CommitError, Committed, Job, Proposal, Wanted};
 use crate::clock::{self, Millis};
+use crate::hold;
 use crate::store::{Clash, Head, Rewriting, Store, StoreError, Tables};
 
-/// How far the clock may be behind the last entry before nothing is written any more.
-const CLOCK_TOLERANCE_MS: u64 = 2_000;
 /// How old a decision may be when its entries are written.
 const LONGEST_DELAY_SECS: u64 = 10;
 
@@ -75,26 +75,40 @@ impl Tail {
         Ok(())
     }
 
-    fn write(&mut self, batch: Vec<Wanted>) -> Result<(), StoreError> {
+    fn write(&mut self, mut batch: Vec<Wanted>) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
-        let now = clock::now_millis();
         let last = self.head.map_or(Millis(0), |head| head.last);
-        if now.0.saturating_add(CLOCK_TOLERANCE_MS) < last.0 {
-            batch.into_iter().for_each(|job| answer(job.done, Err(CommitError::ClockBehind(last))));
-            return Ok(());
-        }
-        let now = now.max(last);
+        let (now, fault) = clock::look(last);
+        let (mut now, mut acknowledged) = (now.max(last), None);
         let transaction = self.store.write()?;
         let mut tables = transaction.tables()?;
+        // Before anything else that is written by the time that the daemon goes by from here on.
+        if let Some(fault) = fault
+            && tables.clock_fault()?.is_none()
+        {
+            batch.insert(0, told(fault, now)?);
+        }
 
-        // 1. Take in what still rests on what is so.
+        // 1. Take in what still rests on what is so, and is no certificate while none is issued.
         let mut written: Vec<Written> = Vec::new();
         let mut next = self.head.map_or(0, |head| head.size);
-        for wanted in batch {
+        for mut wanted in batch {
+            if wanted.drafts.iter().any(|draft| hold::gives_access(draft.actor(), draft.event()))
+                && let Some(hold) = hold::hold(&self.store)
+            {
+                answer(wanted.done, Err(CommitError::Held(hold)));
+                continue;
+            }
             match admit(&tables, &wanted, now.time())? {
                 Ok(()) => {
+                    if wanted.drafts.iter().any(is_acknowledgement) {
+                        // Time goes by the machine's clock again, wherever that leads.
+                        let reading = clock::read();
+                        (now, acknowledged) = (reading.wall, Some(reading));
+                        wanted.proposal.clock = reading.standing();
+                    }
                     let (done, first) = (wanted.done, next);
                     let leaves = append(&mut tables, &wanted.proposal, wanted.drafts, next, now)?;
                     next += u64::try_from(leaves.len()).unwrap_or(u64::MAX);
@@ -113,6 +127,9 @@ impl Tail {
         let (head, tree) = tables.end(self.head, leaves, now, store)?;
         transaction.commit()?;
         self.head = Some(head);
+        if let Some(reading) = acknowledged {
+            clock::acknowledge(reading);
+        }
 
         // 3. One checkpoint, signed only now. INVARIANT (append only): what it covers can't be undone any more.
         let newest = Arc::new(self.signer.sign_head(self.head)?);
@@ -124,6 +141,17 @@ impl Tail {
         }
         Ok(())
     }
+}
+
+/// The entry that says what is wrong with the clock. Nobody waits for it.
+fn told(fault: clock::Fault, now: Millis) -> Result<Wanted, StoreError> {
+    let (done, _) = oneshot::channel();
+    let draft = Draft::new(ActorRef::DAEMON, ClockFaulted::from(fault).into())?;
+    Ok(Wanted { proposal: Proposal::new(now.time(), Vec::new()), drafts: vec![draft], done })
+}
+
+fn is_acknowledgement(draft: &Draft) -> bool {
+    matches!(draft.event(), Event::ClockAcknowledged(_))
 }
 
 /// A daemon without its sequencer would answer and never write: a panic there ends it all.
@@ -153,7 +181,9 @@ fn admit(
     Wanted { proposal, drafts, .. }: &Wanted,
     now: UnixTime,
 ) -> Result<Result<(), Clash>, StoreError> {
-    if now.since(proposal.at).secs() > LONGEST_DELAY_SECS {
+    // By a clock that has been put right since, it may also have been decided later than now.
+    let apart = now.since(proposal.at).max(proposal.at.since(now));
+    if apart.secs() > LONGEST_DELAY_SECS {
         return Ok(Err(Clash::Late));
     }
     if let Some(reply) = &proposal.reply
@@ -196,5 +226,8 @@ fn append(
         tables.forget(before)?;
     }
     tables.put_last_uses(&proposal.last_uses)?;
+    if let Some(standing) = &proposal.clock {
+        tables.put_clock(standing)?;
+    }
     Ok(leaves)
 }

@@ -47,7 +47,8 @@ impl Caller {
         }
         let kept = || snapshot.last_use(serial).map(|last| last.unwrap_or(login.window.start()));
         let last = app.last_uses.last(serial).map_or_else(kept, Ok)?;
-        if now.since(last) >= app.config.login_idle {
+        // Also where the clock has been put back since.
+        if now.since(last).max(last.since(now)) >= app.config.login_idle {
             return Err(Fault::Unauthenticated {
                 detail: "the login has ended, as it was not used for a while",
                 hint: "log in again: jit-ca login",

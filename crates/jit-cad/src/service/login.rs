@@ -133,6 +133,11 @@ pub async fn log_in(
         Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
             again(app, &call.name, key).await?.ok_or_else(login_refused)
         }
+        // The code was right, and is not used up.
+        Err(IssueError::Commit(error @ CommitError::Held(_))) => {
+            app.failed_codes.succeeded(&person.id);
+            Err(Fault::Commit(error))
+        }
         // Somebody was faster with the same code or challenge.
         Err(IssueError::Commit(CommitError::Clash(Clash::Code | Clash::Challenge))) => {
             Err(refuse_known(app, &person.id, address, now.time())?)

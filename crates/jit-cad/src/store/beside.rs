@@ -20,6 +20,8 @@ pub(super) const REPLIES: TableDefinition<'_, ReplyKey, ReplyRow> =
 /// The index of the last erasure: one row while the file still holds bytes of what was erased, and has to be written
 /// anew.
 pub(super) const ERASED: TableDefinition<'_, (), u64> = TableDefinition::new("beside.erased");
+/// Which start of the machine it is, and what the clock says less the time since then, in microseconds: one row.
+pub(super) const CLOCK: TableDefinition<'_, (), (&str, i64)> = TableDefinition::new("beside.clock");
 
 type ReplyKey = (u32, &'static [u8; 32]);
 type ReplyRow = (&'static [u8; 32], u8, &'static [u8; 16], u64);

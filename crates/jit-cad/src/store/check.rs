@@ -38,7 +38,8 @@ impl Snapshot {
         self.compare(other, fold::INDEX)?;
         self.compare(other, fold::FILES)?;
         self.compare(other, fold::PEOPLE)?;
-        self.compare(other, fold::BUNDLE)
+        self.compare(other, fold::BUNDLE)?;
+        self.compare(other, fold::CLOCK)
     }
 
     fn compare<K: Key + 'static, V: Value + 'static>(

@@ -6,7 +6,7 @@ mod index;
 mod records;
 
 use jit_ca_core::event::{CertificateIntended, PersonListed};
-use redb::{Table, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use self::index::Index;
 use self::records::Records;
@@ -49,6 +49,9 @@ pub(super) const PEOPLE: TableDefinition<'_, &[u8; 16], &[u8]> =
 /// The hash and the time zone of the bundle in force: one row.
 pub(super) const BUNDLE: TableDefinition<'_, (), (&[u8; 32], &str)> =
     TableDefinition::new("fold.bundle");
+/// The index of each `clock.fault` to that of its `clock.ack`, 0 while there is none. Between two of the latter time
+/// does not go back.
+pub(super) const CLOCK: TableDefinition<'_, u64, u64> = TableDefinition::new("fold.clock");
 
 /// Why entries can't be appended to the log as it is now: what they rest on has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +71,9 @@ pub enum Clash {
     /// The code was used before.
     #[error("the code has been used before")]
     Code,
+    /// The clock's fault is told already, or there is none.
+    #[error("the clock has been acknowledged")]
+    Clock,
     /// An id or a serial was used before.
     #[error("the id has been used before")]
     Taken,
@@ -94,6 +100,7 @@ pub(super) struct Fold<'t> {
     files: Table<'t, &'static str, &'static str>,
     people: Records<'t, &'static [u8; 16], PersonListed>,
     bundle: Table<'t, (), (&'static [u8; 32], &'static str)>,
+    clock: Table<'t, u64, u64>,
 }
 
 impl<'t> Fold<'t> {
@@ -112,6 +119,7 @@ impl<'t> Fold<'t> {
             files: transaction.open_table(FILES)?,
             people: Records::open(transaction, PEOPLE)?,
             bundle: transaction.open_table(BUNDLE)?,
+            clock: transaction.open_table(CLOCK)?,
         })
     }
 
@@ -119,6 +127,14 @@ impl<'t> Fold<'t> {
     pub(super) fn write(&mut self) -> Result<(), StoreError> {
         self.index.write()
     }
+}
+
+/// The index of the clock's fault that nobody has acknowledged: the last one, if any.
+pub(super) fn unacknowledged(
+    clock: &impl ReadableTable<u64, u64>,
+) -> Result<Option<u64>, StoreError> {
+    let last = clock.last()?.map(|(fault, ack)| (fault.value(), ack.value()));
+    Ok(last.filter(|&(_, ack)| ack == 0).map(|(fault, _)| fault))
 }
 
 /// The serial of an SSH certificate, which is eight bytes long; X.509 serials are longer.

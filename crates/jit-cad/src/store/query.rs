@@ -2,6 +2,7 @@
 
 use jit_ca_core::{ActorRef, RequestId, RoleName, UnixTime};
 use jit_ca_log::Leaf;
+use redb::ReadableTable as _;
 
 use super::fold::IndexKey;
 use super::{Snapshot, StoreError, fold};
@@ -34,11 +35,6 @@ impl Snapshot {
     /// If redb fails or a leaf does not decode.
     pub fn find(&self, filter: &Filter) -> Result<Vec<(Leaf, Vec<u8>)>, StoreError> {
         let size = self.size()?.min(filter.end);
-        let start = filter.start.max(self.first_since(filter.from, size)?);
-        let end = match filter.to {
-            Some(to) => self.first_since(Some(to), size)?,
-            None => size,
-        };
         let keys = [
             filter.request.as_ref().map(IndexKey::Request),
             filter.subject.as_ref().map(IndexKey::Subject),
@@ -46,18 +42,38 @@ impl Snapshot {
         ];
         let prefixes: Vec<Vec<u8>> = keys.into_iter().flatten().map(IndexKey::prefix).collect();
         let mut found = Vec::new();
-        let mut next = start;
-        while let Some(index) = self.next_in_all(&prefixes, next, end)? {
-            if found.len() == filter.limit {
-                break;
+        for (first, end) in self.runs(size)? {
+            let mut next = filter.start.max(self.first_since(filter.from, first, end)?);
+            let end = match filter.to {
+                Some(to) => self.first_since(Some(to), first, end)?,
+                None => end,
+            };
+            while let Some(index) = self.next_in_all(&prefixes, next, end)? {
+                if found.len() == filter.limit {
+                    return Ok(found);
+                }
+                let bytes = self
+                    .leaf(index)?
+                    .ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
+                found.push((Leaf::decode(&bytes)?, bytes));
+                next = index + 1;
             }
-            let bytes = self
-                .leaf(index)?
-                .ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
-            found.push((Leaf::decode(&bytes)?, bytes));
-            next = index + 1;
         }
         Ok(found)
+    }
+
+    /// The entries in runs in which time does not go back: it does where a clock was put right, if at all.
+    fn runs(&self, size: u64) -> Result<Vec<(u64, u64)>, StoreError> {
+        let (mut runs, mut first) = (Vec::new(), 0);
+        for row in self.transaction.open_table(fold::CLOCK)?.iter()? {
+            let ack = row?.1.value();
+            if first < ack && ack < size {
+                runs.push((first, ack));
+                first = ack;
+            }
+        }
+        runs.push((first, size));
+        Ok(runs)
     }
 
     /// The first index from `start` to `end` that stands under all prefixes.
@@ -83,13 +99,19 @@ impl Snapshot {
         }
     }
 
-    /// The index of the first entry at or after `time`: entries' times never go back, so halving finds it.
+    /// The index of the first entry at or after `time` between two: times don't go back between them, so halving
+    /// finds it. Over more than one run, it finds an entry at or after `time` behind one before it.
     ///
     /// # Errors
     /// If redb fails or a leaf does not decode.
-    pub fn first_since(&self, time: Option<UnixTime>, size: u64) -> Result<u64, StoreError> {
-        let Some(time) = time else { return Ok(0) };
-        let (mut low, mut high) = (0, size);
+    pub fn first_since(
+        &self,
+        time: Option<UnixTime>,
+        first: u64,
+        end: u64,
+    ) -> Result<u64, StoreError> {
+        let Some(time) = time else { return Ok(first) };
+        let (mut low, mut high) = (first, end);
         while low < high {
             let middle = low + (high - low) / 2;
             let bytes = self

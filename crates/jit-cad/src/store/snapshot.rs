@@ -11,7 +11,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
 use super::{Head, Reply, StoreError, beside, fold, log, tiles};
-use crate::clock::Millis;
+use crate::clock::{Millis, Standing};
 
 /// The state as one commit left it. It neither waits for the writer nor keeps it waiting.
 #[derive(Debug)]
@@ -280,7 +280,24 @@ impl Snapshot {
         }))
     }
 
+    /// The index of the clock's fault that nobody has acknowledged.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn clock_fault(&self) -> Result<Option<u64>, StoreError> {
+        fold::unacknowledged(&self.transaction.open_table(fold::CLOCK)?)
+    }
+
     // === beside ===
+
+    /// How the clock stood when the daemon last said so.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn clock_standing(&self) -> Result<Option<Standing>, StoreError> {
+        let row = self.transaction.open_table(beside::CLOCK)?.get(())?;
+        Ok(row.map(|row| Standing { boot: row.value().0.to_owned(), offset: row.value().1 }))
+    }
 
     /// The last erasure, if the file still holds bytes of what was erased, and has to be written anew.
     ///

@@ -9,7 +9,7 @@ use redb::{Table, WriteTransaction};
 use super::beside::{self, Replies, Reply};
 use super::fold::{Clash, Fold};
 use super::{StoreError, log, tiles};
-use crate::clock::Millis;
+use crate::clock::{Millis, Standing};
 
 /// The end of the log: what the next checkpoint says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub struct Tables<'t> {
     last_uses: Table<'t, &'static [u8], u64>,
     replies: Replies<'t>,
     erased: Table<'t, (), u64>,
+    clock: Table<'t, (), (&'static str, i64)>,
 }
 
 impl Write {
@@ -61,6 +62,7 @@ impl Write {
             last_uses: transaction.open_table(beside::LAST_USES)?,
             replies: Replies::open(transaction)?,
             erased: transaction.open_table(beside::ERASED)?,
+            clock: transaction.open_table(beside::CLOCK)?,
         })
     }
 
@@ -89,6 +91,14 @@ impl Tables<'_> {
     /// If redb fails.
     pub fn generation(&self, request: RequestId) -> Result<Option<u64>, StoreError> {
         self.fold.generation(request)
+    }
+
+    /// The index of the clock's fault that nobody has acknowledged.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn clock_fault(&self) -> Result<Option<u64>, StoreError> {
+        self.fold.clock_fault()
     }
 
     /// Whether these events may be appended, in this order, to the log as it is in this transaction.
@@ -219,6 +229,15 @@ impl Tables<'_> {
     /// If redb fails.
     pub fn forget(&mut self, before: UnixTime) -> Result<(), StoreError> {
         self.last_uses.retain(|_, at| at >= before.secs())?;
+        Ok(())
+    }
+
+    /// Keeps how the clock stands.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn put_clock(&mut self, standing: &Standing) -> Result<(), StoreError> {
+        self.clock.insert((), (standing.boot.as_str(), standing.offset))?;
         Ok(())
     }
 

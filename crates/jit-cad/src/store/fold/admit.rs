@@ -64,6 +64,10 @@ impl Fold<'_> {
                 let is_new = self.grants.get(made.grant.as_bytes())?.is_none();
                 is_new.then_some(()).ok_or(Clash::Taken)
             }
+            Event::ClockFaulted(_) => {
+                self.clock_fault()?.is_none().then_some(()).ok_or(Clash::Clock)
+            }
+            Event::ClockAcknowledged(_) => self.clock_fault()?.map(drop).ok_or(Clash::Clock),
             Event::CertificateIntended(intended) => self.admit_intent(intended, now)?,
             _ => Ok(()),
         };

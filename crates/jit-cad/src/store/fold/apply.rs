@@ -6,7 +6,7 @@ use jit_ca_core::{ActorRef, GrantId, RequestId, UnixTime};
 use jit_ca_log::Leaf;
 use redb::ReadableTable as _;
 
-use super::{Fold, IndexKey, ssh_serial};
+use super::{Fold, IndexKey, ssh_serial, unacknowledged};
 use crate::store::StoreError;
 use crate::store::record::{AccessRecord, LoginRecord, SubjectRecord};
 
@@ -57,7 +57,8 @@ impl Fold<'_> {
             }
             Event::MfaEnrolled(enrolled) => {
                 self.subjects.change(enrolled.subject.to_string().as_str(), |subject| {
-                    subject.totp_step = subject.totp_step.max(Some(enrolled.step));
+                    // Of a new secret: where the clock was ahead when the one before was used, this is the way back.
+                    subject.totp_step = Some(enrolled.step);
                 })?;
                 self.logins.change(enrolled.login.as_slice(), |login| login.mfa_at = Some(at))?;
             }
@@ -92,6 +93,7 @@ impl Fold<'_> {
                 }
             }
         }
+        self.apply_clock(leaf)?;
         self.apply_index(leaf, Some(event))
     }
 
@@ -112,8 +114,30 @@ impl Fold<'_> {
                 self.grants.insert(grant.as_bytes(), request.as_bytes())?;
             }
         }
+        self.apply_clock(leaf)?;
         // So that what is left of it is still found by its request, its grant and its actor.
         self.apply_index(leaf, None)
+    }
+
+    /// Leaves alone say how the clock stands.
+    fn apply_clock(&mut self, leaf: &Leaf) -> Result<(), StoreError> {
+        match leaf.entry_type.as_str() {
+            "clock.fault" => {
+                self.clock.insert(leaf.idx, 0)?;
+            }
+            "clock.ack" => {
+                if let Some(fault) = self.clock_fault()? {
+                    self.clock.insert(fault, leaf.idx)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The index of the clock's fault that nobody has acknowledged.
+    pub(in crate::store) fn clock_fault(&self) -> Result<Option<u64>, StoreError> {
+        unacknowledged(&self.clock)
     }
 
     fn apply_login(&mut self, login: &LoggedIn, at: UnixTime) -> Result<(), StoreError> {

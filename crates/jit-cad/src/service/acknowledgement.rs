@@ -1,0 +1,41 @@
+//! What an administrator says of the clock.
+
+use jit_ca_core::event::ClockAcknowledged;
+use jit_ca_core::{ActorRef, Text, UnixTime};
+
+use super::Fault;
+use crate::app::App;
+use crate::clock;
+use crate::sequencer::{CommitError, Proposal};
+use crate::store::Clash;
+
+/// Takes the machine's clock to be right from here on. Gives the index of the entry that says so, and the time.
+///
+/// # Errors
+/// If the clock has no fault, or the log can't be written.
+pub async fn acknowledge(app: &App, reason: Text, uid: u32) -> Result<(u64, UnixTime), Fault> {
+    if clock::fault().is_none() {
+        return Err(nothing_to_acknowledge());
+    }
+    // The fault's own entry comes first.
+    app.sequencer.flush().await.map_err(Fault::Commit)?;
+    if clock::read().wall < clock::now_millis() {
+        // What was measured by a time that is still to come counts no more.
+        app.challenges.begin_anew()?;
+        app.failed_addresses.begin_anew();
+        app.failed_codes.begin_anew();
+    }
+    let entry = (ActorRef::DAEMON, ClockAcknowledged { reason, uid }.into());
+    match app.sequencer.commit(Proposal::new(clock::now(), vec![entry])).await {
+        Ok(committed) => Ok((committed.first, clock::now())),
+        Err(CommitError::Clash(Clash::Clock)) => Err(nothing_to_acknowledge()),
+        Err(error) => Err(Fault::Commit(error)),
+    }
+}
+
+fn nothing_to_acknowledge() -> Fault {
+    Fault::bad(
+        "the clock has no fault that could be acknowledged",
+        "`jit-cad clock show` says how it stands",
+    )
+}
