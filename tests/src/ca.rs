@@ -141,6 +141,17 @@ impl Ca {
         fs::rename(new, clock).expect("a file");
     }
 
+    /// Has time pass for the daemon, which goes by its own clock: more than five seconds since it was set before.
+    pub fn let_pass(&self, ahead: i64) {
+        self.set_clock(ahead);
+        self.jit_cad(&["clock", "ack", "--reason", "time passes in a test"]).ok();
+    }
+
+    /// The daemon's process.
+    pub fn process(&self) -> u32 {
+        self.daemon.as_ref().expect("the daemon runs").id()
+    }
+
     /// Stops the daemon in order; it has to drain and to end well.
     pub fn stop(&mut self) {
         let mut daemon = self.daemon.take().expect("the daemon runs");

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -208,11 +208,25 @@ fn killed_fifty_times_it_logs_every_certificate_and_repeats_no_serial() {
 pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    pub(crate) fn new(lab: &Lab) -> Self {
+    pub(crate) fn new(lab: &Lab, size: &str) -> Self {
         let folder = lab.folder("disk");
-        run(as_root("mount").args(["-t", "tmpfs", "-o", "size=8m,mode=777", "tmpfs"]).arg(&folder))
-            .ok();
+        let options = format!("size={size},mode=777");
+        run(as_root("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&folder)).ok();
         Self(folder)
+    }
+
+    /// Has the store lie on it, and issuance stop where less than this is free.
+    pub(crate) fn configure(config: &Path, keep_free: &str) {
+        let file = config.join("jit-cad.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.replace("../data/jit-ca.redb", "../../disk/jit-ca.redb");
+        fs::write(file, text.replace("\"256 MiB\"", &format!("\"{keep_free}\""))).unwrap();
+    }
+
+    /// Takes so much of it.
+    pub(crate) fn fill_to(&self, size: &str) {
+        let filler = format!("{}/filler", self.0.display());
+        run(Command::new("fallocate").args(["-l", size, &filler])).ok();
     }
 
     pub(crate) fn fill(&self) {
@@ -236,12 +250,9 @@ impl Drop for Disk {
 #[test]
 fn on_a_full_disk_it_issues_nothing_and_goes_on_when_there_is_room() {
     let lab = Lab::new();
-    let disk = Disk::new(&lab);
-    let mut ca = Ca::start_with(&lab, |config| {
-        let file = config.join("jit-cad.toml");
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(file, text.replace("../data/jit-ca.redb", "../../disk/jit-ca.redb")).unwrap();
-    });
+    let disk = Disk::new(&lab, "8m");
+    // Nothing stops it before.
+    let mut ca = Ca::start_with(&lab, |config| Disk::configure(config, "0 MiB"));
     let [alice, carol] = ["alice", "carol"].map(|name| ca.caller(name));
     let grant = alice.granted("web-logs", json!({}), &[])["grant"].clone();
     let key = alice.person.make_key("work", "ed25519");

@@ -233,7 +233,7 @@ fn payloads_are_kept_for_as_long_as_the_configuration_says() {
     drop(alice);
 
     ca.serve_by_own_clock();
-    ca.set_clock(31 * 24 * 60 * 60);
+    ca.let_pass(31 * 24 * 60 * 60);
     ca.stop();
     ca.serve();
     wait_for("the daily erasure", || ca.log_text().contains("are erased").then_some(()));
@@ -269,11 +269,9 @@ fn set_keep(config: &Path, keep: &str) {
 #[test]
 fn on_a_full_disk_an_erasure_waits_and_the_daemon_goes_on() {
     let lab = Lab::new();
-    let disk = Disk::new(&lab);
+    let disk = Disk::new(&lab, "8m");
     let mut ca = Ca::start_with_people(&lab, &[("zebedee", &["dev"])], |config| {
-        let file = config.join("jit-cad.toml");
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(file, text.replace("../data/jit-ca.redb", "../../disk/jit-ca.redb")).unwrap();
+        Disk::configure(config, "0 MiB");
     });
     let carol = ca.caller("carol");
     let (bob, authenticator) = ca.enrolled("bob");

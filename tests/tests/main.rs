@@ -19,6 +19,7 @@ mod flips;
 mod follow;
 mod guides;
 mod histories;
+mod holds;
 mod identity;
 mod input;
 mod openapi;
