@@ -1,7 +1,9 @@
 //! What an operator could do who has all keys of the CA: payloads are changed through their types, and salts, leaves,
 //! tiles, root and checkpoint are made anew. Only what people have signed, and what must hold between entries, is left.
 
-use jit_ca_core::event::{CertificateIntended, Event, Factor, MfaKept, Validity};
+use jit_ca_core::event::{
+    CertificateIntended, ClockAcknowledged, ClockFaulted, Event, Factor, MfaKept, Validity,
+};
 use jit_ca_core::workflow::Approver;
 use jit_ca_core::{
     Action, ActorRef, Bytes, Digest, GrantId, IssuanceId, Origin, RequestId, Span, SubjectId,

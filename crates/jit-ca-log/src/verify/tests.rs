@@ -166,6 +166,34 @@ fn rules_approve_without_people_and_signatures() {
     assert_eq!(with(|_| (), BOB), Some((Code::Approval, at)));
 }
 
+#[test]
+fn time_goes_back_where_the_clock_was_acknowledged_and_nowhere_else() {
+    let teller = Teller::new();
+    let mut story = teller.story();
+    // The daemon's own certificate is issued whatever the clock says.
+    story.insert(at::SERVER, faulted());
+    story.insert(at::SERVER + 2, acknowledged());
+    holds(&Told::of(&story), &teller);
+    for (index, is_fault) in [(at::SERVER, true), (at::SERVER + 1, true), (at::SERVER + 2, false)] {
+        let mut told = Told::of(&story);
+        told.leaves[..index].iter_mut().for_each(|leaf| leaf.ts_ms += 5_000);
+        let expected = is_fault.then_some((Code::Leaf, Some(index as u64)));
+        assert_eq!(found(told.export(&teller)), expected);
+    }
+}
+
+#[test]
+fn an_acknowledgement_counts_whatever_is_erased() {
+    let teller = Teller::new();
+    let gone = vec![(at::SERVER as u64, at::SERVER as u64 + 1)];
+    let mut story = teller.story();
+    story.splice(at::SERVER..at::SERVER, [faulted(), acknowledged()]);
+    assert_eq!(found(erased(&story, gone.clone()).export(&teller)), None);
+    story.insert(at::SERVER + 2, acknowledged());
+    let expected = Some((Code::Clock, Some(at::SERVER as u64 + 2)));
+    assert_eq!(found(erased(&story, gone).export(&teller)), expected);
+}
+
 /// The story, and then an erasure by age of these entries.
 fn erased(story: &Story, entries: Vec<(u64, u64)>) -> Told {
     let mut story = story.clone();

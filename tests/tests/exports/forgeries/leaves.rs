@@ -30,6 +30,32 @@ forgeries! {
         Some(at)
     },
 
+    // === the clock ===
+    "acknowledged-without-a-fault" "clock" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::DaemonStarted(_)))?;
+        let reason = "chrony was set up anew".parse().unwrap();
+        log.insert_like(at + 1, at, |event| *event = ClockAcknowledged { reason, uid: 0 }.into());
+        Some(at + 1)
+    },
+    "a-fault-of-the-clock-again" "clock" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::DaemonStarted(_)))?;
+        let time = UnixTime::from_secs(1_795_338_000);
+        for _ in 0..2 {
+            let fault = ClockFaulted { expected: time, found: time };
+            log.insert_like(at + 1, at, |event| *event = fault.into());
+        }
+        Some(at + 2)
+    },
+    "issued-while-the-clock-is-held" "clock" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::DaemonStarted(_)))?;
+        let is_access = |event: &Event| matches!(event, Event::CertificateIntended(intended) if intended.purpose != "x509-servers");
+        let intent = log.find_from(at, is_access)?;
+        let time = UnixTime::from_secs(1_795_338_000);
+        let fault = ClockFaulted { expected: time, found: time };
+        log.insert_like(at + 1, at, |event| *event = fault.into());
+        Some(intent + 1)
+    },
+
     // === payloads ===
     "commit" "payload" |log, place| leaf_of_a_payload(log, place, |leaf| leaf.commit = Digest::from_bytes([7; 32])),
     "other-bundle" "payload" |log, place| leaf(log, place, |leaf| leaf.bundle = Some(Digest::from_bytes([7; 32]))),

@@ -37,6 +37,20 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
             let keys = &mut event!(s, 0, LogInit).keys;
             (keys[6].spki, keys[1].spki) = (keys[1].spki.clone(), keys[6].spki.clone());
         }),
+        (Code::Clock, at::LOGIN, |_, s| s.insert(at::LOGIN, acknowledged())),
+        (Code::Clock, at::LOGIN + 1, |_, s| {
+            s.splice(at::LOGIN..at::LOGIN, [faulted(), faulted()]);
+        }),
+        (Code::Clock, at::LOGIN + 2, |_, s| {
+            s.splice(at::LOGIN..at::LOGIN, [faulted(), acknowledged(), acknowledged()]);
+        }),
+        (Code::Clock, at::LOGIN, |_, s| s.insert(at::LOGIN, (ALICE, faulted().1))),
+        (Code::Clock, at::LOGIN + 1, |_, s| {
+            s.splice(at::LOGIN..at::LOGIN, [faulted(), (ALICE, acknowledged().1)]);
+        }),
+        (Code::Clock, at::LOGIN_INTENT + 1, |_, s| s.insert(at::LOGIN, faulted())),
+        (Code::Clock, at::SSH + 1, |_, s| s.insert(at::SSH, faulted())),
+        (Code::Clock, at::X509 + 1, |_, s| s.insert(at::SSH_DONE, faulted())),
         (Code::Subject, 2, |_, s| event!(s, 2, SubjectKnown).actor = BOB),
         (Code::Subject, 4, |_, s| event!(s, 4, SubjectKnown).subject = subject("u-1")),
         (Code::Subject, 5, |_, s| s[5].0 = ALICE),

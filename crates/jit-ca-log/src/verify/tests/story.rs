@@ -57,6 +57,18 @@ pub(super) fn origin() -> Origin {
     "ca.test/jit-ca".parse().unwrap()
 }
 
+/// The clock is wrong.
+pub(super) fn faulted() -> (ActorRef, Event) {
+    let [expected, found] = [START, START + 3_600].map(UnixTime::from_secs);
+    (ActorRef::DAEMON, ClockFaulted { expected, found }.into())
+}
+
+/// Somebody says that it is right.
+pub(super) fn acknowledged() -> (ActorRef, Event) {
+    let reason = "chrony was set up anew".parse().unwrap();
+    (ActorRef::DAEMON, ClockAcknowledged { reason, uid: 0 }.into())
+}
+
 pub(super) fn decided(action: Action, who: &str) -> Decided {
     let facts = Facts {
         action,
