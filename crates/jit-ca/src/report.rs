@@ -6,7 +6,7 @@
 //!                                                                              └─> HTML
 //! ```
 //!
-//! It is a function of the log's entries before the period's end and of nothing else: no clock, no locale, no
+//! It is a function of the log's entries up to the period's last one and of nothing else: no clock, no locale, no
 //! order of a hash table, so that the same period gives the same bytes.
 
 mod controls;
@@ -52,7 +52,7 @@ impl Report {
         survey: &Survey,
     ) -> Result<Self, ArchiveError> {
         survey::read(export, |entries| {
-            let before = entries.take_while(|entry| period.ends_after(entry.leaf.ts_ms));
+            let before = entries.take(usize::try_from(survey.size).unwrap_or(usize::MAX));
             fold::report(period, verified, survey, before)
         })
     }

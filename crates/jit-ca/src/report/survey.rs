@@ -13,13 +13,14 @@ use super::names::Names;
 /// What the report rests on.
 #[derive(Debug)]
 pub(crate) struct Survey {
-    /// How many entries were written before the period's end.
+    /// How many entries there are up to the last one that was written before the period's end.
     pub(crate) size: u64,
     /// The root of the tree over them.
     pub(crate) root: Digest,
     /// When the last of all entries was written.
     pub(crate) last: Option<UnixTime>,
-    /// Whether there is an entry behind them: then none can be added to them, as time in the log never goes back.
+    /// Whether there is an entry behind them: then none is added to them, as time in the log goes back only where
+    /// somebody has put a clock right, and says so.
     pub(crate) is_complete: bool,
     /// What the report calls people.
     pub(super) names: Names,
@@ -34,21 +35,22 @@ impl Survey {
         export: &mut Archive<R>,
         period: Period,
     ) -> Result<Self, ArchiveError> {
-        let mut tree = Frontier::default();
-        let (mut last, mut is_complete) = (None, false);
+        let (mut tree, mut told) = (Frontier::default(), Frontier::default());
+        let mut last = None;
         let names = read(export, |entries| {
             let before = entries.filter(|entry| {
                 let is_before = period.ends_after(entry.leaf.ts_ms);
-                is_complete |= !is_before;
                 last = Some(UnixTime::from_secs(entry.leaf.ts_ms / 1_000));
+                tree.push(leaf_hash(&entry.leaf.encode()));
                 if is_before {
-                    tree.push(leaf_hash(&entry.leaf.encode()));
+                    told.clone_from(&tree);
                 }
                 is_before
             });
             Names::of(before)
         })?;
-        Ok(Self { size: tree.size(), root: tree.root(), last, is_complete, names })
+        let is_complete = told.size() < tree.size();
+        Ok(Self { size: told.size(), root: told.root(), last, is_complete, names })
     }
 }
 
