@@ -8,6 +8,7 @@ mod erasure;
 mod first_ca;
 mod machine;
 mod restore;
+mod trouble;
 
 use std::fs;
 use std::path::Path;

@@ -199,7 +199,13 @@ fn a_clock_that_was_wrong_is_put_right_and_the_log_goes_on() {
         let note = ahead.wire.get("/log/checkpoint").ok().body;
         note.lines().nth(1).unwrap().parse::<u64>().unwrap()
     };
+    let code = scene.ca.jit_cad(&["user", "enroll", "alice"]).ok();
+    let newcomer = Wire::nobody(&scene.ca, &ahead.person);
+    let factor = json!({"enrolment-code": code.line()});
+    let (call, _) = newcomer.login_call(&ahead.person.key(), factor);
     scene.acknowledge();
+    // A challenge of that hour might have been answered, and forgotten since.
+    newcomer.post("/v1/logins", &call).refused("login-refused");
     let reply = ahead.wire.get("/v1/me");
     assert!(reply.status.is_none_or(|status| status == 401), "{reply:#?}");
 

@@ -208,7 +208,7 @@ fn not_written(error: &CommitError) -> Told {
             let (code, hint, wait) = match hold {
                 Hold::Clock(_) => (
                     "clock-held",
-                    "an administrator of the CA has to look at it: `jit-cad clock`",
+                    "an administrator of the CA has to look at it: `jit-cad clock show`",
                     60,
                 ),
                 Hold::Disk(_) => (

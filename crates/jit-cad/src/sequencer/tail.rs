@@ -92,11 +92,12 @@ impl Tail {
         }
 
         // 1. Take in what still rests on what is so, and is no certificate while none is issued.
+        let hold = hold::hold(&self.store);
         let mut written: Vec<Written> = Vec::new();
         let mut next = self.head.map_or(0, |head| head.size);
         for mut wanted in batch {
-            if wanted.drafts.iter().any(|draft| hold::gives_access(draft.actor(), draft.event()))
-                && let Some(hold) = hold::hold(&self.store)
+            if let Some(hold) = hold
+                && wanted.drafts.iter().any(|it| hold::gives_access(it.actor(), it.event()))
             {
                 answer(wanted.done, Err(CommitError::Held(hold)));
                 continue;
