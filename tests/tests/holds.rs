@@ -1,7 +1,7 @@
 //! What stops issuance, and what starts it again: a clock that is set while the daemon looks away or not, and a disk
 //! that is nearly full. All else goes on meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -92,7 +92,7 @@ fn assert_held(reply: &Reply, code: &str) {
 }
 
 /// Takes a certificate, and compares what `ssh-keygen` reads in it with the grant's window.
-fn takes(caller: &Caller, grant: &Value, key: &PathBuf) {
+fn takes(caller: &Caller, grant: &Value, key: &Path) {
     let (file, _) = caller.take_ssh(grant, key);
     let mut ssh_keygen = Command::new("ssh-keygen");
     let shown = run(ssh_keygen.env("TZ", "UTC").arg("-L").arg("-f").arg(file)).ok().stdout;
