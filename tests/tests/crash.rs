@@ -223,6 +223,12 @@ impl Disk {
         fs::write(file, text.replace("\"256 MiB\"", &format!("\"{keep_free}\""))).unwrap();
     }
 
+    /// How many KiB are free.
+    pub(crate) fn free(&self) -> u64 {
+        let shown = run(Command::new("df").args(["-k", "--output=avail"]).arg(&self.0)).ok();
+        shown.line().lines().last().unwrap().trim().parse().unwrap()
+    }
+
     /// Takes so much of it.
     pub(crate) fn fill_to(&self, size: &str) {
         let filler = format!("{}/filler", self.0.display());
