@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 use std::{env, thread};
 
@@ -81,16 +81,31 @@ impl Ca {
 
     /// Starts the daemon, at the address that it had before.
     pub fn serve(&mut self) {
+        let said = self.spawn(&[]);
+        assert!(self.becomes_ready(&said), "jit-cad does not start:\n{}", self.log_text());
+    }
+
+    /// Starts the daemon and kills it so much later, wherever its start has come to.
+    pub fn serve_and_kill(&mut self, after: Duration) {
+        let _said = self.spawn(&[]);
+        thread::sleep(after);
+        self.kill();
+    }
+
+    /// Starts the daemon by a program that starts it in its own place: strace -D, with its arguments. Says whether
+    /// it became ready; if it did not, it has ended.
+    pub fn serve_by(&mut self, starter: &[&str]) -> bool {
+        let said = self.spawn(starter);
+        self.becomes_ready(&said)
+    }
+
+    fn spawn(&mut self, starter: &[&str]) -> Receiver<String> {
         let log =
             File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let mut serve = daemon_program();
-        if let Some(files) = self.files {
-            let daemon = serve;
-            serve = Command::new("prlimit");
-            serve.env_clear();
-            serve.envs(daemon.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            serve.arg(format!("--nofile={files}:{files}")).arg(daemon.get_program());
-        }
+        let limit = self.files.map(|files| format!("--nofile={files}:{files}"));
+        let limited = limit.as_ref().map(|limit| ["prlimit", limit]);
+        let mut serve =
+            daemon_program_by(limited.as_ref().map_or(starter, <[&str; 2]>::as_slice));
         serve.arg("serve").arg("--config").arg(self.config());
         serve.arg("--listen").arg(self.address.to_string());
         if let Some(clock) = &self.clock {
@@ -102,17 +117,25 @@ impl Ca {
         let mut daemon = serve.spawn().expect("jit-cad");
         let said = lines(&mut daemon);
         self.daemon = Some(daemon);
+        said
+    }
 
+    /// Whether the daemon says that it is ready; it has ended if it does not.
+    fn becomes_ready(&mut self, said: &Receiver<String>) -> bool {
         loop {
-            let Ok(line) = said.recv_timeout(SOON) else {
-                panic!("jit-cad does not start:\n{}", self.log_text());
+            let line = match said.recv_timeout(SOON) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("jit-cad does not start:\n{}", self.log_text())
+                }
             };
             if let Some(pin) = line.strip_prefix("pin ") {
                 assert_eq!(pin, self.pin);
             } else if let Some(address) = line.strip_prefix("listening on https://") {
                 self.address = address.parse().expect("an address");
             } else if line == "ready" {
-                return;
+                return true;
             }
         }
     }
@@ -307,7 +330,19 @@ fn eprintln_log(text: &str) {
 
 /// jit-cad, with nothing of our surroundings but where programs are.
 fn daemon_program() -> Command {
-    let mut command = Command::new(program("jit-cad"));
+    daemon_program_by(&[])
+}
+
+/// The same, started by another program.
+fn daemon_program_by(starter: &[&str]) -> Command {
+    let mut command = match starter {
+        [] => Command::new(program("jit-cad")),
+        [starter, arguments @ ..] => {
+            let mut command = Command::new(starter);
+            command.args(arguments).arg(program("jit-cad"));
+            command
+        }
+    };
     command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
     command.env("JIT_CAD_PASSPHRASE", "the passphrase of a test");
     command

@@ -33,6 +33,12 @@ impl Ca {
 }
 
 impl Caller {
+    /// Logs in once more.
+    pub fn login_again(&mut self, ca: &Ca) {
+        let code = self.authenticator.code();
+        self.wire = Wire::login(ca, &self.person, json!({"totp": code}));
+    }
+
     /// Asks for a role, with the fields that a request may have beside it and its reason.
     pub fn request(&self, role: &str, fields: Value) -> Reply {
         let mut call = json!({"role": role, "reason": "INC-42: orders time out"});

@@ -42,7 +42,9 @@ pub use document::{Block, blocks, commands, documents};
 pub use lab::Lab;
 pub use nginx::Nginx;
 pub use person::{Authenticator, Person};
-pub use program::{Output, as_root, free_port, now, program, repository, run, seconds, wait_for};
+pub use program::{
+    Output, as_root, free_port, mix, now, program, repository, run, seconds, wait_for,
+};
 pub use slow::Slow;
 pub use sshd::{Clock, Ssh, Sshd};
 pub use terminal::Terminal;

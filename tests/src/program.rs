@@ -173,3 +173,11 @@ pub fn seconds(time: &Value) -> u64 {
     let date = run(Command::new("date").args(["+%s", "-d", text])).ok();
     date.line().parse().expect("seconds")
 }
+
+/// A number that is spread over all bits (splitmix64), the same in each run.
+pub fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,207 +1,102 @@
 //! The daemon is killed while it issues, again and again: what a client got is in the log.
+//!
+//! ```text
+//! kill  kill  kill …     clients go on where they were cut off, by the same idempotency keys
+//!   └ start                 now and then killed once more while it starts
+//! end   start ─> all certificates, proofs and checkpoints that anybody was given, held against the whole log
+//! ```
 
-use std::collections::{HashMap, HashSet};
+mod clients;
+mod history;
+
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use base64ct::{Base64Unpadded, Encoding};
-use jit_ca_tests::{Ca, Caller, Issued, Lab, as_root, run, wait_for};
-use serde_json::{Value, json};
+use jit_ca_log::SignedCheckpoint;
+use jit_ca_tests::{Ca, Lab, as_root, mix, now, run, wait_for};
+use serde_json::json;
 
-const KILLS: usize = 50;
-/// Clients that ask at the same time, each on its own connection.
-const CLIENTS: usize = 4;
-/// What each asks for until the daemon is killed: more than it gets.
-const CALLS_PER_CLIENT: usize = 25;
-/// How many certificates are waited for before a kill.
-const CERTIFICATES_PER_KILL: usize = 12;
+use clients::Clients;
+use history::History;
 
-/// Calls for certificates that are made ahead, so that the clients lose no time.
-struct Hammer {
-    folder: PathBuf,
-    grants: [String; 2],
-    next: usize,
-}
-
-impl Hammer {
-    const CALLS: usize = KILLS * CLIENTS * CALLS_PER_CLIENT;
-
-    fn new(alice: &Caller, ssh: &Value, x509: &Value, lab: &Lab) -> Self {
-        let folder = lab.folder("hammer");
-        let grants = [ssh, x509].map(|grant| grant["id"].as_str().unwrap().to_owned());
-        let key = alice.person.make_key("work", "ed25519");
-        let public = fs::read_to_string(key.with_extension("pub")).unwrap();
-        let fingerprint = run(Command::new("ssh-keygen").arg("-lf").arg(&key)).ok();
-        let fingerprint = fingerprint.line().split(' ').nth(1).unwrap().to_owned();
-        let login = alice.wire.get("/v1/me").ok().json()["login"]["serial"].clone();
-        let (_, csr) = alice.wire.key_and_csr("hammer", &["-subj", "/CN=x"]);
-        let mut keygen = Command::new("ssh-keygen");
-        keygen.args(["-q", "-Y", "sign", "-n", "possession.v1@jit-ca", "-f"]).arg(&key);
-        for call in (0..Self::CALLS).step_by(2) {
-            let statement = format!(
-                "jit-ca possession v1\norigin: {}\ngrant: {}\nlogin: {}\nkey: {fingerprint}\nidempotency-key: h{call}\n",
-                alice.wire.trust()["origin"].as_str().unwrap(),
-                grants[0],
-                login.as_str().unwrap(),
-            );
-            fs::write(folder.join(call.to_string()), statement).unwrap();
-            keygen.arg(call.to_string());
-        }
-        run(keygen.current_dir(&folder)).ok();
-        for call in 0..Self::CALLS {
-            let body = if call.is_multiple_of(2) {
-                let signature = fs::read_to_string(folder.join(format!("{call}.sig"))).unwrap();
-                json!({"public_key": public.trim_end(), "signature": signature})
-            } else {
-                json!({"csr": csr})
-            };
-            fs::write(folder.join(format!("{call}.json")), body.to_string()).unwrap();
-        }
-        Self { folder, grants, next: 0 }
-    }
-
-    fn path(&self, call: usize) -> String {
-        let (grant, kind) = (&self.grants[call % 2], ["ssh", "x509"][call % 2]);
-        format!("/v1/grants/{grant}/{kind}")
-    }
-
-    /// Starts a client that makes some calls in a row on one connection.
-    fn start(&mut self, ca: &Ca, alice: &Caller) -> Child {
-        let (key, certificate) = alice.wire.login_files();
-        let calls = self.next..self.next + CALLS_PER_CLIENT;
-        self.next = calls.end;
-        let config: Vec<String> = calls
-            .map(|call| {
-                format!(
-                    "url = \"{}{}\"\nheader = \"content-type: application/json\"\nheader = \"idempotency-key: h{call}\"\n\
-                     data-binary = \"@{call}.json\"\noutput = \"{call}.reply\"\n\
-                     cacert = {:?}\ncert = {certificate:?}\nkey = {key:?}\n",
-                    ca.url(),
-                    self.path(call),
-                    alice.wire.root(),
-                )
-            })
-            .collect();
-        let file = self.folder.join(format!("{}.curl", self.next));
-        fs::write(&file, config.join("next\n")).unwrap();
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--fail-early", "--config"]).arg(file).current_dir(&self.folder);
-        curl.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("curl")
-    }
-
-    /// The whole answer to a call; none if it did not arrive, or not whole.
-    fn reply(&self, call: usize) -> Option<Value> {
-        let text = fs::read_to_string(self.folder.join(format!("{call}.reply"))).ok()?;
-        let reply: Value = serde_json::from_str(&text).ok()?;
-        assert!(reply["certificate"].is_string(), "{reply:#}");
-        Some(reply)
-    }
-
-    /// How many of the calls from this one on were answered.
-    fn answered_since(&self, first: usize) -> usize {
-        (first..self.next).filter(|&call| self.reply(call).is_some()).count()
-    }
-}
-
-/// SHA-256 of what was signed, as entries have it.
-fn tbs(call: usize, reply: &Value) -> String {
-    let certificate = reply["certificate"].as_str().unwrap();
-    let issued =
-        if call.is_multiple_of(2) { Issued::ssh(certificate) } else { Issued::x509(certificate) };
-    format!("SHA256:{}", Base64Unpadded::encode_string(&issued.tbs))
-}
-
-fn entries(auditor: &Caller) -> Vec<Value> {
-    let mut all: Vec<Value> = Vec::new();
-    loop {
-        let page = auditor.wire.get(&format!("/v1/log/entries?start={}", all.len())).ok().json();
-        let page = page.as_array().unwrap();
-        if page.is_empty() {
-            return all;
-        }
-        all.extend(page.iter().cloned());
-    }
-}
+/// How many times the daemon is killed under load.
+const KILLS: (usize, usize) = (100, 3_000);
+/// A kill comes after so many certificates at most, and so much later at most.
+const MOST_CERTIFICATES: u64 = 24;
+const MOST_MICROS: u64 = 6_000;
+/// One start of so many is killed as well.
+const KILLED_STARTS: u64 = 8;
+/// A login that lives only in daemons that are killed is idle after a while; grants end.
+const KILLS_PER_LOGIN: usize = 400;
 
 #[test]
-fn killed_fifty_times_it_logs_every_certificate_and_repeats_no_serial() {
+fn killed_under_load_it_logs_every_certificate_and_repeats_no_serial() {
+    let kills = if env::var_os("JIT_CA_LONG").is_some() { KILLS.1 } else { KILLS.0 };
+    let seed = env::var("JIT_CA_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(now());
+    println!("JIT_CA_SEED={seed}");
+    let mut drawn = mix(seed);
+    let mut below = |end: u64| {
+        drawn = mix(drawn);
+        drawn % end
+    };
+
     let lab = Lab::new();
     let mut ca = Ca::start(&lab);
-    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| ca.caller(name));
-    let ssh = alice.granted("web-shell", json!({"duration": "4h"}), &[&bob])["grant"].clone();
-    let x509 = alice.granted("orders-api", json!({"duration": "4h"}), &[&bob])["grant"].clone();
-    let mut hammer = Hammer::new(&alice, &ssh, &x509, &lab);
-
-    for kill in 0..KILLS {
-        let first = hammer.next;
-        let mut clients: Vec<Child> = (0..CLIENTS).map(|_| hammer.start(&ca, &alice)).collect();
-        wait_for("certificates", || {
-            (hammer.answered_since(first) >= CERTIFICATES_PER_KILL).then_some(())
-        });
-        // At another moment of a call each time.
-        sleep(Duration::from_micros(u64::try_from(kill * 311 % 7000).unwrap()));
-        ca.kill();
-        for client in &mut clients {
-            client.wait().unwrap();
+    let [mut alice, mut bob] = ["alice", "bob"].map(|name| ca.caller(name));
+    let mut clients = Clients::new(&lab, &alice, &bob);
+    let (mut starts, mut killed_starts) = (Vec::new(), 0);
+    for kill in 0..kills {
+        if kill % KILLS_PER_LOGIN == KILLS_PER_LOGIN - 1 {
+            alice.login_again(&ca);
+            bob.login_again(&ca);
+            clients.renew(&alice, &bob);
         }
+        let certificates = usize::try_from(1 + below(MOST_CERTIFICATES)).unwrap();
+        clients.until_killed(&mut ca, certificates, Duration::from_micros(below(MOST_MICROS)));
+        if below(KILLED_STARTS) == 0
+            && let Some(longest) = starts.iter().max()
+        {
+            let longest: &Duration = longest;
+            let micros = u64::try_from(longest.as_micros()).unwrap();
+            ca.serve_and_kill(Duration::from_micros(below(micros)));
+            killed_starts += 1;
+        }
+        let begun = Instant::now();
         ca.serve();
+        starts.push(begun.elapsed());
     }
+    let finished = clients.finish(&alice);
 
-    let got: HashMap<usize, Value> =
-        (0..hammer.next).filter_map(|call| Some((call, hammer.reply(call)?))).collect();
-    let log = entries(&carol);
-    let of = |kind: &str| log.iter().filter(|entry| entry["type"] == kind).collect::<Vec<_>>();
-    let intents = of("issue.intent");
-    let done: HashSet<&str> =
-        of("issue.done").iter().filter_map(|entry| entry["issuance"].as_str()).collect();
-    let open = intents
-        .iter()
-        .filter(|intent| !done.contains(intent["issuance"].as_str().unwrap()))
-        .count();
+    let history = History::read(&ca.caller("carol"));
+    starts.sort();
     println!(
-        "{} certificates, {} intents, {open} of them without outcome",
-        got.len(),
-        intents.len()
+        "{kills} kills under load, {killed_starts} during a start: {} certificates, {} intents that the next life found \
+         without outcome, {} calls answered by a later life, {} answered twice, {finished} at the end; {} checkpoints",
+        clients.received.len(),
+        history.orphans,
+        clients.resumed,
+        clients.repeated,
+        clients.checkpoints.len(),
     );
-    assert!(got.len() >= 500, "{} certificates", got.len());
-    assert!(open >= 10, "{open} intents without outcome");
-
-    // Every certificate that a client got is in the log, at the index that it was told.
-    for (&call, reply) in &got {
-        let index = usize::try_from(reply["entry"].as_u64().unwrap()).unwrap();
-        assert_eq!(log[index]["type"], "issue.intent");
-        assert_eq!(log[index]["issuance"], reply["issuance"]);
-        assert_eq!(log[index]["tbs"], tbs(call, reply), "{reply:#}");
-    }
-    // No serial twice, of the SSH and of the X.509 authority.
-    let mut serials = HashSet::new();
-    for intent in &intents {
-        let payload = &intent["payload"];
-        let serial = (payload["purpose"].to_string(), payload["serial"].to_string());
-        assert!(serials.insert(serial), "{payload:#}");
+    println!(
+        "start to ready: {:?} in the middle, {:?} at most",
+        starts[kills / 2],
+        starts[kills - 1]
+    );
+    assert!(history.lives > kills, "{} lives", history.lives);
+    history.must_hold(&clients.received);
+    for note in &clients.checkpoints {
+        history.must_extend(&note.parse::<SignedCheckpoint>().unwrap());
     }
 
-    // Whoever asks again by the same idempotency key gets what was meant the first time.
-    let key =
-        |intent: &Value| intent["payload"]["under"]["idempotency_key"].as_str().map(str::to_owned);
-    let meant: HashMap<String, &Value> =
-        intents.iter().filter_map(|intent| Some((key(intent)?, &intent["tbs"]))).collect();
-    let lost = (0..hammer.next)
-        .filter(|call| !got.contains_key(call) && meant.contains_key(&format!("h{call}")));
-    for call in lost {
-        let body = fs::read_to_string(hammer.folder.join(format!("{call}.json"))).unwrap();
-        let body: Value = serde_json::from_str(&body).unwrap();
-        let reply =
-            alice.wire.post_again(&hammer.path(call), &body, &format!("h{call}")).ok().json();
-        assert_eq!(tbs(call, &reply), *meant[&format!("h{call}")], "{reply:#}");
-    }
-    let again = entries(&carol);
-    let more = again.iter().filter(|entry| entry["type"] == "issue.intent").count() - intents.len();
-    // Only daemons' own certificates may have been made since, and none was started.
-    assert_eq!(more, 0, "asking again issued anew");
+    // A run in which little was going on shows little.
+    assert!(clients.received.len() >= 8 * kills, "certificates");
+    assert!(history.orphans >= kills, "intents without outcome");
+    assert!(clients.resumed >= kills && clients.repeated >= kills, "calls made again");
+    assert!(clients.checkpoints.len() >= kills, "checkpoints");
 }
 
 /// A small disk of its own for the store.

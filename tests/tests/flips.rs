@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread::{available_parallelism, scope};
 
 use jit_ca_tests::stored::{self, Signer};
-use jit_ca_tests::{Ca, Lab};
+use jit_ca_tests::{Ca, Lab, mix};
 use serde_json::json;
 
 /// How many bits are turned over.
@@ -99,12 +99,4 @@ fn busy(lab: &Lab) -> Ca {
     }
     ca.stop();
     ca
-}
-
-/// A number that is spread over all bits (splitmix64), the same in each run.
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
