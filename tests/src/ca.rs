@@ -200,6 +200,13 @@ impl Ca {
         run(serve.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(self.config()))
     }
 
+    /// Tells the daemon to end, if it has not ended yet, and gives its exit code.
+    pub fn end(&mut self) -> Option<i32> {
+        let mut daemon = self.daemon.take().expect("the daemon runs");
+        run(Command::new("kill").arg(daemon.id().to_string())).ok();
+        daemon.wait().expect("the daemon ends").code()
+    }
+
     /// Waits until the daemon has ended by itself, and gives its exit code.
     pub fn ends(&mut self) -> Option<i32> {
         let mut daemon = self.daemon.take().expect("the daemon runs");

@@ -212,6 +212,12 @@ impl Authenticator {
         self.last.set(self.last.get().max(step));
     }
 
+    /// A code that is right now and newer than all that were shown. It is not counted as shown: for a CA whose
+    /// store is set back before the next one.
+    pub fn uncounted_code(&self) -> String {
+        self.code_of(Self::step().max(self.last.get() + 1))
+    }
+
     /// The last code that was shown.
     pub fn last_code(&self) -> String {
         self.code_of(self.last.get())

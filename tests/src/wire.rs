@@ -70,8 +70,18 @@ impl Wire {
 
     /// The body of a login call, whose statement this SSH key signs, and the login key's file.
     pub fn login_call(&self, ssh_key: &Path, factor: Value) -> (Value, PathBuf) {
-        let challenge = self.post("/v1/challenges", &json!({})).ok();
-        let challenge = challenge.json()["challenge"].as_str().expect("a challenge").to_owned();
+        let challenge = self.post("/v1/challenges", &json!({})).ok().json();
+        self.login_answer(&challenge, ssh_key, factor)
+    }
+
+    /// The same, which answers this challenge.
+    pub fn login_answer(
+        &self,
+        challenge: &Value,
+        ssh_key: &Path,
+        factor: Value,
+    ) -> (Value, PathBuf) {
+        let challenge = challenge["challenge"].as_str().expect("a challenge");
         let (key, csr) = self.key_and_csr("login", &["-subj", "/CN=ignored"]);
         let statement = format!(
             "jit-ca login v1\norigin: {}\npin: {}\nsubject: {}\nchallenge: {challenge}\nlogin-key: {}\n",

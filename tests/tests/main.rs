@@ -15,6 +15,7 @@ mod demo;
 mod documents;
 mod erasure;
 mod exports;
+mod faults;
 mod flips;
 mod follow;
 mod guides;
