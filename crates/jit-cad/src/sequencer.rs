@@ -139,9 +139,6 @@ pub enum CommitError {
     /// The entries can't be made: a fault of ours, or of the system's randomness.
     #[error("the entries can't be made")]
     Entry(#[source] StoreError),
-    /// The daemon stops.
-    #[error("the daemon is stopping")]
-    Stopped,
 }
 
 /// The newest checkpoint.
@@ -219,7 +216,7 @@ impl Sequencer {
         let (job, answer) = Job::write(proposal)?;
         self.entrance.push(job, Manner::Awaited).map_err(|Full| CommitError::Busy)?;
         drop(approach);
-        answer.await.map_err(|_| CommitError::Stopped)?
+        answered(answer).await
     }
 
     /// Has the entries written with the next batch, without waiting for it.
@@ -250,7 +247,7 @@ impl Sequencer {
     /// Goes on in the file that was written anew, once it holds what has been written since.
     ///
     /// # Errors
-    /// If the daemon stops, or the new file can't be finished; then it goes on in the old one.
+    /// If too many calls wait, or the new file can't be finished; then it goes on in the old one.
     pub async fn replace(
         &self,
         rewriting: Rewriting,
@@ -258,7 +255,7 @@ impl Sequencer {
         let (done, answer) = oneshot::channel();
         let job = Job::Replace(Box::new(rewriting), done);
         self.entrance.push(job, Manner::Awaited).map_err(|Full| CommitError::Busy)?;
-        answer.await.map_err(|_| CommitError::Stopped)
+        Ok(answered(answer).await)
     }
 
     /// The newest checkpoint, as it changes.
@@ -299,6 +296,15 @@ impl Sequencer {
         let hashes = Tree::at(&snapshot, newest.checkpoint.size).inclusion_proof(index)?;
         let checkpoint = newest.note.clone();
         Ok(Recorded::assertion(value, Proof { leaf, index, hashes, checkpoint }))
+    }
+}
+
+/// An answer is dropped only where the sequencer has failed: it says why, and ends the process. Whoever went on
+/// from here would be faster, and end it for another reason.
+async fn answered<T>(answer: oneshot::Receiver<T>) -> T {
+    match answer.await {
+        Ok(answer) => answer,
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -220,10 +220,6 @@ fn not_written(error: &CommitError) -> Told {
             Told { retry_after: Some(wait), ..Told::new(status, code, error.to_string(), hint) }
         }
         CommitError::Entry(error) => failed(error),
-        CommitError::Stopped => Told {
-            retry_after: Some(5),
-            ..Told::new(status, "stopping", error.to_string(), "try again soon")
-        },
     }
 }
 
