@@ -24,6 +24,7 @@ shellcheck            shellcheck
 systemd-creds         systemd
 script                bsdutils
 unshare               util-linux
+strace                strace
 /usr/lib/python3/dist-packages/cryptography  python3-cryptography
 /usr/bin/pip3         python3-pip
 "

@@ -1,5 +1,6 @@
 //! Checkpoints go where the CA's host can't reach back; a store that was set back is refused.
 
+mod faults;
 mod lost;
 mod origins;
 mod place;

@@ -111,8 +111,25 @@ impl Webhook {
 
     /// All notes that it was sent, in the order that they came.
     pub(super) fn notes(&self) -> Vec<String> {
-        let files =
-            fs::read_dir(&self.folder).expect("a folder").map(|entry| entry.unwrap().path());
+        Self::notes_in(&self.folder)
+    }
+
+    /// All notes that it keeps of those that were sent to `/ill/WHAT`, see webhook.py.
+    pub(super) fn notes_of_ill(&self, what: &str) -> Vec<String> {
+        Self::notes_in(&self.folder.join(what))
+    }
+
+    /// Whether what lies below `/ill/` does what a webhook should.
+    pub(super) fn is_well(&self, well: bool) {
+        let file = self.folder.join("well");
+        match well {
+            true => fs::write(file, "").expect("a file"),
+            false => fs::remove_file(file).expect("a file"),
+        }
+    }
+
+    fn notes_in(folder: &Path) -> Vec<String> {
+        let files = fs::read_dir(folder).expect("a folder").map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =
             files.filter(|file| file.extension().is_some_and(|kind| kind == "note")).collect();
         files.sort();

@@ -160,11 +160,9 @@ impl Work {
 
 /// The answer to what was done; none if it was not, which a dying daemon may say or not say any more.
 fn granted(reply: &Reply) -> Option<Value> {
-    match reply.status {
-        Some(200..300) => Some(reply.json()),
-        Some(500..) | None => None,
-        Some(_) => panic!("{reply:#?}"),
-    }
+    let is_done = reply.status.is_some_and(|status| (200..300).contains(&status));
+    assert!(is_done || reply.status.is_none_or(|status| status >= 500), "{reply:#?}");
+    is_done.then(|| reply.json())
 }
 
 fn digest(issued: &Issued) -> String {
