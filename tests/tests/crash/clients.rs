@@ -55,6 +55,8 @@ pub(super) struct Clients {
     folder: PathBuf,
     key: PathBuf,
     login: Login,
+    /// The first call of each client under this login.
+    begun: [usize; CLIENTS],
     /// The first call of each client that is not answered yet.
     next: [usize; CLIENTS],
     /// Before which call each client's calls are written down.
@@ -85,13 +87,13 @@ impl Clients {
         let folder = lab.folder("clients");
         let key = alice.person.make_key("work", "ed25519");
         let login = Login::new(alice, bob, &key);
-        let (next, written) = ([0; CLIENTS], [0; CLIENTS]);
         Self {
             folder,
             key,
             login,
-            next,
-            written,
+            begun: [0; CLIENTS],
+            next: [0; CLIENTS],
+            written: [0; CLIENTS],
             received: Vec::new(),
             repeated: 0,
             resumed: 0,
@@ -103,6 +105,7 @@ impl Clients {
     /// Goes on under a new login and new grants. What was cut off under the old ones is given up.
     pub(super) fn renew(&mut self, alice: &Caller, bob: &Caller) {
         self.login = Login::new(alice, bob, &self.key);
+        self.begun = self.written;
         self.next = self.written;
     }
 
@@ -174,12 +177,18 @@ impl Clients {
         }
     }
 
+    /// The last call that a client had an answer to, if it can be made again under this login.
+    fn last_answered(&self, client: usize) -> Option<Call> {
+        let answered = self.begun[client]..self.next[client];
+        answered.last().map(|nth| Call { client, nth })
+    }
+
     /// Starts a client on one connection: the last call that was answered once more, then those that were not. Says
     /// when there is an answer to one of these.
     fn start(&self, client: usize, ca: &Ca, answers: Sender<()>) -> Child {
-        let calls = self.next[client].saturating_sub(1)..self.written[client];
-        let config: Vec<String> =
-            calls.map(|nth| self.config(Call { client, nth }, &ca.url())).collect();
+        let calls = (self.next[client]..self.written[client]).map(|nth| Call { client, nth });
+        let calls = self.last_answered(client).into_iter().chain(calls);
+        let config: Vec<String> = calls.map(|call| self.config(call, &ca.url())).collect();
         let file = self.folder.join(format!("{client}.curl"));
         fs::write(&file, config.join("next\n")).expect("a file");
         let mut curl = Command::new("curl");
@@ -222,10 +231,9 @@ impl Clients {
     /// Takes in what a client was answered.
     fn collect(&mut self, client: usize) {
         let begin = self.next[client];
-        if let Some(last) = begin.checked_sub(1)
-            && let Some(again) = self.answer(Call { client, nth: last }, "again")
+        if let Some(call) = self.last_answered(client)
+            && let Some(again) = self.answer(call, "again")
         {
-            let call = Call { client, nth: last };
             let first = self.received.iter().rev().find(|received| received.key == call.key());
             let first = &first.expect("it was answered before").reply;
             must_be_the_same(call.kind(), first, &again);
