@@ -97,12 +97,16 @@ impl History {
             assert_eq!(intent.tbs, tbs, "{reply:#}");
             let serial = reply["serial"].as_str().unwrap();
             assert!(serials.insert((kind, serial)), "one serial twice: {reply:#}");
-
-            let proof: Proof = reply["proof"].as_str().unwrap().parse().unwrap();
-            let (leaf, _) = proof.verify(&self.key).unwrap();
-            assert_eq!(Some(leaf.idx), reply["entry"].as_u64());
-            self.must_extend(&proof.checkpoint);
+            self.must_prove(reply);
         }
+    }
+
+    /// The proof of an answer holds, under a checkpoint of this log.
+    pub(super) fn must_prove(&self, reply: &Value) {
+        let proof: Proof = reply["proof"].as_str().unwrap().parse().unwrap();
+        let (leaf, _) = proof.verify(&self.key).unwrap();
+        assert_eq!(Some(leaf.idx), reply["entry"].as_u64());
+        self.must_extend(&proof.checkpoint);
     }
 
     /// The checkpoint is signed, and of a beginning of this log. So any two of which this holds are consistent.
