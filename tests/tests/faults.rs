@@ -22,6 +22,8 @@ use work::{Promised, Work};
 
 /// What a call is answered, and how that is said.
 const ERRORS: [(&str, &str); 2] = [("EIO", "(os error 5)"), ("ENOSPC", "(os error 28)")];
+/// The logins of a CA that is set back again and again are idle after half an hour.
+const FAULTS_PER_LOGIN: usize = 60;
 /// `EX_IOERR` of sysexits.h: the daemon had begun, and ended itself.
 const EXIT_STORE: i32 = 74;
 
@@ -33,9 +35,12 @@ fn each_write_and_sync_that_fails_ends_the_daemon_and_nothing_is_lost() {
         let work = |worker: usize| {
             let own: Vec<Fault> = cases.iter().copied().skip(worker).step_by(workers).collect();
             scope.spawn(move || {
-                let lab = Lab::new();
-                let mut desk = Desk::new(&lab);
-                own.into_iter().map(|fault| desk.fails(fault)).collect::<Vec<_>>()
+                let ends = own.chunks(FAULTS_PER_LOGIN).flat_map(|faults| {
+                    let lab = Lab::new();
+                    let mut desk = Desk::new(&lab);
+                    faults.iter().map(|fault| desk.fails(*fault)).collect::<Vec<_>>()
+                });
+                ends.collect::<Vec<_>>()
             })
         };
         let workers: Vec<_> = (0..workers).map(work).collect();
