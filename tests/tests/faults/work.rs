@@ -35,6 +35,8 @@ pub(super) struct Promised {
     certificates: Vec<String>,
     /// Entries of these types, of these requests.
     requests: Vec<(&'static str, String)>,
+    /// The daemon said that it had stopped in order.
+    pub(super) has_stopped: bool,
 }
 
 impl Promised {
@@ -132,6 +134,8 @@ impl Work {
             let is_it = |entry: &&Value| entry["type"] == *kind && entry["request"] == *request;
             assert!(before.iter().any(|entry| is_it(&entry)), "{kind} of {request} is lost");
         }
+        let is_stop = |entry: &Value| entry["type"] == "daemon.stop";
+        assert!(!promised.has_stopped || before.iter().any(is_stop), "its end is lost");
         // What had no answer is asked for once more, and one more thing.
         let certificates: Vec<_> =
             self.calls.iter().map(|call| self.issue(call).expect("a certificate")).collect();
