@@ -6,11 +6,28 @@ use base64ct::{Base64, Base64Unpadded, Encoding};
 use jit_ca_tests::{Ca, Lab, run, sha256};
 use serde_json::{Value, json};
 
-/// The SSHSIG blob of an entry, armoured as ssh-keygen wants it.
-fn armour(blob: &Value) -> String {
-    let blob = Base64Unpadded::decode_vec(blob.as_str().expect("base64").trim_end_matches('='))
-        .expect("base64");
-    let lines = Base64::encode_string(&blob);
+/// Bytes as the API gives them.
+fn bytes(value: &Value) -> Vec<u8> {
+    Base64Unpadded::decode_vec(value.as_str().expect("base64").trim_end_matches('='))
+        .expect("base64")
+}
+
+/// Of a proof of possession with an ed25519 key, the SSHSIG that it was taken from (PROTOCOL.sshsig).
+fn sshsig(proof: &Value, public_key: &str) -> Vec<u8> {
+    let string = |bytes: &[u8]| {
+        let length = u32::try_from(bytes.len()).expect("a short string");
+        [&length.to_be_bytes(), bytes].concat()
+    };
+    let (hash, kept) = proof.as_object().and_then(|proof| proof.iter().next()).expect("a proof");
+    let key = Base64::decode_vec(public_key.split(' ').nth(1).expect("a key")).expect("base64");
+    let signature = [string(b"ssh-ed25519"), string(&bytes(kept))].concat();
+    let strings: [&[u8]; 5] = [&key, b"possession.v1@jit-ca", b"", hash.as_bytes(), &signature];
+    [b"SSHSIG\0\0\0\x01", strings.map(string).concat().as_slice()].concat()
+}
+
+/// An SSHSIG blob, armoured as ssh-keygen wants it.
+fn armour(blob: &[u8]) -> String {
+    let lines = Base64::encode_string(blob);
     let lines: Vec<&str> =
         lines.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", lines.join("\n"))
@@ -38,7 +55,7 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
 
     let public =
         |file: &std::path::Path| std::fs::read_to_string(file.with_extension("pub")).unwrap();
-    let verify = |namespace: &str, signer: &str, statement: &str, signature: &Value| {
+    let verify = |namespace: &str, signer: &str, statement: &str, signature: &[u8]| {
         let signers = lab.file("signers", format!("* {signer}"));
         let signature = lab.file("signature", armour(signature));
         let mut sh = Command::new("sh");
@@ -55,12 +72,10 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
         text(&login["challenge"]),
         text(&login["login_key"]),
     );
-    verify("login.v1@jit-ca", &public(&alice.person.key()), &statement, &login["signature"]).ok();
+    let signature = bytes(&login["signature"]);
+    verify("login.v1@jit-ca", &public(&alice.person.key()), &statement, &signature).ok();
     let other = statement.replace("alice", "bob");
-    assert_ne!(
-        verify("login.v1@jit-ca", &public(&alice.person.key()), &other, &login["signature"]).code,
-        0
-    );
+    assert_ne!(verify("login.v1@jit-ca", &public(&alice.person.key()), &other, &signature).code, 0);
 
     // The hash that everybody agrees on is that of a text that everybody can make.
     let mut asked = format!(
@@ -86,21 +101,10 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
     for row in approval["rows"].as_array().unwrap() {
         statement += &format!("row: {}\n", text(row));
     }
-    verify(
-        "approval.v1@jit-ca",
-        &public(&bob.person.key()),
-        &statement,
-        &approval["signature"]["sshsig"],
-    )
-    .ok();
+    let signature = bytes(&approval["signature"]["sshsig"]);
+    verify("approval.v1@jit-ca", &public(&bob.person.key()), &statement, &signature).ok();
     assert_ne!(
-        verify(
-            "login.v1@jit-ca",
-            &public(&bob.person.key()),
-            &statement,
-            &approval["signature"]["sshsig"]
-        )
-        .code,
+        verify("login.v1@jit-ca", &public(&bob.person.key()), &statement, &signature).code,
         0
     );
 
@@ -115,5 +119,6 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
         fingerprint.line().split(' ').nth(1).unwrap(),
         text(&under["idempotency_key"]),
     );
-    verify("possession.v1@jit-ca", &public(&key), &statement, &under["possession"]).ok();
+    let signature = sshsig(&under["possession"], &public(&key));
+    verify("possession.v1@jit-ca", &public(&key), &statement, &signature).ok();
 }

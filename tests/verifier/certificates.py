@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from .reading import sha256, valid
-from .signatures import PURPOSES, Wire, spki, sshsig_holds, wire
+from .signatures import PURPOSES, Wire, possession_holds, spki, wire
 from .values import UNKNOWN, digest, hosts, id_text, in_order, networks, row
 
 LONGEST = {"x509-logins": 12 * 3600 + 60, "x509-servers": 24 * 3600 + 60}
@@ -58,11 +58,11 @@ def check_intent(log, e, p):
     if under:
         with e.check("possession"):
             if purpose == "ssh-user":
-                valid(sshsig_holds(
-                    c.key, under["possession"], "possession", origin=log.origin, grant=id_text("g", under["grant"]),
+                valid(possession_holds(
+                    c.key, under["possession"], origin=log.origin, grant=id_text("g", under["grant"]),
                     login=under["login"].hex(), key=digest(sha256(c.key)), idempotency_key=under["idempotency_key"]))
             else:
-                valid(pkcs10_key(under["possession"]) == spki(c.load_key()))
+                valid(pkcs10_key(under["possession"]["pkcs10"]) == spki(c.load_key()))
 
 
 def granted_row(purpose, under, grant):

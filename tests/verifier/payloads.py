@@ -86,7 +86,8 @@ step                step:count
 code-hash           code:digest
 window              start:time end:time
 validity            from:time until:time
-under               grant:id row:tag login:bytes idempotency_key:text possession:bytes decision:decision
+under               grant:id row:tag login:bytes idempotency_key:text possession:possession decision:decision
+possession        = sha256:bytes sha512:bytes pkcs10:bytes
 approver          = rules:text* person:who
 who                 subject:subject-id name:person-name
 signature           key:bytes sshsig:bytes

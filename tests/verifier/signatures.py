@@ -89,12 +89,31 @@ def sshsig_holds(key, blob, kind, /, **values):
     algorithm, signature = Wire(signature).strings()
     key_type, rsa_hash = ALGORITHMS[algorithm]
     valid((own_key, own_namespace, reserved) == (key, namespace, b"") and Wire(key).string() == key_type)
-    valid(hash_name in (b"sha256", b"sha512"))
     if algorithm.startswith(b"ecdsa"):
-        r, s = (int.from_bytes(n, "big") for n in Wire(signature).strings())
-        signature = utils.encode_dss_signature(r, s)
-    hashed = hashlib.new(hash_name.decode(), message).digest()
-    return verifies(ssh_key, key, signature, b"SSHSIG" + wire(namespace, b"", hash_name, hashed), rsa_hash)
+        signature = der_ecdsa(*Wire(signature).strings())
+    return verifies(ssh_key, key, signature, sshsig_signed(namespace, hash_name, message), rsa_hash)
+
+
+def possession_holds(key, proof, /, **values):
+    """The same of a possession statement, of whose signature the hash's name and 64 bytes are kept."""
+    message = statement("possession", **values)
+    if message is UNKNOWN:
+        return True
+    ((hash_name, signature),) = proof.items()
+    valid(len(signature) == 64)
+    if Wire(key).string() != b"ssh-ed25519":
+        signature = der_ecdsa(signature[:32], signature[32:])
+    return verifies(ssh_key, key, signature, sshsig_signed(b"possession.v1@jit-ca", hash_name.encode(), message))
+
+
+def sshsig_signed(namespace, hash_name, message):
+    valid(hash_name in (b"sha256", b"sha512"))
+    return b"SSHSIG" + wire(namespace, b"", hash_name, hashlib.new(hash_name.decode(), message).digest())
+
+
+def der_ecdsa(*numbers):
+    r, s = (int.from_bytes(number, "big") for number in numbers)
+    return utils.encode_dss_signature(r, s)
 
 
 # === The checkpoint (C2SP signed-note, tlog-checkpoint) ===

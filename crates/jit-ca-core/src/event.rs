@@ -500,8 +500,21 @@ pub struct IssuedUnder {
     pub login: Bytes,
     /// The call's idempotency key.
     pub idempotency_key: String,
-    /// The proof of possession: an SSHSIG for an SSH key, a PKCS#10 request for X.509.
-    pub possession: Bytes,
+    /// That the caller has the key.
+    pub possession: ProofOfPossession,
     /// What the policy was asked and said.
     pub decision: Decided,
+}
+
+/// A signature by the key to be certified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ProofOfPossession {
+    /// Of an SSHSIG over the possession statement, hashed with SHA-256, the 64 bytes that can't be made again: the
+    /// signature of ed25519, or r and s of ECDSA P-256.
+    Sha256(Bytes),
+    /// The same, hashed with SHA-512.
+    Sha512(Bytes),
+    /// A PKCS#10 request in DER, for X.509.
+    Pkcs10(Bytes),
 }

@@ -33,7 +33,8 @@ mod possession {
     fn verify_ed25519_sshsig(bencher: Bencher<'_, '_>) {
         let (key, signature) = signed();
         let signature = signature.to_pem(ssh_key::LineEnding::LF).unwrap();
-        bencher.bench(|| sshsig::verify(&key, NAMESPACE, &STATEMENT, &signature).unwrap());
+        let statement = std::str::from_utf8(&STATEMENT).unwrap();
+        bencher.bench(|| sshsig::prove_possession(&key, statement, &signature).unwrap());
     }
 
     /// Of which this is what no encoding can save.
@@ -52,7 +53,9 @@ mod possession {
 #[cfg(test)]
 mod entry {
     use divan::Bencher;
-    use jit_ca_core::event::{CertificateIntended, Decided, Event, IssuedUnder, Validity};
+    use jit_ca_core::event::{
+        CertificateIntended, Decided, Event, IssuedUnder, ProofOfPossession, Validity,
+    };
     use jit_ca_core::{
         Action, ActorRef, Decision, Digest, Facts, GrantId, IssuanceId, Outcome, RequestId,
         UnixTime,
@@ -105,7 +108,7 @@ mod entry {
             row: "web-shell".parse().unwrap(),
             login: vec![1; 17].into(),
             idempotency_key: "0123456789abcdef0123456789abcdef".to_owned(),
-            possession: vec![2; 180].into(),
+            possession: ProofOfPossession::Sha512(vec![2; 64].into()),
             decision: Decided { facts, decision },
         };
         let event = CertificateIntended {

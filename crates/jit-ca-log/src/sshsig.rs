@@ -16,6 +16,10 @@ use ssh_key::{Algorithm, EcdsaCurve, HashAlg, LineEnding, Mpint, Signature, SshS
 
 use crate::Error;
 
+pub use possession::{prove_possession, verify_possession};
+
+mod possession;
+
 /// Checks that `signature`, as armoured text, is by this key, over this message, for this
 /// namespace, and gives it without its armour: the bytes that are kept of it.
 ///
@@ -28,6 +32,15 @@ pub fn verify(
     message: &[u8],
     signature: &str,
 ) -> Result<Vec<u8>, Error> {
+    to_blob(&verified(public_key, namespace, message, signature)?)
+}
+
+fn verified(
+    public_key: &KeyData,
+    namespace: &str,
+    message: &[u8],
+    signature: &str,
+) -> Result<SshSig, Error> {
     if signature.len() > LONGEST_SIGNATURE {
         return Err(Error::SshSigTooLong(LONGEST_SIGNATURE));
     }
@@ -39,7 +52,7 @@ pub fn verify(
         return Err(Error::SshSig(ssh_key::Error::FormatEncoding));
     }
     check(public_key, namespace, message, &sshsig)?;
-    to_blob(&sshsig)
+    Ok(sshsig)
 }
 
 /// Checks that `signature`, without its armour as [`verify`] gave it, is by this key, over this message, for this

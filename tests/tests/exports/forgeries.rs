@@ -2,7 +2,8 @@
 //! tiles, root and checkpoint are made anew. Only what people have signed, and what must hold between entries, is left.
 
 use jit_ca_core::event::{
-    CertificateIntended, ClockAcknowledged, ClockFaulted, Event, Factor, MfaKept, Validity,
+    CertificateIntended, ClockAcknowledged, ClockFaulted, Event, Factor, MfaKept,
+    ProofOfPossession, Validity,
 };
 use jit_ca_core::workflow::Approver;
 use jit_ca_core::{

@@ -8,8 +8,11 @@ use ssh_encoding::Encode as _;
 use ssh_key::PublicKey;
 use tempfile::TempDir;
 
+use jit_ca_core::event::ProofOfPossession::{self, Pkcs10, Sha256, Sha512};
+
 use super::*;
 
+const POSSESSION: &str = "possession.v1@jit-ca";
 const NAMESPACE: &str = "login.v1@jit-ca";
 const MESSAGE: &[u8] = b"jit-ca login v1\norigin: ca.example.org/jit-ca\n";
 
@@ -148,6 +151,63 @@ fn no_byte_can_be_changed() {
             assert!(verify(&key.public, NAMESPACE, MESSAGE, &armoured(&wrong)).is_err());
             assert!(verify_blob(&key.public, NAMESPACE, MESSAGE, &wrong).is_err());
         }
+    }
+}
+
+#[test]
+fn of_a_proof_of_possession_64_bytes_are_kept() {
+    let text = std::str::from_utf8(MESSAGE).unwrap();
+    for key in accepted_kinds() {
+        let is_certified =
+            matches!(key.public, KeyData::Ed25519(_) | KeyData::Ecdsa(EcdsaPublicKey::NistP256(_)));
+        for hash in ["sha256", "sha512"] {
+            let option = format!("hashalg={hash}");
+            let signature = key.sign(POSSESSION, MESSAGE, &["-O", &option]);
+            let proof = prove_possession(&key.public, text, &signature);
+            if !is_certified {
+                assert!(matches!(proof.unwrap_err(), Error::Algorithm(_)));
+                continue;
+            }
+            let proof = proof.unwrap();
+            verify_possession(&key.public, text, &proof).unwrap();
+            let (kept, with_other_hash) = match &proof {
+                Sha256(kept) if hash == "sha256" => (kept, Sha512(kept.clone())),
+                Sha512(kept) if hash == "sha512" => (kept, Sha256(kept.clone())),
+                other => panic!("{other:?}"),
+            };
+            let refused = |proof: &ProofOfPossession| {
+                assert!(verify_possession(&key.public, text, proof).is_err(), "{proof:?}");
+            };
+            refused(&with_other_hash);
+            refused(&Pkcs10(kept.clone()));
+            assert!(verify_possession(&key.public, "", &proof).is_err());
+            let kept = kept.as_slice();
+            assert_eq!(kept.len(), 64);
+            for place in 0..kept.len() {
+                let mut changed = kept.to_vec();
+                changed[place] ^= 1 << (place % 8);
+                refused(&Sha512(changed.clone().into()));
+                refused(&Sha256(changed.into()));
+            }
+            for wrong in [[kept, &[0]].concat(), [&[0], kept].concat(), kept[..63].to_vec()] {
+                refused(&Sha512(wrong.clone().into()));
+                refused(&Sha256(wrong.into()));
+            }
+        }
+        if is_certified {
+            // Signed for something else.
+            let signature = key.sign(NAMESPACE, MESSAGE, &[]);
+            let fault = prove_possession(&key.public, text, &signature).unwrap_err();
+            assert!(matches!(fault, Error::Namespace { .. }));
+        }
+    }
+    // Numbers of ECDSA with leading zeros, of which SSH writes none: one in 256 of each.
+    let key = Key::generate(&["-t", "ecdsa", "-b", "256"]);
+    for number in 0..100 {
+        let message = format!("for the {number}th time");
+        let signature = key.sign(POSSESSION, message.as_bytes(), &[]);
+        let proof = prove_possession(&key.public, &message, &signature).unwrap();
+        verify_possession(&key.public, &message, &proof).unwrap();
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
-    CertificateIntended, CertificateIssued, IssuanceFailed, IssuedUnder, Validity,
+    CertificateIntended, CertificateIssued, IssuanceFailed, IssuedUnder, ProofOfPossession,
+    Validity,
 };
-use jit_ca_core::statement::{Kind, Possession};
+use jit_ca_core::statement::Possession;
 use jit_ca_core::{Action, ActorRef, Bytes, GrantId, IssuanceId, Row, Span};
 
 use super::fault::{Fault, must, must_be_allowed};
@@ -279,10 +280,8 @@ impl Check<'_> {
             idempotency_key: &under.idempotency_key,
         }
         .text();
-        let (key, signature) = (certificate.key, under.possession.clone());
-        Ok(Box::new(move || {
-            signatures::of_statement(&key, Kind::Possession, &statement, signature.as_slice())
-        }))
+        let (key, proof) = (certificate.key, under.possession.clone());
+        Ok(Box::new(move || signatures::of_possession(&key, &statement, &proof)))
     }
 
     fn x509(&self, under: Option<&IssuedUnder>) -> Result<Option<Possessed>, Fault> {
@@ -323,8 +322,11 @@ impl Check<'_> {
             let is_a_clients = certificate.is_a_clients(tbs, intent.validity, point);
             fault(is_a_clients, "the certificate says more or less than a client's does")?;
         }
-        let (spki, request) = (certificate.spki().to_vec(), under.possession.clone());
-        Ok(Some(Box::new(move || x509::is_requested(&spki, request.as_slice()))))
+        let (spki, proof) = (certificate.spki().to_vec(), under.possession.clone());
+        Ok(Some(Box::new(move || match proof {
+            ProofOfPossession::Pkcs10(request) => x509::is_requested(&spki, request.as_slice()),
+            ProofOfPossession::Sha256(_) | ProofOfPossession::Sha512(_) => false,
+        })))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
+use jit_ca_core::event::ProofOfPossession;
 use jit_ca_core::statement::Kind;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, UnparsedPublicKey,
@@ -98,9 +99,18 @@ fn work(waiting: &Mutex<Receiver<Job>>, first: &Mutex<Option<Finding>>) {
 
 /// Whether `signature` is an SSHSIG over a statement, by the key in this SSH wire form.
 pub(super) fn of_statement(key: &[u8], kind: Kind, statement: &str, signature: &[u8]) -> bool {
-    let Ok(key) = ssh_key::PublicKey::from_bytes(key) else { return false };
-    let key: &KeyData = key.key_data();
-    sshsig::verify_blob(key, &kind.namespace(), statement.as_bytes(), signature).is_ok()
+    let (namespace, statement) = (kind.namespace(), statement.as_bytes());
+    ssh_key(key)
+        .is_some_and(|key| sshsig::verify_blob(&key, &namespace, statement, signature).is_ok())
+}
+
+/// Whether it is proven, by a signature over the possession statement, that the caller has the key in this SSH wire form.
+pub(super) fn of_possession(key: &[u8], statement: &str, proof: &ProofOfPossession) -> bool {
+    ssh_key(key).is_some_and(|key| sshsig::verify_possession(&key, statement, proof).is_ok())
+}
+
+fn ssh_key(wire: &[u8]) -> Option<KeyData> {
+    ssh_key::PublicKey::from_bytes(wire).ok().map(KeyData::from)
 }
 
 /// Whether `signature`, as a certificate holds it, is over these bytes by the key of this SubjectPublicKeyInfo.

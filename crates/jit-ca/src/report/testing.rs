@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jit_ca_core::event::{
     ApprovalGiven, BundleActivated, CertificateIntended, Decided, Event, FileListed, GrantMade,
-    IssuedUnder, PersonListed, RequestMade, SubjectKnown, Validity,
+    IssuedUnder, PersonListed, ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
 use jit_ca_core::workflow::{Approver, Start};
 use jit_ca_core::{
@@ -189,7 +189,7 @@ impl Script {
                 row: "web-shell".parse().unwrap(),
                 login: Bytes::default(),
                 idempotency_key: "k".into(),
-                possession: Bytes::default(),
+                possession: ProofOfPossession::Pkcs10(Bytes::default()),
                 decision: decided(Action::Issue, subject("alice")),
             }),
         };

@@ -11,7 +11,7 @@ use jit_ca_cert::purpose::Log;
 use jit_ca_cert::{Key, KeyEncryptionKey};
 use jit_ca_core::event::{
     CertificateIntended, Decided, Event, Factor, IssuedUnder, LogInit, LoggedIn, LoggedOut,
-    RequestMade, SubjectKnown, Validity,
+    ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
 use jit_ca_core::workflow::{Access, Approve, Approver, Start};
 use jit_ca_core::{
@@ -361,7 +361,7 @@ fn intended(issuance: IssuanceId, serial: u64, under: Option<(GrantId, UnixTime)
         row: "web-shell".parse().unwrap(),
         login: LOGIN.as_slice().into(),
         idempotency_key: "k".into(),
-        possession: Bytes::default(),
+        possession: ProofOfPossession::Pkcs10(Bytes::default()),
         decision: decided(),
     });
     let event = CertificateIntended {

@@ -6,9 +6,9 @@ use jit_ca_api::{SshCall, SshCertificate, X509Call, X509Certificate};
 use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
 use jit_ca_cert::x509::ClientCertificate;
 use jit_ca_cert::{BACKDATE, Intent, PublicKey, Signed, SubjectKey, SubjectName, pkcs10};
-use jit_ca_core::event::{Decided, Event, IssuedUnder};
+use jit_ca_core::event::{Decided, Event, IssuedUnder, ProofOfPossession};
 use jit_ca_core::network::Network;
-use jit_ca_core::statement::{Kind, Possession};
+use jit_ca_core::statement::Possession;
 use jit_ca_core::workflow::{Access, Refusal};
 use jit_ca_core::{
     Action, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
@@ -46,7 +46,7 @@ pub async fn ssh(
     let mut approach = Some(app.sequencer.approach());
     let subject_key = SubjectKey::from_openssh(&call.public_key)
         .map_err(|error| key_refused(app, caller, error))?;
-    let signature =
+    let possession =
         proof_of_possession(app, caller, grant, &subject_key, &call.signature, idempotency_key)?;
     for _ in 0..ATTEMPTS {
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
@@ -80,16 +80,17 @@ pub async fn ssh(
         };
         let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
         let intent = Intent::new(content, issuer.1)?;
-        let mut proposal = ready.proposal(app, caller, key, idempotency_key, &signature, |under| {
-            let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
-            intended(
-                issuance.id,
-                &intent,
-                serial.as_u64().to_be_bytes().to_vec(),
-                validity,
-                Some(under),
-            )
-        });
+        let mut proposal =
+            ready.proposal(app, caller, key, idempotency_key, &possession, |under| {
+                let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
+                intended(
+                    issuance.id,
+                    &intent,
+                    serial.as_u64().to_be_bytes().to_vec(),
+                    validity,
+                    Some(under),
+                )
+            });
         proposal.approach = approach.take();
         match app.issuer.issue(issuance, intent, issuer.0, proposal).await {
             Ok((signed, proof)) => return Ok(ssh_answer(&signed, ready.row.name(), &proof)),
@@ -116,6 +117,7 @@ pub async fn x509(
     let mut approach = Some(app.sequencer.approach());
     let csr = csr_der(&call.csr)?;
     let subject_key = pkcs10::public_key(&csr).map_err(|error| key_refused(app, caller, error))?;
+    let possession = ProofOfPossession::Pkcs10(csr.into());
     for _ in 0..ATTEMPTS {
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
             return x509_again(app, caller, issuance).await;
@@ -142,10 +144,11 @@ pub async fn x509(
         };
         let issuer = (&app.keys.clients, &app.authorities.clients);
         let intent = Intent::new(content, issuer.1)?;
-        let mut proposal = ready.proposal(app, caller, key, idempotency_key, &csr, |under| {
-            let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
-            intended(issuance.id, &intent, x509_serial(issuance.id), validity, Some(under))
-        });
+        let mut proposal =
+            ready.proposal(app, caller, key, idempotency_key, &possession, |under| {
+                let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
+                intended(issuance.id, &intent, x509_serial(issuance.id), validity, Some(under))
+            });
         proposal.approach = approach.take();
         match app.issuer.issue(issuance, intent, issuer.0, proposal).await {
             Ok((signed, proof)) => return Ok(x509_answer(app, &signed, ready.row.name(), &proof)),
@@ -225,7 +228,7 @@ impl Ready {
         caller: &Caller,
         key: &CallKey,
         idempotency_key: &str,
-        possession: &[u8],
+        possession: &ProofOfPossession,
         intent: impl FnOnce(IssuedUnder) -> Event,
     ) -> Proposal {
         let under = IssuedUnder {
@@ -233,7 +236,7 @@ impl Ready {
             row: self.row.name(),
             login: caller.serial.clone().into(),
             idempotency_key: idempotency_key.to_owned(),
-            possession: possession.into(),
+            possession: possession.clone(),
             decision: self.decided.clone(),
         };
         let mut proposal = Proposal::new(self.now.time(), vec![(caller.actor, intent(under))]);
@@ -293,7 +296,7 @@ fn proof_of_possession(
     key: &SubjectKey,
     armoured: &str,
     idempotency_key: &str,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<ProofOfPossession, Fault> {
     let blob = key.public_key().ssh_blob();
     let statement = Possession {
         origin: &app.config.origin,
@@ -310,8 +313,7 @@ fn proof_of_possession(
         app.refused(caller, Some(Action::Issue), refusal, None)
     };
     let public_key = ssh_key::PublicKey::from_bytes(&blob).map_err(|_| refuse())?;
-    let namespace = Kind::Possession.namespace();
-    sshsig::verify(public_key.key_data(), &namespace, statement.text().as_bytes(), armoured)
+    sshsig::prove_possession(public_key.key_data(), &statement.text(), armoured)
         .map_err(|_| refuse())
 }
 

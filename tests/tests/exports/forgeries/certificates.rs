@@ -165,8 +165,24 @@ forgeries! {
     },
     "possession-of-another-call" "possession" change!(CertificateIntended, |intent| if intent.purpose == "ssh-user" => intent.under.as_mut().unwrap().idempotency_key.push('x')),
     "forged-possession" "possession" change!(CertificateIntended, |intent| if intent.under.is_some() => {
-        let under = intent.under.as_mut().unwrap();
-        under.possession = flipped(&under.possession);
+        let (ProofOfPossession::Sha256(kept) | ProofOfPossession::Sha512(kept) | ProofOfPossession::Pkcs10(kept)) =
+            &mut intent.under.as_mut().unwrap().possession;
+        *kept = flipped(kept);
+    }),
+    "possession-by-another-hash" "possession" change!(CertificateIntended, |intent| if intent.purpose == "ssh-user" => {
+        let proof = &mut intent.under.as_mut().unwrap().possession;
+        *proof = match proof.clone() {
+            ProofOfPossession::Sha512(kept) => ProofOfPossession::Sha256(kept),
+            ProofOfPossession::Sha256(kept) => ProofOfPossession::Sha512(kept),
+            of_x509 @ ProofOfPossession::Pkcs10(_) => of_x509,
+        };
+    }),
+    "possession-of-another-kind" "possession" change!(CertificateIntended, |intent| if intent.under.is_some() => {
+        let proof = &mut intent.under.as_mut().unwrap().possession;
+        *proof = match proof.clone() {
+            ProofOfPossession::Pkcs10(request) => ProofOfPossession::Sha512(request),
+            ProofOfPossession::Sha256(kept) | ProofOfPossession::Sha512(kept) => ProofOfPossession::Pkcs10(kept),
+        };
     }),
     "anothers-request" "possession" |log, place| {
         let is_x509 = |event: &Event| matches!(event, Event::CertificateIntended(intent) if intent.purpose == "x509-clients");

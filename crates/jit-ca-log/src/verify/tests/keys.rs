@@ -1,6 +1,6 @@
 //! Private keys, and what they sign: certificates' to-be-signed bytes are written by hand here.
 
-use jit_ca_core::event::{PublicKey, Signature, Validity};
+use jit_ca_core::event::{ProofOfPossession, PublicKey, Signature, Validity};
 use jit_ca_core::statement::Kind;
 use jit_ca_core::{ActorRef, Bytes};
 use ring::rand::SystemRandom;
@@ -39,15 +39,22 @@ impl SshKey {
 
     pub(super) fn sign(&self, kind: Kind, statement: &str) -> Bytes {
         let namespace = kind.namespace();
-        let signed =
-            SshSig::signed_data(&namespace, HashAlg::Sha512, statement.as_bytes()).unwrap();
-        let signature =
-            ssh_key::Signature::new(Algorithm::Ed25519, self.0.sign(&signed).as_ref()).unwrap();
+        let signature = self.signed(kind, statement);
+        let signature = ssh_key::Signature::new(Algorithm::Ed25519, &signature[..]).unwrap();
         let key = KeyData::Ed25519(Ed25519PublicKey(self.point()));
         let sshsig = SshSig::new(key, namespace, HashAlg::Sha512, signature).unwrap();
         let mut blob = Vec::new();
         sshsig.encode(&mut blob).unwrap();
         blob.into()
+    }
+
+    pub(super) fn possession(&self, statement: &str) -> ProofOfPossession {
+        ProofOfPossession::Sha512(self.signed(Kind::Possession, statement).to_vec().into())
+    }
+
+    fn signed(&self, kind: Kind, statement: &str) -> [u8; 64] {
+        let statement = statement.as_bytes();
+        self.raw(&SshSig::signed_data(&kind.namespace(), HashAlg::Sha512, statement).unwrap())
     }
 
     pub(super) fn signature(&self, kind: Kind, statement: &str) -> Signature {

@@ -251,7 +251,7 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         }),
         (Code::Possession, at::X509, |t, s| {
             let under = event!(s, at::X509, CertificateIntended).under.as_mut().unwrap();
-            under.possession = t.keys.servers.request().into();
+            under.possession = ProofOfPossession::Pkcs10(t.keys.servers.request().into());
         }),
         (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(0, 7)])),
         (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(8, 7)])),

@@ -335,7 +335,7 @@ impl Teller {
             key: &sha256(&self.session.wire()),
             idempotency_key: "once",
         };
-        let possession = self.session.sign(Kind::Possession, &statement.text());
+        let possession = self.session.possession(&statement.text());
         CertificateIntended {
             issuance,
             purpose: "ssh-user".into(),
@@ -353,13 +353,19 @@ impl Teller {
         login: &Bytes,
     ) -> CertificateIntended {
         let names = vec![(3, "alice".into()), (11, "web".into()), (5, grant.grant.to_string())];
-        let under = under(grant, "orders-api", login, self.keys.clients.request().into());
+        let request = ProofOfPossession::Pkcs10(self.keys.clients.request().into());
+        let under = under(grant, "orders-api", login, request);
         let uri = X509::uri("web", ALICE);
         self.x509(issuance, "x509-clients", 1_800, names, uri, Some(under))
     }
 }
 
-fn under(grant: &GrantMade, row: &str, login: &Bytes, possession: Bytes) -> IssuedUnder {
+fn under(
+    grant: &GrantMade,
+    row: &str,
+    login: &Bytes,
+    possession: ProofOfPossession,
+) -> IssuedUnder {
     IssuedUnder {
         grant: grant.grant,
         row: row.parse().unwrap(),
