@@ -44,8 +44,7 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
     let entries = carol.wire.get("/v1/log/entries?start=0").ok().json();
     let entries = entries.as_array().unwrap();
     let payload = |kind: &str, of: &dyn Fn(&Value) -> bool| {
-        let mut found =
-            entries.iter().filter(|entry| entry["type"] == kind && of(&entry["payload"]));
+        let mut found = entries.iter().filter(|entry| entry["type"] == kind && of(entry));
         found.next_back().unwrap_or_else(|| panic!("no {kind}"))["payload"].clone()
     };
     let text =
@@ -65,7 +64,7 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
         run(&mut sh)
     };
 
-    let login = payload("login", &|payload| payload["name"] == "alice");
+    let login = payload("login", &|entry| entry["payload"]["name"] == "alice");
     let statement = format!(
         "jit-ca login v1\norigin: {origin}\npin: {}\nsubject: alice\nchallenge: {}\nlogin-key: {}\n",
         text(&trust["pin"]),
@@ -95,7 +94,7 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
     let hash = format!("SHA256:{}", Base64Unpadded::encode_string(&sha256(asked.as_bytes())));
     assert_eq!(request["hash"], hash, "{asked}");
 
-    let approval = payload("approval", &|payload| payload["request"] == request["id"]);
+    let approval = payload("approval", &|entry| entry["request"] == request["id"]);
     let mut statement =
         format!("jit-ca approval v1\norigin: {origin}\nrequest: {hash}\nduration: 5m\n");
     for row in approval["rows"].as_array().unwrap() {
@@ -108,13 +107,13 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
         0
     );
 
-    let intent = payload("issue.intent", &|payload| payload["issuance"] == issued["issuance"]);
+    let intent = payload("issue.intent", &|entry| entry["issuance"] == issued["issuance"]);
     let under = &intent["under"];
     let fingerprint = run(Command::new("ssh-keygen").arg("-lf").arg(&key)).ok();
     let login_serial = alice.wire.get("/v1/me").ok().json()["login"]["serial"].clone();
     let statement = format!(
         "jit-ca possession v1\norigin: {origin}\ngrant: {}\nlogin: {}\nkey: {}\nidempotency-key: {}\n",
-        text(&under["grant"]),
+        text(&issued["grant"]),
         text(&login_serial),
         fingerprint.line().split(' ').nth(1).unwrap(),
         text(&under["idempotency_key"]),

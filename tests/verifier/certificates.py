@@ -29,7 +29,7 @@ def check_intent(log, e, p):
     with e.check("under"):
         valid((under is not None) == (purpose in ("ssh-user", "x509-clients")))
         if under:
-            grant = log.begun["g", under["grant"]].payload
+            grant = log.begun["g", p["grant"]].payload
             given = grant if grant is UNKNOWN else granted_row(purpose, under, grant)
             check_open(log, e, p, grant)
         if purpose == "x509-logins":
@@ -59,7 +59,7 @@ def check_intent(log, e, p):
         with e.check("possession"):
             if purpose == "ssh-user":
                 valid(possession_holds(
-                    c.key, under["possession"], origin=log.origin, grant=id_text("g", under["grant"]),
+                    c.key, under["possession"], origin=log.origin, grant=id_text("g", p["grant"]),
                     login=under["login"].hex(), key=digest(sha256(c.key)), idempotency_key=under["idempotency_key"]))
             else:
                 valid(pkcs10_key(under["possession"]["pkcs10"]) == spki(c.load_key()))
@@ -72,7 +72,7 @@ def granted_row(purpose, under, grant):
 
 def check_open(log, e, p, grant):
     window = {"start": p["validity"]["from"], "end": p["validity"]["until"]} if grant is UNKNOWN else grant["window"]
-    valid(log.begun["g", p["under"]["grant"]].is_open and log.request(e).actor == e.actor)
+    valid(log.begun["g", p["grant"]].is_open and log.request(e).actor == e.actor)
     valid(window["start"] <= e.second < window["end"])
     login = log.logins.get(p["under"]["login"])
     if login is None:
@@ -109,7 +109,7 @@ def pairs(data):
 
 
 def check_ssh(log, p, c, grant, given, name):
-    begins = f"jit-ca:{id_text('g', p['under']['grant'])}:{id_text('i', p['issuance'])}:"
+    begins = f"jit-ca:{id_text('g', p['grant'])}:{id_text('i', p['issuance'])}:"
     valid(c.is_user and c.key_id.startswith(begins) and c.key_id.removeprefix(begins) == name)
     valid(log.keys is UNKNOWN or c.signer == wire(b"ssh-ed25519", log.keys["ssh-user"][-32:]))
     if grant is UNKNOWN:
@@ -152,7 +152,7 @@ def pkcs10_key(request):
 
 def check_x509(log, e, p, c, grant, name):
     (only,), (((_, person),), ((_, role),), _) = c.alternatives, c.subject
-    held = id_text("g", p["under"]["grant"])
+    held = id_text("g", p["grant"])
     valid(c.subject == [[(NameOID.COMMON_NAME, name)], [(NameOID.ORGANIZATIONAL_UNIT_NAME, grant["role"])],
                         [(NameOID.SERIAL_NUMBER, held)]])
     valid(isinstance(only, x509.UniformResourceIdentifier))

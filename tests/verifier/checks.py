@@ -23,7 +23,8 @@ def check_entry(log, e):
         valid(e.leaf["idx"] == e.index)
         valid(e.index == 0 or e.type == "clock.ack" or e.leaf["ts_ms"] >= log.entries[-1].leaf["ts_ms"])
     with e.check("payload"):
-        valid(("tbs" in e.leaf) == (e.type == "issue.intent") and e.leaf.get("bundle") == log.bundle)
+        valid(("tbs" in e.leaf) == (e.type == "issue.intent"))
+        valid(e.leaf.get("bundle") == (None if e.type in ("issue.done", "issue.failed") else log.bundle))
         if e.record:
             read_payload(e, e.record[:32], e.record[32:])
     with e.check("init"):
@@ -48,8 +49,10 @@ def read_payload(e, salt, payload):
         e.payload = p = read_cbor(payload)
         fits(p, e.type)
         e.acts = acts(e.type, p)
-        grant = p.get("grant") or (p.get("under") or {}).get("grant")
-        ids = {"g": grant, "i": p.get("issuance"), "r": p.get("request")}
+        if e.type.startswith("issue."):  # whose ids stand in the leaf alone
+            p["issuance"], p["grant"] = e.ids["i"], e.ids.get("g")
+            valid("under" not in p or (p["under"] is None) == (p["grant"] is None))
+        ids = {"g": p.get("grant"), "i": p.get("issuance"), "r": p.get("request")}
         valid({name: value for name, value in ids.items() if value} == e.ids)
         valid("tbs" not in p or sha256(p["tbs"]) == e.leaf["tbs"])
 

@@ -69,9 +69,9 @@ cancel              request:id
 lapse               request:id lapsed:time
 grant               grant:id request:id subject:subject-id role:name rows:row* hosts:hosts window:window
 grant.end           grant:id request:id ended:time
-issue.intent        issuance:id purpose:text serial:bytes tbs:bytes validity:validity under:under?
-issue.done          issuance:id grant:id? signature:bytes
-issue.failed        issuance:id grant:id? error:text
+issue.intent        purpose:text serial:bytes tbs:bytes validity:validity under:under?
+issue.done          signature:bytes
+issue.failed        error:text
 erase.order         by:subject-id name:person-name signature:signature step:count decision:decision
 erase               cause:cause reason:line entries:count*2*
 """)
@@ -86,7 +86,7 @@ step                step:count
 code-hash           code:digest
 window              start:time end:time
 validity            from:time until:time
-under               grant:id row:tag login:bytes idempotency_key:text possession:possession decision:decision
+under               row:tag login:bytes idempotency_key:text possession:possession decision:decision
 possession        = sha256:bytes sha512:bytes pkcs10:bytes
 approver          = rules:text* person:who
 who                 subject:subject-id name:person-name

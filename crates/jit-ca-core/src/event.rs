@@ -1,11 +1,15 @@
-//! What happened: one struct for each type of entry, which is that entry's payload in the log.
+//! What happened: one struct for each type of entry, which is that entry's payload in the log; but for the ids that
+//! are taken from the leaf.
 //!
 //! Entries once released are for ever: a released struct changes by a new version beside it only,
 //! and an unknown field of a known one is an error.
 
+mod ids;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::workflow::{Approver, Start};
@@ -14,6 +18,8 @@ use crate::{
     Origin, PersonName, RefusalCode, RequestId, RoleName, Row, RowName, Span, SubjectId, Text,
     UnixTime, Window,
 };
+
+pub use ids::Ids;
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:literal $type:ident { $($(#[$field_doc:meta])* $field:ident: $field_type:ty,)* })*) => {
@@ -47,15 +53,22 @@ macro_rules! events {
                 }
             }
 
-            /// Reads the payload of an entry of `entry_type`; `None` if no such type is known.
+            /// Reads the payload of an entry of `entry_type`; `None` if no such type is known. The ids are those of
+            /// its leaf, some of which no payload repeats.
             ///
             /// # Errors
-            /// If the payload is not one of that type.
-            pub fn read<'de, D: Deserializer<'de>>(entry_type: &str, payload: D) -> Result<Option<Self>, D::Error> {
-                match entry_type {
-                    $($name => $type::deserialize(payload).map(|event| Some(event.into())),)*
-                    _ => Ok(None),
-                }
+            /// If the payload is not one of that type, or the leaf lacks such an id.
+            pub fn read<'de, D: Deserializer<'de>>(
+                entry_type: &str,
+                ids: &Ids,
+                payload: D,
+            ) -> Result<Option<Self>, D::Error> {
+                let mut event: Self = match entry_type {
+                    $($name => $type::deserialize(payload)?.into(),)*
+                    _ => return Ok(None),
+                };
+                event.complete(ids).map_err(D::Error::custom)?;
+                Ok(Some(event))
             }
         }
     };
@@ -354,6 +367,7 @@ events! {
     /// A certificate is about to be signed; the leaf holds the SHA-256 of `tbs`.
     "issue.intent" CertificateIntended {
         /// The issuance.
+        #[serde(skip, default = "ids::no_issuance")]
         issuance: IssuanceId,
         /// Which of the CA's keys will sign.
         purpose: String,
@@ -370,8 +384,10 @@ events! {
     /// A certificate was signed and checked.
     "issue.done" CertificateIssued {
         /// The issuance.
+        #[serde(skip, default = "ids::no_issuance")]
         issuance: IssuanceId,
         /// The grant, if it was issued under one.
+        #[serde(skip)]
         grant: Option<GrantId>,
         /// The signature, as the certificate holds it.
         signature: Bytes,
@@ -380,8 +396,10 @@ events! {
     /// A certificate was not signed, or the signed one was not what was intended.
     "issue.failed" IssuanceFailed {
         /// The issuance.
+        #[serde(skip, default = "ids::no_issuance")]
         issuance: IssuanceId,
         /// The grant, if it was to be issued under one.
+        #[serde(skip)]
         grant: Option<GrantId>,
         /// What went wrong.
         error: String,
@@ -493,6 +511,7 @@ pub struct Validity {
 #[serde(deny_unknown_fields)]
 pub struct IssuedUnder {
     /// The grant.
+    #[serde(skip, default = "ids::no_grant")]
     pub grant: GrantId,
     /// The row of it.
     pub row: RowName,

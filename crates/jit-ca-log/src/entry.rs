@@ -14,7 +14,7 @@
 //! "type"   text: what happened, such as "grant.revoke"                       always
 //! "actor"  16-byte string: the acting subject's pseudonym, zeros: the CA     always
 //! "ts_ms"  unsigned: milliseconds since 1970-01-01T00:00:00Z                 always
-//! "bundle" 32-byte string: the policy in force                               where a decision was made
+//! "bundle" 32-byte string: the policy in force                               once there is one; not in an intent's outcome
 //! "commit" 32-byte string: SHA-256("jit-ca/payload/v1\0" ‖ salt ‖ payload)   always
 //! ```
 //!
@@ -24,18 +24,17 @@
 //! reader refuses every other key, a missing one, any other encoding, and more than 65,535 bytes
 //! (C2SP tlog-tiles bounds an entry by its 2-byte length).
 
-mod ids;
-
 use std::fmt;
 use std::str::FromStr;
 
+use jit_ca_core::event::Event;
 use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, RequestId};
 use minicbor::{Decoder, Encoder};
 
 use crate::Error;
-use crate::hash::sha256_of;
+use crate::hash::{sha256, sha256_of};
 
-pub use ids::tbs;
+pub use jit_ca_core::event::Ids;
 
 /// No leaf is longer.
 pub const LONGEST_LEAF: usize = 65_535;
@@ -53,23 +52,12 @@ pub struct Leaf {
     pub actor: ActorRef,
     /// What it concerns.
     pub ids: Ids,
-    /// The policy bundle that was in force; none before the first.
+    /// The policy bundle that was in force; none before the first, and where the type [`has none`](EntryType::has_bundle).
     pub bundle: Option<Digest>,
     /// The SHA-256 of the to-be-signed bytes; in intents only.
     pub tbs: Option<Digest>,
     /// The commitment to the payload: see [`commit`].
     pub commit: Digest,
-}
-
-/// The request, grant and issuance that an entry concerns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ids {
-    /// The request.
-    pub request: Option<RequestId>,
-    /// The grant.
-    pub grant: Option<GrantId>,
-    /// The issuance.
-    pub issuance: Option<IssuanceId>,
 }
 
 /// What an entry tells of, such as `grant.revoke`. A reader may meet types that it does not know.
@@ -80,6 +68,11 @@ impl EntryType {
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether the leaf names the bundle in force. In the outcome of an intent nothing is decided: there it does not.
+    pub fn has_bundle(&self) -> bool {
+        !matches!(self.as_str(), "issue.done" | "issue.failed")
     }
 }
 
@@ -109,6 +102,14 @@ impl FromStr for EntryType {
 /// payload)`.
 pub fn commit(salt: &[u8; 32], payload: &[u8]) -> Digest {
     sha256_of(&[b"jit-ca/payload/v1\0", salt, payload])
+}
+
+/// The hash of the bytes that are to be signed, which stands in the leaf of an intent and of no other event.
+pub fn tbs(event: &Event) -> Option<Digest> {
+    match event {
+        Event::CertificateIntended(intended) => Some(sha256(intended.tbs.as_slice())),
+        _ => None,
+    }
 }
 
 impl Leaf {

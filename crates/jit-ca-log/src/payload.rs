@@ -14,7 +14,7 @@ use minicbor_serde::Deserializer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{EntryType, Error};
+use crate::{Error, Leaf};
 
 /// The bytes of a payload.
 ///
@@ -35,13 +35,13 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     Ok(payload)
 }
 
-/// Reads the payload of an entry of this type; `None` if no such type is known.
+/// Reads the payload of the entry with this leaf; `None` if no such type is known.
 ///
 /// # Errors
-/// If the bytes are not exactly one payload of that type.
-pub fn decode_event(entry_type: &EntryType, bytes: &[u8]) -> Result<Option<Event>, Error> {
+/// If the bytes are not exactly one payload of that type, or the leaf lacks an id that such a payload does not repeat.
+pub fn decode_event(leaf: &Leaf, bytes: &[u8]) -> Result<Option<Event>, Error> {
     let mut deserializer = Deserializer::new(bytes);
-    let event = Event::read(entry_type.as_str(), &mut deserializer);
+    let event = Event::read(leaf.entry_type.as_str(), &leaf.ids, &mut deserializer);
     let event = event.map_err(|error| Error::Cbor(error.into()))?;
     if event.is_some() {
         ended(bytes, &deserializer)?;
@@ -58,8 +58,10 @@ fn ended(bytes: &[u8], deserializer: &Deserializer<'_>) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use jit_ca_core::event::DaemonStopped;
-    use jit_ca_core::{Bytes, Digest, RequestId, UnixTime};
+    use std::collections::BTreeMap;
+
+    use jit_ca_core::event::{CertificateIssued, DaemonStopped, Ids, IssuanceFailed};
+    use jit_ca_core::{ActorRef, Bytes, Digest, GrantId, IssuanceId, RequestId, UnixTime};
     use serde::Deserialize;
 
     use super::*;
@@ -121,17 +123,50 @@ mod tests {
     #[test]
     fn of_events_are_read_by_their_type() {
         let event: Event = DaemonStopped { cause: "SIGTERM".into() }.into();
-        let entry_type: EntryType = event.entry_type().parse().unwrap();
+        let leaf = |entry_type| leaf(entry_type, Ids::default());
         let bytes = encode(&event).unwrap();
-        assert_eq!(decode_event(&entry_type, &bytes).unwrap(), Some(event));
+        assert_eq!(decode_event(&leaf("daemon.stop"), &bytes).unwrap(), Some(event));
         assert!(matches!(
-            decode_event(&entry_type, &[bytes.as_slice(), &[0]].concat()),
+            decode_event(&leaf("daemon.stop"), &[bytes.as_slice(), &[0]].concat()),
             Err(Error::TrailingBytes(1))
         ));
-        assert!(matches!(
-            decode_event(&"daemon.start".parse().unwrap(), &bytes),
-            Err(Error::Cbor(_))
-        ));
-        assert_eq!(decode_event(&"not.known".parse().unwrap(), &bytes).unwrap(), None);
+        assert!(matches!(decode_event(&leaf("daemon.start"), &bytes), Err(Error::Cbor(_))));
+        assert_eq!(decode_event(&leaf("not.known"), &bytes).unwrap(), None);
+    }
+
+    #[test]
+    fn of_an_issuance_do_not_repeat_the_ids_of_the_leaf() {
+        let issuance = IssuanceId::from_bytes([1; 16]);
+        let grant = Some(GrantId::from_bytes([2; 16]));
+        let done = |grant| -> Event {
+            CertificateIssued { issuance, grant, signature: Bytes::from(vec![3; 64]) }.into()
+        };
+        let failed =
+            |grant| -> Event { IssuanceFailed { issuance, grant, error: "no".into() }.into() };
+        for event in [done(grant), done(None), failed(grant), failed(None)] {
+            let bytes = encode(&event).unwrap();
+            assert!(!bytes.windows(16).any(|at| at == [1; 16] || at == [2; 16]));
+            let ids = Ids::of(&event);
+            let read = |ids| decode_event(&leaf(event.entry_type(), ids), &bytes);
+            assert_eq!(read(ids).unwrap(), Some(event.clone()));
+            assert!(matches!(read(Ids { issuance: None, ..ids }), Err(Error::Cbor(_))));
+        }
+        // Nor may they: what is said once is said in one way.
+        let bytes = encode(&BTreeMap::from([("error", "no"), ("issuance", "1")])).unwrap();
+        let ids = Ids { issuance: Some(issuance), ..Ids::default() };
+        assert!(matches!(decode_event(&leaf("issue.failed", ids), &bytes), Err(Error::Cbor(_))));
+    }
+
+    fn leaf(entry_type: &str, ids: Ids) -> Leaf {
+        Leaf {
+            entry_type: entry_type.parse().unwrap(),
+            idx: 0,
+            ts_ms: 0,
+            actor: ActorRef::DAEMON,
+            ids,
+            bundle: None,
+            tbs: None,
+            commit: Digest::from_bytes([0; 32]),
+        }
     }
 }

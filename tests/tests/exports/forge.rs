@@ -114,7 +114,7 @@ impl Log {
     pub(super) fn event(&self, at: usize) -> Option<Event> {
         let Entry { leaf, record } = &self.entries[at];
         let leaf = Leaf::decode(leaf).ok()?;
-        payload::decode_event(&leaf.entry_type, record.get(32..)?).ok()?
+        payload::decode_event(&leaf, record.get(32..)?).ok()?
     }
 
     /// The index of the entry of which this holds, counted from 0 among all such; places are spread over the log.
@@ -175,11 +175,11 @@ impl Log {
     pub(super) fn insert(&mut self, at: usize, entry: Entry) {
         self.entries.insert(at, entry);
         self.number_anew(at + 1, |index| index + 1);
-        let (before, after) = (self.leaf(at - 1), self.bundle_before(at));
+        let (before, in_force) = (self.leaf(at - 1), self.bundle_before(at));
         self.change_leaf(at, |leaf| {
             leaf.idx = before.idx + 1;
             leaf.ts_ms = before.ts_ms;
-            leaf.bundle = after;
+            leaf.bundle = in_force.filter(|_| names_bundle(leaf));
         });
     }
 
@@ -189,10 +189,12 @@ impl Log {
         self.change(at, |_, event| change(event));
     }
 
-    fn bundle_before(&self, at: usize) -> Option<Digest> {
-        match self.event(at - 1) {
+    /// The bundle in force at an entry.
+    pub(super) fn bundle_before(&self, at: usize) -> Option<Digest> {
+        let before = (0..at).rev().find(|&at| names_bundle(&self.leaf(at)))?;
+        match self.event(before) {
             Some(Event::BundleActivated(activated)) => Some(activated.hash),
-            _ => self.leaf(at - 1).bundle,
+            _ => self.leaf(before).bundle,
         }
     }
 
@@ -216,6 +218,11 @@ impl Log {
             self.change_leaf(at, |leaf| leaf.idx = moved(leaf.idx));
         }
     }
+}
+
+/// Whether an entry of this type says which bundle is in force.
+fn names_bundle(leaf: &Leaf) -> bool {
+    !["issue.done", "issue.failed"].contains(&leaf.entry_type.as_str())
 }
 
 /// RFC 6962 section 2.1.

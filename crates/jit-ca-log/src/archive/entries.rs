@@ -38,7 +38,7 @@ impl Entry {
         let payload = match salt_and_payload.split_at_checked(SALT) {
             None if salt_and_payload.is_empty() => Payload::Erased,
             None => return Err(Error::Leaf("its payload has no salt")),
-            Some((_, bytes)) => match payload::decode_event(&leaf.entry_type, bytes)? {
+            Some((_, bytes)) => match payload::decode_event(&leaf, bytes)? {
                 Some(event) => Payload::Event(event),
                 None => Payload::OfUnknownType(bytes.to_vec()),
             },

@@ -112,8 +112,11 @@ impl<'s, 'scope> State<'s, 'scope> {
         let fault = |is_so, message| must(is_so, Code::Payload, message);
         let is_intent = leaf.entry_type.as_str() == "issue.intent";
         fault(leaf.tbs.is_some() == is_intent, "only an intent names bytes to be signed")?;
-        let is_in_force = self.people.may_be_in_force(leaf.bundle);
-        fault(is_in_force, "the leaf's bundle is not the one in force")?;
+        let is_its = match leaf.entry_type.has_bundle() {
+            true => self.people.may_be_in_force(leaf.bundle),
+            false => leaf.bundle.is_none(),
+        };
+        fault(is_its, "the leaf's bundle is not the one in force")?;
         if record.is_empty() {
             return Ok(Payload::Erased);
         }
@@ -122,7 +125,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             .ok_or_else(|| Fault::new(Code::Payload, "the payload has no salt"))?;
         let is_committed = entry::commit(salt, bytes) == leaf.commit;
         fault(is_committed, "the payload is not the one that the leaf commits to")?;
-        let event = payload::decode_event(&leaf.entry_type, bytes);
+        let event = payload::decode_event(leaf, bytes);
         let event = event.map_err(|error| Fault::new(Code::Payload, error.to_string()))?;
         let Some(event) = event else { return Ok(Payload::OfUnknownType(bytes.to_vec())) };
         let is_exact = payload::encode(&event).is_ok_and(|again| again == bytes);

@@ -363,6 +363,9 @@ fn leaves_and_payloads_say_the_same() {
     check(Code::Payload, 3, &|told| told.records[3].truncate(31));
     check(Code::Payload, 6, &|told| told.leaves[6].bundle = Some(Digest::from_bytes([0; 32])));
     check(Code::Payload, 9, &|told| told.leaves[9].bundle = None);
+    check(Code::Payload, at::SSH_DONE, &|told| {
+        told.leaves[at::SSH_DONE].bundle = told.leaves[at::SSH].bundle;
+    });
     check(Code::Payload, at::SSH, &|told| told.leaves[at::SSH].tbs = None);
     check(Code::Payload, at::SSH, &|told| {
         told.leaves[at::SSH].tbs = Some(Digest::from_bytes([0; 32]));

@@ -1,7 +1,7 @@
 //! `log who`: from a key id in sshd's log to a person, a reason, and by whose leave.
 
 use jit_ca_api::{Entry, LogQuery};
-use jit_ca_core::event::{Event, GrantMade, RequestMade};
+use jit_ca_core::event::{Event, GrantMade, Ids, RequestMade};
 use jit_ca_core::{
     GrantId, Hosts, IssuanceId, PersonName, RequestId, RoleName, Row, RowName, SubjectId, Text,
     UnixTime, Window,
@@ -109,7 +109,8 @@ fn event(entry: &Entry) -> Result<Option<Event>> {
     let Some(payload) = &entry.payload else {
         return Ok(None);
     };
-    Event::read(&entry.entry_type, payload).map_err(|error| {
+    let Entry { request, grant, issuance, .. } = *entry;
+    Event::read(&entry.entry_type, &Ids { request, grant, issuance }, payload).map_err(|error| {
         Error::unverified(format!("entry {} is not a {}: {error}", entry.index, entry.entry_type))
     })
 }

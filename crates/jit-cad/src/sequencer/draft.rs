@@ -49,7 +49,10 @@ impl Draft {
         now: Millis,
     ) -> Result<Vec<u8>, StoreError> {
         (self.leaf.idx, self.leaf.ts_ms) = (index, now.0);
-        self.leaf.bundle = tables.bundle()?;
+        self.leaf.bundle = match self.leaf.entry_type.has_bundle() {
+            true => tables.bundle()?,
+            false => None,
+        };
         tables.append(&self.leaf, &self.salt, &self.payload, &self.event)
     }
 }

@@ -78,7 +78,7 @@ impl Snapshot {
         if entry::commit(salt, payload) != leaf.commit {
             return Err(damaged());
         }
-        Ok(payload::decode_event(&leaf.entry_type, payload)?)
+        Ok(payload::decode_event(leaf, payload)?)
     }
 
     /// The salt and payload at `index`, as they are stored; none if they were erased.

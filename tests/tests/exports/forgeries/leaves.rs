@@ -59,6 +59,45 @@ forgeries! {
     // === payloads ===
     "commit" "payload" |log, place| leaf_of_a_payload(log, place, |leaf| leaf.commit = Digest::from_bytes([7; 32])),
     "other-bundle" "payload" |log, place| leaf(log, place, |leaf| leaf.bundle = Some(Digest::from_bytes([7; 32]))),
+    "bundle-of-an-outcome" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::CertificateIssued(_)))?;
+        let in_force = log.bundle_before(at);
+        log.change_leaf(at, |leaf| leaf.bundle = in_force);
+        Some(at)
+    },
+    "without-a-bundle" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::CertificateIntended(intent) if intent.under.is_some()))?;
+        log.change_leaf(at, |leaf| leaf.bundle = None);
+        Some(at)
+    },
+    "outcome-of-no-issuance" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::CertificateIssued(_)))?;
+        log.change_leaf(at, |leaf| leaf.ids.issuance = None);
+        Some(at)
+    },
+    "request-of-an-outcome" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::CertificateIssued(_)))?;
+        log.change_leaf(at, |leaf| leaf.ids.request = Some(RequestId::from_bytes([7; 16])));
+        Some(at)
+    },
+    "intent-without-its-grant" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::CertificateIntended(intent) if intent.under.is_some()))?;
+        log.change_leaf(at, |leaf| leaf.ids.grant = None);
+        Some(at)
+    },
+    "grant-of-no-use" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::CertificateIntended(intent) if intent.under.is_none()))?;
+        log.change_leaf(at, |leaf| leaf.ids.grant = Some(GrantId::from_bytes([7; 16])));
+        Some(at)
+    },
+    "ids-in-a-payload" "payload" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::CertificateIssued(_)))?;
+        let mut payload = log.entries[at].record[32..].to_vec();
+        payload[0] += 1;
+        payload.extend(b"\x65grant\xf6");
+        log.put(at, log.leaf(at), &payload);
+        Some(at)
+    },
     "tbs-elsewhere" "payload" |log, place| {
         let at = log.find(place, |event| matches!(event, Event::RequestMade(_) | Event::LoggedIn(_)))?;
         log.change_leaf(at, |leaf| leaf.tbs = Some(Digest::from_bytes([7; 32])));

@@ -10,7 +10,9 @@ use crate::archive::{CHECKPOINT, Entry, LOG_KEY, parts};
 use crate::part::{PartKind, write_entries, write_payloads};
 use crate::tree::{Frontier, leaf_hash};
 use crate::verify::levels::Levels;
-use crate::{ArchiveWriter, Checkpoint, Copies, Ids, Leaf, Part, SignedCheckpoint, entry, payload};
+use crate::{
+    ArchiveWriter, Checkpoint, Copies, EntryType, Ids, Leaf, Part, SignedCheckpoint, entry, payload,
+};
 
 /// Names and bytes of an archive's members.
 pub(super) type Members = Vec<(String, Vec<u8>)>;
@@ -43,13 +45,14 @@ impl Told {
     pub(super) fn push(&mut self, actor: ActorRef, event: &Event) {
         let payload = payload::encode(event).unwrap();
         let salt = [u8::try_from(self.leaves.len() % 251).unwrap(); 32];
+        let entry_type: EntryType = event.entry_type().parse().unwrap();
         self.leaves.push(Leaf {
-            entry_type: event.entry_type().parse().unwrap(),
+            bundle: self.bundle.filter(|_| entry_type.has_bundle()),
+            entry_type,
             idx: u64::try_from(self.leaves.len()).unwrap(),
             ts_ms: 1_000 * if is_by_age(event) { START + KEPT } else { START },
             actor,
             ids: Ids::of(event),
-            bundle: self.bundle,
             tbs: entry::tbs(event),
             commit: entry::commit(&salt, &payload),
         });
