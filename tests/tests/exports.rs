@@ -20,6 +20,7 @@ mod bytes;
 mod forge;
 mod forgeries;
 mod life;
+mod replayed;
 
 /// How many processes run the second verifier, and threads the first.
 const AT_ONCE: usize = 4;
@@ -111,6 +112,8 @@ fn by_command(file: &Path, key: &LogKey, pins: &[PathBuf]) -> Value {
 fn honest_exports_hold_and_tampered_ones_are_found_out_by_both_verifiers() {
     let life = Life::new();
     honest(&life);
+    let replayed = replayed::all(&life.log_before_erasure());
+    assert!(replayed >= 20, "{replayed} decisions on issuances");
     let (tampered, by_operator) = tampered(&life);
     println!("{tampered} tampered exports, {by_operator} of them by an operator with all keys");
     pinned(&life);

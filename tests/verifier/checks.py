@@ -9,8 +9,7 @@ from .values import UNKNOWN, digest, duration, id_text, statement
 DELAY = 10  # seconds between what is decided and its entry
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
 # Who decides something is allowed to by the policy: this action. A rule's approval is `skip-approval`.
-ACTIONS = {"request": "request", "approval": "approve", "denial": "approve", "erase.order": "erase",
-           "issue.intent": "issue"}
+ACTIONS = {"request": "request", "approval": "approve", "denial": "approve", "erase.order": "erase"}
 
 
 def check_entry(log, e):
@@ -84,11 +83,10 @@ def check_who(log, e, p):
     with e.check("bundle"):
         valid(e.type != "bundle" or not log.parts_known or log.bundle_hash(p["zone"]) == p["hash"])
     with e.check("decision"):
-        decision = (p.get("under") or p).get("decision")
-        if e.type in ACTIONS and decision:
-            action = ACTIONS[e.type] if e.acts or e.type == "issue.intent" else "skip-approval"
-            facts, subject = decision["facts"], e.acts or log.asked(e)["subject"]
-            valid(decision["decision"]["outcome"] == "allow")
+        if e.type in ACTIONS:
+            action = ACTIONS[e.type] if e.acts else "skip-approval"
+            facts, subject = p["decision"]["facts"], e.acts or log.asked(e)["subject"]
+            valid(p["decision"]["decision"]["outcome"] == "allow")
             valid(facts["action"] == action and facts["subject"] == subject)
     with e.check("login"):
         if e.type in ("login", "erase.order", "mfa.kept"):

@@ -86,7 +86,8 @@ step                step:count
 code-hash           code:digest
 window              start:time end:time
 validity            from:time until:time
-under               row:tag login:bytes idempotency_key:text possession:possession decision:decision
+under               row:tag login:bytes idempotency_key:text possession:possession decision:allowed
+allowed             now:time address:address mfa_at:time? rules:text*
 possession        = sha256:bytes sha512:bytes pkcs10:bytes
 approver          = rules:text* person:who
 who                 subject:subject-id name:person-name

@@ -521,8 +521,24 @@ pub struct IssuedUnder {
     pub idempotency_key: String,
     /// That the caller has the key.
     pub possession: ProofOfPossession,
-    /// What the policy was asked and said.
-    pub decision: Decided,
+    /// That the policy allows it.
+    pub decision: Allowed,
+}
+
+/// Of a decision that allows an issuance, what the entries before do not say.
+///
+/// All other facts are those of the grant's request: whose it is, role, hosts, duration, reason and ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allowed {
+    /// When.
+    pub now: UnixTime,
+    /// The address that the call came from.
+    pub address: IpAddr,
+    /// When the caller last gave a second factor.
+    pub mfa_at: Option<UnixTime>,
+    /// The rules that permit it.
+    pub rules: Vec<String>,
 }
 
 /// A signature by the key to be certified.

@@ -54,12 +54,9 @@ mod possession {
 mod entry {
     use divan::Bencher;
     use jit_ca_core::event::{
-        CertificateIntended, Decided, Event, IssuedUnder, ProofOfPossession, Validity,
+        Allowed, CertificateIntended, Event, IssuedUnder, ProofOfPossession, Validity,
     };
-    use jit_ca_core::{
-        Action, ActorRef, Decision, Digest, Facts, GrantId, IssuanceId, Outcome, RequestId,
-        UnixTime,
-    };
+    use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, RequestId, UnixTime};
     use jit_ca_log::entry::commit;
     use jit_ca_log::hash::sha256;
     use jit_ca_log::tree::leaf_hash;
@@ -85,31 +82,18 @@ mod entry {
     /// The largest payload of an issuance: the intent's.
     fn event() -> Event {
         let now: UnixTime = "2026-07-01T08:00:00Z".parse().unwrap();
-        let facts = Facts {
-            action: Action::Issue,
-            subject: "local/u-7".parse().unwrap(),
-            now,
-            address: "192.0.2.1".parse().unwrap(),
-            mfa_at: Some(now),
-            role: Some("web-shell".parse().unwrap()),
-            requester: Some("local/u-7".parse().unwrap()),
-            hosts: Some("web1,web2".parse().unwrap()),
-            duration: Some("1h".parse().unwrap()),
-            reason: Some("INC-1: the disk is full".parse().unwrap()),
-            ticket: Some("INC-1".parse().unwrap()),
-        };
-        let decision = Decision {
-            outcome: Outcome::Allow,
-            rules: vec!["everybody-issues".to_owned()],
-            reasons: vec![],
-        };
         let under = IssuedUnder {
             grant: GrantId::from_bytes([0x22; 16]),
             row: "web-shell".parse().unwrap(),
             login: vec![1; 17].into(),
             idempotency_key: "0123456789abcdef0123456789abcdef".to_owned(),
             possession: ProofOfPossession::Sha512(vec![2; 64].into()),
-            decision: Decided { facts, decision },
+            decision: Allowed {
+                now,
+                address: "192.0.2.1".parse().unwrap(),
+                mfa_at: Some(now),
+                rules: vec!["everybody-issues".to_owned()],
+            },
         };
         let event = CertificateIntended {
             issuance: IssuanceId::from_bytes([0x33; 16]),

@@ -7,9 +7,9 @@ use jit_ca_core::event::{
     Validity,
 };
 use jit_ca_core::statement::Possession;
-use jit_ca_core::{Action, ActorRef, Bytes, GrantId, IssuanceId, Row, Span};
+use jit_ca_core::{ActorRef, Bytes, GrantId, IssuanceId, Row, Span};
 
-use super::fault::{Fault, must, must_be_allowed};
+use super::fault::{Fault, must};
 use super::keys::{CLIENTS, LOGINS, ROOT, SERVERS, SSH_USER};
 use super::logins::Login;
 use super::requests::{Grant, Requests};
@@ -52,10 +52,6 @@ impl Issuances {
         leaf: &Leaf,
         intent: &CertificateIntended,
     ) -> Result<(), Fault> {
-        if let Some(under) = &intent.under {
-            let subject = requests.holder(under.grant).map(|who| &who.0);
-            must_be_allowed(&under.decision, Action::Issue, subject)?;
-        }
         self.use_serial(intent)?;
         let needs_grant = [SSH_USER, CLIENTS].contains(&intent.purpose.as_str());
         let has_grant = intent.under.is_some();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jit_ca_core::event::{
-    ApprovalGiven, BundleActivated, CertificateIntended, Decided, Event, FileListed, GrantMade,
-    IssuedUnder, PersonListed, ProofOfPossession, RequestMade, SubjectKnown, Validity,
+    Allowed, ApprovalGiven, BundleActivated, CertificateIntended, Decided, Event, FileListed,
+    GrantMade, IssuedUnder, PersonListed, ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
 use jit_ca_core::workflow::{Approver, Start};
 use jit_ca_core::{
@@ -190,7 +190,12 @@ impl Script {
                 login: Bytes::default(),
                 idempotency_key: "k".into(),
                 possession: ProofOfPossession::Pkcs10(Bytes::default()),
-                decision: decided(Action::Issue, subject("alice")),
+                decision: Allowed {
+                    now: from,
+                    address: [127, 0, 0, 1].into(),
+                    mfa_at: None,
+                    rules: Vec::new(),
+                },
             }),
         };
         let ids = Ids { grant: Some(grant(of)), issuance: Some(issuance(n)), request: None };

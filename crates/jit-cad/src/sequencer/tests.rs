@@ -10,8 +10,8 @@ use crate::store::{Clash, Reply, Resource, Store, StoreError};
 use jit_ca_cert::purpose::Log;
 use jit_ca_cert::{Key, KeyEncryptionKey};
 use jit_ca_core::event::{
-    CertificateIntended, Decided, Event, Factor, IssuedUnder, LogInit, LoggedIn, LoggedOut,
-    ProofOfPossession, RequestMade, SubjectKnown, Validity,
+    Allowed, CertificateIntended, Decided, Event, Factor, IssuedUnder, LogInit, LoggedIn,
+    LoggedOut, ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
 use jit_ca_core::workflow::{Access, Approve, Approver, Start};
 use jit_ca_core::{
@@ -362,7 +362,12 @@ fn intended(issuance: IssuanceId, serial: u64, under: Option<(GrantId, UnixTime)
         login: LOGIN.as_slice().into(),
         idempotency_key: "k".into(),
         possession: ProofOfPossession::Pkcs10(Bytes::default()),
-        decision: decided(),
+        decision: Allowed {
+            now,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            mfa_at: None,
+            rules: Vec::new(),
+        },
     });
     let event = CertificateIntended {
         issuance,
@@ -401,7 +406,7 @@ fn request() -> Event {
 fn decided() -> Decided {
     Decided {
         facts: Facts {
-            action: Action::Issue,
+            action: Action::Request,
             subject: "local/u-1".parse().unwrap(),
             now: clock::now(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -6,12 +6,12 @@ use jit_ca_api::{SshCall, SshCertificate, X509Call, X509Certificate};
 use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
 use jit_ca_cert::x509::ClientCertificate;
 use jit_ca_cert::{BACKDATE, Intent, PublicKey, Signed, SubjectKey, SubjectName, pkcs10};
-use jit_ca_core::event::{Decided, Event, IssuedUnder, ProofOfPossession};
+use jit_ca_core::event::{Allowed, Decided, Event, IssuedUnder, ProofOfPossession};
 use jit_ca_core::network::Network;
 use jit_ca_core::statement::Possession;
 use jit_ca_core::workflow::{Access, Refusal};
 use jit_ca_core::{
-    Action, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
+    Action, Facts, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
 };
 use jit_ca_log::Proof;
 use jit_ca_log::hash::sha256;
@@ -165,7 +165,7 @@ struct Ready {
     row: Row,
     window: Window,
     issuance: Issuance,
-    decided: Decided,
+    decision: Allowed,
 }
 
 impl Ready {
@@ -219,7 +219,10 @@ impl Ready {
             actor: caller.actor,
         };
         let (window, row) = (found.window, row.clone());
-        Ok(Self { now, window, row, issuance, decided, record })
+        let Decided { facts, decision } = decided;
+        let Facts { address, mfa_at, .. } = facts;
+        let decision = Allowed { now: facts.now, address, mfa_at, rules: decision.rules };
+        Ok(Self { now, window, row, issuance, decision, record })
     }
 
     fn proposal(
@@ -237,7 +240,7 @@ impl Ready {
             login: caller.serial.clone().into(),
             idempotency_key: idempotency_key.to_owned(),
             possession: possession.clone(),
-            decision: self.decided.clone(),
+            decision: self.decision.clone(),
         };
         let mut proposal = Proposal::new(self.now.time(), vec![(caller.actor, intent(under))]);
         proposal.bundle = Some(app.config.bundle_hash);

@@ -72,12 +72,8 @@ forgeries! {
     // === decisions ===
     "denied-request" "decision" change!(RequestMade, |made| made.decision.decision.outcome = deny()),
     "denied-approval" "decision" change!(ApprovalGiven, |given| given.decision.decision.outcome = deny()),
-    "denied-issue" "decision" change!(CertificateIntended, |intent| if intent.under.is_some() => intent.under.as_mut().unwrap().decision.decision.outcome = deny()),
     "decision-for-another-action" "decision" change!(ApprovalGiven, |given| given.decision.facts.action = Action::ReadLog),
-    "decision-for-another" "decision" change!(CertificateIntended, |intent| if intent.under.is_some() => {
-        let facts = &mut intent.under.as_mut().unwrap().decision.facts;
-        facts.subject = other(&facts.subject);
-    }),
+    "decision-for-another" "decision" change!(RequestMade, |made| made.decision.facts.subject = other(&made.subject)),
     "decision-of-another" "decision" change!(RequestDenied, |denied| denied.decision.facts.subject = other(&denied.by)),
 
     // === logins ===

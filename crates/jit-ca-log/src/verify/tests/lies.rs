@@ -73,9 +73,8 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         (Code::Decision, at::APPROVAL, |_, s| {
             event!(s, at::APPROVAL, ApprovalGiven).decision = decided(Action::Request, "u-2");
         }),
-        (Code::Decision, at::SSH, |_, s| {
-            let under = event!(s, at::SSH, CertificateIntended).under.as_mut().unwrap();
-            under.decision = decided(Action::Issue, "u-2");
+        (Code::Decision, at::APPROVAL, |_, s| {
+            event!(s, at::APPROVAL, ApprovalGiven).decision = decided(Action::Approve, "u-1");
         }),
         (Code::Decision, at::ORDER, |_, s| {
             event!(s, at::ORDER, ErasureOrdered).decision = decided(Action::Erase, "u-1");

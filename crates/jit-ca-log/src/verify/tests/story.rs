@@ -372,7 +372,12 @@ fn under(
         login: login.clone(),
         idempotency_key: "once".into(),
         possession,
-        decision: decided(Action::Issue, "u-1"),
+        decision: Allowed {
+            now: UnixTime::from_secs(START),
+            address: "192.0.2.7".parse().unwrap(),
+            mfa_at: None,
+            rules: vec!["r".into()],
+        },
     }
 }
 
