@@ -11,7 +11,9 @@ use crate::program;
 /// A folder for one test, removed when the test ends.
 #[derive(Debug)]
 pub struct Lab {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder; nothing where it stays.
+    _temporary: Option<TempDir>,
 }
 
 impl Lab {
@@ -22,12 +24,19 @@ impl Lab {
             tempfile::Builder::new().prefix("jit-ca-").tempdir().expect("a temporary folder");
         // Accounts that sshd and nginx run as read in it.
         fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
-        Self { folder }
+        Self { folder: folder.path().to_owned(), _temporary: Some(folder) }
+    }
+
+    /// One that stays, in this folder: what is made here is used after this program.
+    pub fn staying(folder: &Path) -> Self {
+        fs::create_dir_all(folder).expect("a folder");
+        let folder = folder.canonicalize().expect("a path");
+        Self { folder, _temporary: None }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// A folder in it, made if it is missing.
