@@ -9,10 +9,11 @@ repository=$(cd "$here/../.." && pwd)
 PEERS=${PEERS:-$here/peers}
 WORK=${WORK:-$here/work}
 RESULTS=${RESULTS:-$here/results}
-# Programs of ours from elsewhere, to measure another tree; else they are built.
+# Programs of ours from elsewhere, to measure another build, or with another; else they are built.
 JIT_CA_BIN_DIR=${JIT_CA_BIN_DIR:-}
+JIT_CA_BENCH=${JIT_CA_BENCH:-}
 bin=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-$repository/target}/release")
-bench=$bin/jit-ca-bench
+bench=${JIT_CA_BENCH:-$bin/jit-ca-bench}
 openbao_port=18200
 step_ca_port=18300
 SERVER=''
@@ -20,13 +21,11 @@ SERVER=''
 say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
 
 build() {
-  if [[ -z $JIT_CA_BIN_DIR ]]; then
-    (cd "$repository" && cargo build --quiet --release --locked --package jit-cad --package jit-ca --package jit-ca-bench)
-    JIT_CA_BIN_DIR=$bin
-  else
-    (cd "$repository" && cargo build --quiet --release --locked --package jit-ca-bench)
-  fi
-  export JIT_CA_BIN_DIR
+  local packages=()
+  [[ -n $JIT_CA_BIN_DIR ]] || packages+=(--package jit-cad --package jit-ca)
+  [[ -n $JIT_CA_BENCH ]] || packages+=(--package jit-ca-bench)
+  ((${#packages[@]} == 0)) || (cd "$repository" && cargo build --quiet --release --locked "${packages[@]}")
+  export JIT_CA_BIN_DIR=${JIT_CA_BIN_DIR:-$bin}
 }
 
 stop_server() {
