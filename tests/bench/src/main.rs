@@ -45,11 +45,11 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 #[command(version)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    measurement: Measurement,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Measurement {
     /// Make a CA whose policy has 100 rules, with people who are logged in and have a grant
     Prepare(prepare::PrepareArgs),
     /// Serve the physical limit
@@ -67,14 +67,14 @@ enum Command {
 }
 
 fn main() -> Result<()> {
-    match Cli::parse().command {
-        Command::Prepare(args) => prepare::main(&args),
-        Command::Limit(args) => limit::main(&args),
-        Command::Load(args) => load::main(&args),
-        Command::Coldstart(args) => runs::coldstart(&args),
-        Command::Command(args) => runs::command(&args),
-        Command::Disk(args) => disk::main(&args),
-        Command::Report(args) => report::main(&args),
+    match Cli::parse().measurement {
+        Measurement::Prepare(args) => prepare::main(&args),
+        Measurement::Limit(args) => limit::main(&args),
+        Measurement::Load(args) => load::main(&args),
+        Measurement::Coldstart(args) => runs::coldstart(&args),
+        Measurement::Command(args) => runs::command(&args),
+        Measurement::Disk(args) => disk::main(&args),
+        Measurement::Report(args) => report::main(&args),
     }
 }
 

@@ -106,7 +106,7 @@ fn write_policy(config: &Path) {
             "context.source_address.isInRange(ip(\"198.51.100.{number}/32\")) \
              || context.reason like \"*rehearsal {number}*\""
         );
-        let rule = format!("forbid (principal, action == Action::\"issue\", resource)");
+        let rule = "forbid (principal, action == Action::\"issue\", resource)";
         rules.push(format!("@id(\"everywhere-{number}\")\n{rule}\nwhen {{ {when} }};\n"));
     }
     write("policies/measured.cedar".to_owned(), rules.join("\n"));
