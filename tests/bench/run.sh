@@ -2,7 +2,7 @@
 # Measures jit-ca, its peers and the machine's limit, side by side on this machine.
 #
 #   tests/bench/run.sh                                  all of it, then the tables of docs/PERFORMANCE.md; about an hour
-#   tests/bench/run.sh quick                            all servers at 64 connections for 5 seconds; about 4 minutes
+#   tests/bench/run.sh quick                            all servers at 64 connections for 5 seconds; some minutes
 #   tests/bench/run.sh ours ssh|x509 [CONNS [SECONDS]]  jit-ca alone: 64 connections, 5 seconds
 #   tests/bench/run.sh one SERVER ssh|x509 [CONNS [SECONDS]]   jit-ca, limit, step-ca, openbao or openbao-unstored
 #   tests/bench/run.sh report                           the tables again, from what was measured before
