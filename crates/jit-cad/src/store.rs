@@ -11,6 +11,7 @@
 
 mod beside;
 mod check;
+mod disk;
 mod fold;
 mod log;
 mod parts;
@@ -22,8 +23,6 @@ mod snapshot;
 mod tiles;
 mod write;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -31,6 +30,7 @@ use jit_ca_log::tree::{TileId, TileReader};
 use redb::{Builder, Database, Durability};
 
 pub use beside::{Reply, Resource};
+pub use disk::{Disk, FileSystem};
 pub use fold::Clash;
 pub use query::Filter;
 pub use record::{AccessRecord, LoginRecord, SubjectRecord};
@@ -42,6 +42,7 @@ pub use write::{Head, Tables, Write};
 /// The store's file, open. Another process that opens it is refused by the file's lock.
 #[derive(Debug)]
 pub struct Store {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Another one once the file was written anew ([`Store::replace`]); snapshots keep the one that they are of.
     database: RwLock<Arc<Database>>,
@@ -98,16 +99,19 @@ impl Store {
     /// # Errors
     /// If there is one already, or it can't be made.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
-        if path.exists() {
+        Self::create_on(Arc::new(FileSystem), path)
+    }
+
+    /// Makes an empty store on this disk.
+    ///
+    /// # Errors
+    /// If there is one already, or it can't be made.
+    pub fn create_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, StoreError> {
+        if disk.exists(path) {
             return Err(StoreError::Exists(path.to_owned()));
         }
-        let file =
-            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
-        let file = file.map_err(|error| StoreError::Redb(redb::Error::Io(error)))?;
-        let backend = redb::backends::FileBackend::new(file)?;
-        let builder = &mut Builder::new();
-        let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
-        let store = Self::of(path, database);
+        let database = disk.create(path, Builder::new().set_cache_size(CACHE_BYTES))?;
+        let store = Self::of(disk, path, database);
         store.make_tables()?;
         Ok(store)
     }
@@ -124,13 +128,21 @@ impl Store {
     /// # Errors
     /// If there is none, another process has it open, or it can't be read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
+        Self::open_on(Arc::new(FileSystem), path)
+    }
+
+    /// Opens a store that was made before on this disk.
+    ///
+    /// # Errors
+    /// If there is none, another process has it open, or it can't be read.
+    pub fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, StoreError> {
+        if !disk.exists(path) {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        let database = Builder::new().set_cache_size(CACHE_BYTES).open(path)?;
+        let database = disk.open(path, Builder::new().set_cache_size(CACHE_BYTES))?;
         // Only now: what lies beside the file may be the work of a daemon that has it open.
-        rewrite::remove_unfinished(path)?;
-        Ok(Self::of(path, database))
+        disk.remove(&rewrite::unfinished(path)).map_err(rewrite::io)?;
+        Ok(Self::of(disk, path, database))
     }
 
     /// Looks at a store that is kept, as it was left, without changing its file.
@@ -141,9 +153,9 @@ impl Store {
         Snapshot::new(Arc::new(Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path)?))
     }
 
-    fn of(path: &Path, database: Database) -> Self {
+    fn of(disk: Arc<dyn Disk>, path: &Path, database: Database) -> Self {
         let database = RwLock::new(Arc::new(database));
-        Self { path: path.to_owned(), database, room: room::Room::default() }
+        Self { disk, path: path.to_owned(), database, room: room::Room::default() }
     }
 
     fn database(&self) -> Arc<Database> {
@@ -156,7 +168,8 @@ impl Store {
     /// If redb fails.
     pub fn in_memory() -> Result<Self, StoreError> {
         let backend = redb::backends::InMemoryBackend::new();
-        let store = Self::of(Path::new(""), Builder::new().create_with_backend(backend)?);
+        let database = Builder::new().create_with_backend(backend)?;
+        let store = Self::of(Arc::new(FileSystem), Path::new(""), database);
         store.make_tables()?;
         Ok(store)
     }

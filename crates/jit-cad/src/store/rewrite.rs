@@ -13,9 +13,8 @@
 //! A crash at any point leaves either file whole under the store's name, and a note in it whether this is still to
 //! be done.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use jit_ca_core::event::Event;
 use jit_ca_log::Leaf;
@@ -52,8 +51,9 @@ impl Store {
     pub fn rewrite(&self) -> Result<Rewriting, StoreError> {
         let snapshot = self.read()?;
         let head = snapshot.head()?.ok_or_else(|| StoreError::Damaged("it has no entry".into()))?;
-        remove_unfinished(&self.path)?;
-        let store = Self::create(&unfinished(&self.path))?;
+        let path = unfinished(&self.path);
+        self.disk.remove(&path).map_err(io)?;
+        let store = Self::create_on(Arc::clone(&self.disk), &path)?;
         let rewriting = Rewriting { store, head, erasure: snapshot.unfinished_erasure()? };
         snapshot.copy_to(&rewriting.store, 0, Copied::Everything)?;
         Ok(rewriting)
@@ -81,9 +81,7 @@ impl Store {
     /// If the file system fails. It is then not known which of the two files a restart will find: the process must
     /// end.
     pub fn replace(&self, rewriting: &Rewriting) -> Result<(), StoreError> {
-        fs::rename(&rewriting.store.path, &self.path).map_err(io)?;
-        let folder = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new("."))).and_then(|f| f.sync_all()).map_err(io)?;
+        self.disk.replace(&rewriting.store.path, &self.path).map_err(io)?;
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *database = rewriting.store.database();
         Ok(())
@@ -93,7 +91,7 @@ impl Store {
 impl Drop for Rewriting {
     fn drop(&mut self) {
         // Where it took the old file's place there is nothing left to remove.
-        let _ = fs::remove_file(&self.store.path);
+        let _ = self.store.disk.remove(&self.store.path);
     }
 }
 
@@ -180,20 +178,13 @@ impl Snapshot {
     }
 }
 
-/// Removes a new file that was not finished; the old one says that it is to be made again.
-pub(super) fn remove_unfinished(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(unfinished(path)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(error)),
-        _ => Ok(()),
-    }
-}
-
-fn unfinished(path: &Path) -> PathBuf {
+/// The name of a new file that is not finished; the old one says that it is to be made again.
+pub(super) fn unfinished(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     name.into()
 }
 
-fn io(error: std::io::Error) -> StoreError {
+pub(super) fn io(error: std::io::Error) -> StoreError {
     StoreError::Redb(redb::Error::Io(error))
 }

@@ -1,0 +1,82 @@
+//! Where a store's file lies, and what is done to it as a whole.
+//!
+//! The product's disk is the file system. The tests have another one, which loses what was not synced, and one that
+//! fails: that is what the trait is for, and why it says no more than they need.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError};
+
+/// A place for the files of a store.
+pub trait Disk: Debug + Send + Sync {
+    /// Whether there is a file of this name.
+    fn exists(&self, path: &Path) -> bool;
+
+    /// Makes a file and a database in it. When it has returned, no crash undoes the name.
+    ///
+    /// # Errors
+    /// If the file is there already, or can't be made.
+    fn create(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError>;
+
+    /// Opens the database in a file. It makes none where there is none.
+    ///
+    /// # Errors
+    /// If it can't be read, or another process has it open.
+    fn open(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError>;
+
+    /// Puts a file in another one's place. When it has returned, no crash undoes that.
+    ///
+    /// # Errors
+    /// If it can't be done. It is then not known which of the two a restart will find.
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file, if there is one.
+    ///
+    /// # Errors
+    /// If it can't be removed.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The file system's files.
+#[derive(Debug)]
+pub struct FileSystem;
+
+impl Disk for FileSystem {
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn create(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        // A file's own sync does not promise that its name is found again.
+        sync_folder_of(path)?;
+        builder.create_with_backend(FileBackend::new(file)?)
+    }
+
+    fn open(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
+        builder.open(path)
+    }
+
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)?;
+        sync_folder_of(to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
