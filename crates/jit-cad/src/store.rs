@@ -205,3 +205,6 @@ impl TileReader for Store {
         self.read()?.tile(id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Everything that a store holds, as one hash.
+
+use redb::{Key, ReadableTable as _, TableDefinition, TableHandle as _, Value};
+use ring::digest::{Context, SHA256};
+
+use crate::store::{Snapshot, StoreError, beside, fold, log, tiles};
+
+/// SHA-256 over the rows of all tables.
+pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
+    let mut hash = Context::new(&SHA256);
+    let mut tables = 0;
+    macro_rules! add {
+        ($($table:expr),* $(,)?) => {$(
+            add(snapshot, $table, &mut hash)?;
+            tables += 1;
+        )*};
+    }
+    add!(
+        log::LEAVES,
+        log::PAYLOADS,
+        tiles::TILES,
+        log::HEAD,
+        fold::ACCESSES,
+        fold::GRANTS,
+        fold::DUE,
+        fold::SUBJECTS,
+        fold::ACTORS,
+        fold::LOGINS,
+        fold::SPENT,
+        fold::ISSUANCES,
+        fold::SSH_SERIALS,
+        fold::INDEX,
+        fold::FILES,
+        fold::PEOPLE,
+        fold::BUNDLE,
+        beside::SECRETS,
+        beside::LAST_USES,
+        beside::REPLIES,
+        beside::ERASED,
+    );
+    assert_eq!(snapshot.transaction.list_tables()?.count(), tables, "a table is not compared");
+    Ok(hash.finish().as_ref().try_into().unwrap())
+}
+
+fn add<K: Key + 'static, V: Value + 'static>(
+    snapshot: &Snapshot,
+    definition: TableDefinition<'_, K, V>,
+    hash: &mut Context,
+) -> Result<(), StoreError> {
+    hash.update(definition.name().as_bytes());
+    for row in snapshot.transaction.open_table(definition)?.iter()? {
+        let (key, value) = row?;
+        for bytes in [K::as_bytes(&key.value()).as_ref(), V::as_bytes(&value.value()).as_ref()] {
+            hash.update(&(bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        }
+    }
+    Ok(())
+}
