@@ -104,8 +104,7 @@ impl Ca {
             File::options().create(true).append(true).open(self.log_file()).expect("a log file");
         let limit = self.files.map(|files| format!("--nofile={files}:{files}"));
         let limited = limit.as_ref().map(|limit| ["prlimit", limit]);
-        let mut serve =
-            daemon_program_by(limited.as_ref().map_or(starter, <[&str; 2]>::as_slice));
+        let mut serve = daemon_program_by(limited.as_ref().map_or(starter, <[&str; 2]>::as_slice));
         serve.arg("serve").arg("--config").arg(self.config());
         serve.arg("--listen").arg(self.address.to_string());
         if let Some(clock) = &self.clock {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::clock;
 use crate::erasure::{self, Order};
 use crate::failure::Failure;
 use crate::service::{self, Fault, second_factor};
+use crate::upkeep::{self, Backup, Compacted};
 
 /// The longest line.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -40,6 +41,13 @@ enum Question {
     Clock,
     /// The machine's clock is right, for this reason.
     AcknowledgeClock(Text),
+    /// Copy the store into a new file.
+    Backup {
+        /// Which, from the root of all folders.
+        file: PathBuf,
+    },
+    /// Write the store's file anew, without the room that is not used.
+    Compact,
 }
 
 /// What comes back.
@@ -71,6 +79,10 @@ enum Answer {
         /// What time it is.
         now: UnixTime,
     },
+    /// A backup was made.
+    Backup(Backup),
+    /// The file was written anew.
+    Compacted(Compacted),
     /// It was not done.
     Refused {
         /// Why not.
@@ -120,7 +132,7 @@ impl From<Fault> for Answer {
 #[derive(Debug)]
 pub struct AdminSocket {
     listener: UnixListener,
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
 impl AdminSocket {
@@ -220,6 +232,8 @@ async fn done(app: &Arc<App>, question: Question, asker: u32) -> Result<Answer, 
             let (entry, now) = service::acknowledgement::acknowledge(app, reason, asker).await?;
             Answer::ClockAcknowledged { entry, now }
         }
+        Question::Backup { file } => Answer::Backup(upkeep::backup(app, file).await?),
+        Question::Compact => Answer::Compacted(upkeep::compact(app).await?),
     })
 }
 
@@ -280,7 +294,37 @@ pub async fn acknowledge_clock(socket: &Path, reason: Text) -> Result<(u64, Unix
     }
 }
 
+/// Whether a daemon answers at this socket.
+pub async fn is_there(socket: &Path) -> bool {
+    UnixStream::connect(socket).await.is_ok()
+}
+
+/// Has the running daemon copy its store into a new file.
+///
+/// # Errors
+/// If no daemon answers at this socket, or it refuses.
+pub async fn ask_for_backup(socket: &Path, file: PathBuf) -> Result<Backup, Failure> {
+    match ask(socket, &Question::Backup { file }, UPKEEP_HINT).await? {
+        Answer::Backup(made) => Ok(made),
+        other => Err(unexpected(&other)),
+    }
+}
+
 const CLOCK_HINT: &str = "see docs/guides/trouble.md";
+
+/// Has the running daemon write its store's file anew.
+///
+/// # Errors
+/// If no daemon answers at this socket, or it refuses.
+pub async fn ask_to_compact(socket: &Path) -> Result<Compacted, Failure> {
+    match ask(socket, &Question::Compact, UPKEEP_HINT).await? {
+        Answer::Compacted(done) => Ok(done),
+        other => Err(unexpected(&other)),
+    }
+}
+
+const UPKEEP_HINT: &str =
+    "the daemon writes the file, and needs room for it; see docs/guides/upkeep.md";
 const ERASE_HINT: &str = "see docs/guides/erasure.md";
 
 async fn ask(socket: &Path, question: &Question, hint: &str) -> Result<Answer, Failure> {

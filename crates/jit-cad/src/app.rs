@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jit_ca_core::event::{Event, LogInit, StrangersRefused, Succession};
@@ -58,7 +59,9 @@ pub struct App {
     pub failed_codes: Limiter<SubjectId>,
     /// Refusals by subject, so that none fills the log.
     pub refusals: Quota,
-    /// Held while payloads are erased: one erasure at a time.
+    /// Held while the store is copied, for a backup or to be written anew: one at a time, and no erasure meanwhile.
+    pub copying: tokio::sync::Mutex<()>,
+    /// Held while payloads are erased; taken after the other.
     pub erasing: tokio::sync::Mutex<()>,
     strangers: Mutex<Option<StrangersRefused>>,
     written_at: tokio::sync::Mutex<Option<Instant>>,
@@ -75,13 +78,18 @@ impl App {
     /// # Errors
     /// If anything does not hold.
     pub async fn open(path: &Path) -> Result<Arc<Self>, Failure> {
-        let config = Config::read(path)?;
-        let passphrase = config.passphrase.read()?;
-        let (keys, log) = Keys::open(&config.keys, &passphrase)?;
+        // The key that opens the others takes its time to come from the passphrase, on purpose: meanwhile the policy is
+        // read and tested, and the store is opened.
+        let (config, opening) = Config::read_and_begin(path, |dir, passphrase| {
+            thread::spawn(move || Ok::<_, Failure>(Keys::open(&dir, &passphrase.read()?)?))
+        })?;
+        let store = Store::open(&config.store).and_then(|store| {
+            let head = store.read()?.verify_head()?;
+            Ok((Arc::new(store.keeping_free(config.keep_free)), head))
+        });
+        let opened = opening.join().map_err(|_| Failure::failed("the keys can't be opened"))?;
+        let ((keys, log), (store, head)) = (opened?, store?);
         let authorities = Authorities::read(&config.keys, &keys)?;
-
-        let store = Arc::new(Store::open(&config.store)?.keeping_free(config.keep_free));
-        let head = store.read()?.verify_head()?;
         let public_keys = keys::logged(&keys.public(&log));
         let snapshot = store.read()?;
         clock::begin(head.last, snapshot.clock_fault()?.is_some(), snapshot.clock_standing()?);
@@ -103,6 +111,7 @@ impl App {
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),
             refusals: Quota::default(),
+            copying: tokio::sync::Mutex::default(),
             erasing: tokio::sync::Mutex::default(),
             strangers: Mutex::default(),
             written_at: tokio::sync::Mutex::new(None),

@@ -132,8 +132,30 @@ pub enum Log {
         config: ConfigFile,
     },
     /// Read every entry, check it against the tree, fold the state again from nothing and compare it. The daemon must
-    /// not run.
-    Check(ConfigFile),
+    /// not run, unless a backup is checked.
+    Check {
+        /// Check this backup, and not the store.
+        #[arg(long, value_name = "FILE")]
+        backup: Option<PathBuf>,
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Copy the log and all else that the store holds into a new file. The daemon may go on issuing meanwhile; it is
+    /// the one that writes the file, if it runs.
+    ///
+    /// Prints the size and the root that the copy came to. Nothing that was erased is in it.
+    Backup {
+        /// The file, which must not be there.
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Write the store's file anew, without the room in it that is not used. Asks the running daemon, which goes on
+    /// issuing meanwhile. There has to be as much free room as the new file takes.
+    Compact(ConfigFile),
     /// Begin a new log that goes on from this one, whose store was set back or is lost. The daemon must not run.
     ///
     /// For a CA that had to be restored from a backup: docs/guides/restore.md says when and how. Its keys stay, and

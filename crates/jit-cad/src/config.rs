@@ -76,6 +76,17 @@ impl Config {
     /// # Errors
     /// All faults at once, each with file, line and hint. Tests of the policy that fail are faults.
     pub fn read(path: &Path) -> Result<Self, Faults> {
+        Self::read_and_begin(path, |_, _| ()).map(|(config, ())| config)
+    }
+
+    /// The same; `begin` is told where the keys are and where their passphrase comes from before the bundle is read.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_and_begin<T>(
+        path: &Path,
+        begin: impl FnOnce(PathBuf, Passphrase) -> T,
+    ) -> Result<(Self, T), Faults> {
         let base = path.parent().unwrap_or(Path::new("."));
         let mut faults = Vec::new();
         let file = fs::read_to_string(path)
@@ -87,27 +98,37 @@ impl Config {
             })
             .and_then(|text| file::parse(path, &text));
         let file = file.map_err(|found| faults.extend(found)).ok();
+        let begun = file
+            .as_ref()
+            .map(|file| begin(base.join(&file.keys), file.passphrase.clone().relative_to(base)));
         let bundle = read_bundle(base).map_err(|found| faults.extend(found)).ok();
-        match (file, bundle) {
-            (Some(file), Some(bundle)) if faults.is_empty() => Ok(Self {
-                bundle_hash: listed(&bundle).hash(),
-                listed: listed(&bundle),
-                ca_name: file.ca_name,
-                origin: file.origin,
-                trust_domain: file.trust_domain,
-                address: file.address,
-                names: file.names,
-                keys: base.join(file.keys),
-                passphrase: file.passphrase.relative_to(base),
-                store: base.join(file.store),
-                keep_free: file.keep_free.bytes(),
-                admin_socket: base.join(file.admin_socket),
-                login_longest: file.login_longest,
-                login_idle: file.login_idle,
-                keep_payloads: file.keep_payloads,
-                anchors: file.anchors.into_iter().map(|place| place.relative_to(base)).collect(),
-                bundle,
-            }),
+        match (file, bundle, begun) {
+            (Some(file), Some(bundle), Some(begun)) if faults.is_empty() => Ok((
+                Self {
+                    bundle_hash: listed(&bundle).hash(),
+                    listed: listed(&bundle),
+                    ca_name: file.ca_name,
+                    origin: file.origin,
+                    trust_domain: file.trust_domain,
+                    address: file.address,
+                    names: file.names,
+                    keys: base.join(file.keys),
+                    passphrase: file.passphrase.relative_to(base),
+                    store: base.join(file.store),
+                    keep_free: file.keep_free.bytes(),
+                    admin_socket: base.join(file.admin_socket),
+                    login_longest: file.login_longest,
+                    login_idle: file.login_idle,
+                    keep_payloads: file.keep_payloads,
+                    anchors: file
+                        .anchors
+                        .into_iter()
+                        .map(|place| place.relative_to(base))
+                        .collect(),
+                    bundle,
+                },
+                begun,
+            )),
             _ => Err(Faults(faults)),
         }
     }

@@ -29,8 +29,9 @@ use crate::app::App;
 use crate::clock;
 use crate::identity::totp_step;
 use crate::sequencer::{CommitError, Proposal};
-use crate::service::{Fault, signed_by};
+use crate::service::{Fault, blocking, signed_by};
 use crate::store::{Clash, StoreError, SubjectRecord};
+use crate::upkeep;
 
 /// An order to erase, as it was given on the CA's machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ pub async fn plan(app: &Arc<App>, subject: &str) -> Result<Plan, Fault> {
 /// # Errors
 /// If the order is not by a person who may, something stands against it, or the log can't be written.
 pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
-    let _alone = app.erasing.lock().await;
+    let (_no_copy, _alone) = (app.copying.lock().await, app.erasing.lock().await);
     let now = clock::now();
     let plan = plan(app, &order.subject).await?;
     if plan.mentions(order.reason.as_str()) {
@@ -149,7 +150,7 @@ pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
 /// # Errors
 /// If the log can't be read or written.
 pub async fn retire(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
-    let _alone = app.erasing.lock().await;
+    let (_no_copy, _alone) = (app.copying.lock().await, app.erasing.lock().await);
     // A minute longer, so that a clock that steps back does not make it too soon.
     let before = now.minus(app.config.keep_payloads).minus(Span::from_secs(60));
     let plan = {
@@ -192,17 +193,7 @@ struct Unfinished(#[source] StoreError);
 
 async fn rewrite(app: &Arc<App>) -> Result<(), Fault> {
     let unfinished = |error| Fault::Internal(Box::new(Unfinished(error)));
-    let store = Arc::clone(&app.store);
-    let rewriting = blocking(move || Ok(store.rewrite())).await?.map_err(unfinished)?;
-    app.sequencer.replace(rewriting).await.map_err(Fault::Commit)?.map_err(unfinished)
-}
-
-/// Reading a whole log takes its time: it is done where no call waits for it.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Fault::Internal(Box::new(error)))?
+    upkeep::rewrite(app).await?.map_err(unfinished)
 }
 
 /// The subject of this id, or else the one that had this name last.

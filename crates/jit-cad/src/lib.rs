@@ -32,3 +32,4 @@ pub mod sequencer;
 pub mod service;
 pub mod store;
 pub mod succeed;
+pub mod upkeep;

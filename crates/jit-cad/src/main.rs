@@ -19,7 +19,7 @@ use jit_cad::config::Config;
 use jit_cad::failure::{Failure, with_causes};
 use jit_cad::sequencer::Proposal;
 use jit_cad::store::Store;
-use jit_cad::{anchor, clock, erasure, http, init, passage, succeed};
+use jit_cad::{anchor, clock, erasure, http, init, passage, succeed, upkeep};
 
 /// How long threads that still work may go on once the program has done what it was asked.
 const SHUTDOWN: Duration = Duration::from_secs(1);
@@ -84,9 +84,17 @@ async fn run(command: Command) -> Result<(), Failure> {
             let config = Config::read(&config.file)?;
             say(&erasure::command::run(&config, &erase).await?)
         }
-        Command::Log(Log::Check(config)) => {
+        Command::Log(Log::Backup { to, config }) => {
             let config = Config::read(&config.file)?;
-            let head = Store::open(&config.store)?.check()?;
+            say(&upkeep::run_backup(&config, &to).await?)
+        }
+        Command::Log(Log::Compact(config)) => {
+            let config = Config::read(&config.file)?;
+            say(&upkeep::run_compact(&config).await?)
+        }
+        Command::Log(Log::Check { backup, config }) => {
+            let config = Config::read(&config.file)?;
+            let head = Store::open(&backup.unwrap_or(config.store))?.check()?;
             say(&format!("{} entries hold, with the root {}", head.size, head.root))
         }
         Command::Log(Log::Succeed { origin, reason, from_anchor, config }) => {

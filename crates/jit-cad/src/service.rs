@@ -92,6 +92,17 @@ impl App {
     }
 }
 
+/// Reading a whole log takes its time: it is done where no call waits for it.
+///
+/// # Errors
+/// What the work comes to, or that it was not done.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Fault::Internal(Box::new(error)))?
+}
+
 /// Whether the caller may read the log's entries.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ mod query;
 mod record;
 mod rewrite;
 mod room;
+mod sizes;
 mod snapshot;
 mod tiles;
 mod write;
@@ -36,6 +37,7 @@ pub use query::Filter;
 pub use record::{AccessRecord, LoginRecord, SubjectRecord};
 pub use rewrite::Rewriting;
 pub use room::Low;
+pub use sizes::TableSize;
 pub use snapshot::Snapshot;
 pub use write::{Head, Tables, Write};
 

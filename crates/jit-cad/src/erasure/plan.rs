@@ -237,18 +237,16 @@ fn for_each_payload(
     end: u64,
     mut each: impl FnMut(&Leaf, &[u8], Option<Event>),
 ) -> Result<(), StoreError> {
-    for index in 0..end {
-        let Some(stored) = snapshot.payload(index)? else {
-            continue;
-        };
+    // What is erased is not looked for: after years that is most of the log, and this is done each day.
+    snapshot.for_each_payload(end, |index, stored| {
         let bytes = snapshot
             .leaf(index)?
             .ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
         let leaf = Leaf::decode(&bytes)?;
         let event = snapshot.event(&leaf)?;
-        each(&leaf, &stored, event);
-    }
-    Ok(())
+        each(&leaf, stored, event);
+        Ok(())
+    })
 }
 
 fn ranges(indices: impl Iterator<Item = u64>) -> Vec<(u64, u64)> {

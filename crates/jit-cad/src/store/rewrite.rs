@@ -1,18 +1,20 @@
-//! The store's file written anew, without what was erased.
+//! The store's file written anew: without what was erased, without unused room, or as a backup.
 //!
-//! A database goes on holding what was deleted from it: in free pages, and in the corners of used ones. After an
-//! erasure everything that is left is therefore copied into a new file, its fold made again from what is left
-//! of the log, and the new file takes the old one's place:
+//! A database goes on holding what was deleted from it, in free pages and in the corners of used ones, and its file
+//! never becomes smaller. So everything that is left is copied into a new file, its fold made again from what is left
+//! of the log. For a backup that is all; after an erasure, and to compact it, the new file takes the old one's place:
 //!
 //! ```text
-//! Store::rewrite   copies the log as a snapshot has it; the sequencer goes on meanwhile
-//! Store::catch_up  in the sequencer: copies what was written since, and what lies beside
+//! Store::backup    copies the log as a snapshot has it, and what lies beside; syncs, renames
+//! Store::rewrite   copies the log as a snapshot has it, and then what was written meanwhile
+//! Store::catch_up  in the sequencer: copies the little that is left, and what lies beside
 //! Store::replace   syncs, renames, swaps
 //! ```
 //!
-//! A crash at any point leaves either file whole under the store's name, and a note in it whether this is still to
-//! be done.
+//! A crash at any point leaves either file whole under the store's name, and after an erasure a note in it whether this
+//! is still to be done.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
@@ -20,11 +22,17 @@ use jit_ca_core::event::Event;
 use jit_ca_log::Leaf;
 use redb::{Key, ReadableTable as _, TableDefinition, Value};
 
+use super::disk::Disk;
 use super::{Head, Snapshot, Store, StoreError, Tables, Write, beside};
 use crate::clock::Millis;
 
 /// How many entries are copied in one transaction.
 const BATCH: u64 = 10_000;
+/// How many entries the sequencer may be left to copy: some milliseconds' work.
+const LITTLE: u64 = 500;
+/// How often what was written meanwhile is copied before the sequencer has to do the rest. Each time it is less, unless
+/// more is written than can be copied.
+const ROUNDS: usize = 16;
 
 /// A new file that holds the log up to some entry. It is removed if it does not take the old one's place.
 #[derive(Debug)]
@@ -32,6 +40,15 @@ pub struct Rewriting {
     store: Store,
     head: Head,
     erasure: Option<u64>,
+    // After the store: it is closed first.
+    _file: Unfinished,
+}
+
+/// A file that is removed unless it gets another name.
+#[derive(Debug)]
+struct Unfinished {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
 }
 
 /// What of the entries is copied.
@@ -44,19 +61,46 @@ pub(super) enum Copied {
 }
 
 impl Store {
-    /// Copies the log as it is now into a new file, without what was erased.
+    /// Copies the store as it is now into a new file that can be used as it is. Nothing that was erased is in it. Gives
+    /// its head and how large it is. One backup or rewriting at a time.
+    ///
+    /// # Errors
+    /// If there is such a file already, it can't be written, or the log does not hold.
+    pub fn backup(&self, file: &Path) -> Result<(Head, u64), StoreError> {
+        let must_be_new = || match fs::symlink_metadata(file) {
+            Ok(_) => Err(StoreError::Exists(file.to_owned())),
+            Err(_) => Ok(()),
+        };
+        must_be_new()?;
+        let snapshot = self.read()?;
+        let (store, unfinished) = self.create_unfinished(file)?;
+        let head = snapshot.copy_to(&store, 0, Copied::Everything)?;
+        snapshot.copy_beside_to(&store)?;
+        // Closed, so that it is opened as after an orderly end.
+        drop(store);
+        must_be_new()?;
+        self.disk.replace(&unfinished.path, file).map_err(io)?;
+        Ok((head, size_of(file)?))
+    }
+
+    /// Copies the log into a new file, without what was erased, until little is left to copy. One backup or rewriting
+    /// at a time.
     ///
     /// # Errors
     /// If redb fails, or the log does not hold.
     pub fn rewrite(&self) -> Result<Rewriting, StoreError> {
         let snapshot = self.read()?;
-        let head = snapshot.head()?.ok_or_else(|| StoreError::Damaged("it has no entry".into()))?;
-        let path = unfinished(&self.path);
-        self.disk.remove(&path).map_err(io)?;
-        let store = Self::create_on(Arc::clone(&self.disk), &path)?;
-        let rewriting = Rewriting { store, head, erasure: snapshot.unfinished_erasure()? };
-        snapshot.copy_to(&rewriting.store, 0, Copied::Everything)?;
-        Ok(rewriting)
+        let erasure = snapshot.unfinished_erasure()?;
+        let (store, file) = self.create_unfinished(&self.path)?;
+        let mut head = snapshot.copy_to(&store, 0, Copied::Everything)?;
+        for _ in 0..ROUNDS {
+            let snapshot = self.read()?;
+            if snapshot.size()? <= head.size + LITTLE || snapshot.unfinished_erasure()? != erasure {
+                break;
+            }
+            head = snapshot.copy_to(&store, head.size, Copied::Everything)?;
+        }
+        Ok(Rewriting { store, head, erasure, _file: file })
     }
 
     /// Copies what was written since, and what lies beside. [`crate::sequencer`] alone calls it, between two batches,
@@ -70,9 +114,7 @@ impl Store {
             return Err(StoreError::Damaged("two erasures at a time".to_owned()));
         }
         snapshot.copy_to(&rewriting.store, rewriting.head.size, Copied::Everything)?;
-        let write = rewriting.store.write()?;
-        snapshot.copy_beside_to(&write)?;
-        write.commit()
+        snapshot.copy_beside_to(&rewriting.store)
     }
 
     /// Puts a copy that has caught up in the old file's place.
@@ -86,12 +128,27 @@ impl Store {
         *database = rewriting.store.database();
         Ok(())
     }
+
+    /// An empty store beside the path that it will have.
+    fn create_unfinished(&self, path: &Path) -> Result<(Self, Unfinished), StoreError> {
+        let file = Unfinished { disk: Arc::clone(&self.disk), path: unfinished(path) };
+        self.disk.remove(&file.path).map_err(io)?;
+        Ok((Self::create_on(Arc::clone(&self.disk), &file.path)?, file))
+    }
+
+    /// How large the file is.
+    ///
+    /// # Errors
+    /// If the file system does not say.
+    pub fn file_size(&self) -> Result<u64, StoreError> {
+        size_of(&self.path)
+    }
 }
 
-impl Drop for Rewriting {
+impl Drop for Unfinished {
     fn drop(&mut self) {
-        // Where it took the old file's place there is nothing left to remove.
-        let _ = self.store.disk.remove(&self.store.path);
+        // Where it has got another name there is nothing left to remove.
+        let _ = self.disk.remove(&self.path);
     }
 }
 
@@ -157,11 +214,13 @@ impl Snapshot {
         Ok((leaf, bytes))
     }
 
-    fn copy_beside_to(&self, write: &Write) -> Result<(), StoreError> {
-        self.copy_table(write, beside::SECRETS)?;
-        self.copy_table(write, beside::LAST_USES)?;
-        self.copy_table(write, beside::REPLIES)?;
-        self.copy_table(write, beside::CLOCK)
+    fn copy_beside_to(&self, store: &Store) -> Result<(), StoreError> {
+        let write = store.write()?;
+        self.copy_table(&write, beside::SECRETS)?;
+        self.copy_table(&write, beside::LAST_USES)?;
+        self.copy_table(&write, beside::REPLIES)?;
+        self.copy_table(&write, beside::CLOCK)?;
+        write.commit()
     }
 
     fn copy_table<K: Key + 'static, V: Value + 'static>(
@@ -178,11 +237,15 @@ impl Snapshot {
     }
 }
 
-/// The name of a new file that is not finished; the old one says that it is to be made again.
+/// The name of a new file that is not finished; the old one says whether it is to be made again.
 pub(super) fn unfinished(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     name.into()
+}
+
+fn size_of(path: &Path) -> Result<u64, StoreError> {
+    Ok(fs::metadata(path).map_err(io)?.len())
 }
 
 pub(super) fn io(error: std::io::Error) -> StoreError {

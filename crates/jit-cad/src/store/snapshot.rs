@@ -90,6 +90,22 @@ impl Snapshot {
         Ok(table.get(index)?.map(|payload| payload.value().to_vec()))
     }
 
+    /// Gives each payload before `end` that is not erased, in the order of the log, as [`Snapshot::payload`] does.
+    ///
+    /// # Errors
+    /// If redb fails, or `each` does.
+    pub fn for_each_payload(
+        &self,
+        end: u64,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for row in self.transaction.open_table(log::PAYLOADS)?.range(..end)? {
+            let (index, payload) = row?;
+            each(index.value(), payload.value())?;
+        }
+        Ok(())
+    }
+
     /// The tree of the log, at its head.
     ///
     /// # Errors

@@ -190,10 +190,14 @@ impl Tables<'_> {
         last: Millis,
         reader: R,
     ) -> Result<(Head, Tree<R>), StoreError> {
-        let mut tree = Tree::at(Tiles(&self.tiles), head.map_or(0, |head| head.size));
+        let before = head;
+        let mut tree = Tree::at(Tiles(&self.tiles), before.map_or(0, |before| before.size));
         for leaf in leaves {
             tree.append(leaf_hash(leaf))?;
         }
+        // A batch may hold nothing but what lies beside: the last entry is the one before then.
+        let unchanged = before.filter(|before| before.size == tree.size());
+        let last = unchanged.map_or(last, |before| before.last);
         let head = Head { size: tree.size(), root: tree.root()?, last };
         let tree = tree.read_from(reader);
         tiles::write(&mut self.tiles, &tree)?;

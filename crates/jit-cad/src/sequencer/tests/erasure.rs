@@ -1,6 +1,7 @@
 //! Erasing, and the file written anew, while others read and write.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use jit_ca_core::event::{Erased, ErasureCause, MfaCodeMade};
 
@@ -87,6 +88,38 @@ async fn a_file_that_was_not_finished_is_made_again() {
     let bytes = fs::read(&copy).unwrap();
     assert!(!bytes.windows(SECRET.len()).any(|at| at == SECRET.as_bytes()));
     store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_holds_nothing_that_was_erased_and_overwrites_nothing() {
+    let lab = Lab::new().await;
+    lab.write(vec![about(SECRET), about("local/u-1")]).await.unwrap();
+    lab.write(vec![erasure(vec![(2, 2)])]).await.unwrap();
+    assert!(holds(&lab, SECRET), "the file was not written anew yet");
+    let folder = lab.folder.path();
+    let file = folder.join("backup.redb");
+    fs::write(folder.join("backup.redb.new"), "of a daemon that died").unwrap();
+    // Later something is written that is no entry: the head goes on telling of the last one.
+    let last = lab.store.read().unwrap().head().unwrap().unwrap().last;
+    while clock::now_millis() <= last {
+        std::thread::yield_now();
+    }
+    lab.sequencer.flush().await.unwrap();
+    let (head, size) = lab.store.backup(&file).unwrap();
+    lab.write(vec![about("local/u-1")]).await.unwrap();
+
+    let bytes = fs::read(&file).unwrap();
+    assert_eq!((head.size, bytes.len()), (5, usize::try_from(size).unwrap()));
+    assert!(!bytes.windows(SECRET.len()).any(|at| at == SECRET.as_bytes()));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(matches!(lab.store.backup(&file), Err(StoreError::Exists(_))));
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 2);
+
+    let copy = Store::open(&file).unwrap();
+    assert_eq!(copy.check().unwrap(), head);
+    assert!(copy.read().unwrap().payload(2).unwrap().is_none());
+    assert!(copy.read().unwrap().payload(3).unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
