@@ -14,6 +14,8 @@ use crate::program::run_with_input;
 use crate::stored::{self, Signer};
 use crate::{Authenticator, Lab, Output, Person, program, repository, run, wait_for};
 
+/// What the keys of the tests' CAs are sealed under.
+pub(crate) const PASSPHRASE: &str = "the passphrase of a test";
 /// How long the daemon may take to start or to stop.
 const SOON: Duration = Duration::from_secs(60);
 
@@ -350,7 +352,7 @@ fn daemon_program_by(starter: &[&str]) -> Command {
         }
     };
     command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
-    command.env("JIT_CAD_PASSPHRASE", "the passphrase of a test");
+    command.env("JIT_CAD_PASSPHRASE", PASSPHRASE);
     command
 }
 

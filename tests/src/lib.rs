@@ -25,6 +25,7 @@ mod ca;
 mod caller;
 mod certificate;
 mod document;
+pub mod grown;
 mod lab;
 mod nginx;
 mod person;

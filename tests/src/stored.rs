@@ -14,6 +14,7 @@ use jit_cad::keys::Keys;
 use jit_cad::store::Store;
 
 use crate::Ca;
+use crate::ca::PASSPHRASE;
 
 /// The log's own key.
 pub struct Signer {
@@ -25,7 +26,7 @@ impl Signer {
     /// That of a CA of the tests.
     pub fn of(ca: &Ca) -> Self {
         let keys = ca.config().ancestors().nth(2).expect("the CA's folder").join("keys");
-        let (_, key) = Keys::open(&keys, "the passphrase of a test").expect("its keys");
+        let (_, key) = Keys::open(&keys, PASSPHRASE).expect("its keys");
         let config = fs::read_to_string(ca.config()).expect("jit-cad.toml");
         let config: toml::Table = config.parse().expect("TOML");
         let origin = config["ca"]["origin"].as_str().expect("an origin");

@@ -31,6 +31,7 @@ mod ssh;
 mod statements;
 mod tiles;
 mod time;
+mod upkeep;
 mod witnesses;
 mod workflow;
 mod x509;
