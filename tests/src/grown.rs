@@ -18,11 +18,13 @@ use std::{fs, thread};
 use jit_ca_cert::ssh::{SshSerial, UserCertificate};
 use jit_ca_cert::x509::ClientCertificate;
 use jit_ca_cert::{Intent, Profile, PublicKey, Purpose, SubjectKey};
-use jit_ca_core::event::{CertificateIntended, CertificateIssued, Event, IssuedUnder};
+use jit_ca_core::event::{
+    CertificateIntended, CertificateIssued, Event, Ids, IssuedUnder, ProofOfPossession,
+};
 use jit_ca_core::statement::{Kind, Possession};
 use jit_ca_core::{ActorRef, IssuanceId};
 use jit_ca_log::hash::sha256;
-use jit_ca_log::{Ids, Leaf, entry, payload};
+use jit_ca_log::{EntryType, Leaf, entry, payload};
 use jit_cad::authority::Authorities;
 use jit_cad::clock::{self, Millis};
 use jit_cad::config::Config;
@@ -56,8 +58,8 @@ struct Made {
 
 /// Makes a CA whose log can be grown, in a folder that stays: Alice has a login, two grants, and a certificate of each
 /// kind. Gives its configuration; the daemon is stopped.
-pub fn begin(lab: Lab) -> PathBuf {
-    let mut ca = Ca::start(&lab);
+pub fn begin(lab: &Lab) -> PathBuf {
+    let mut ca = Ca::start(lab);
     let (alice, bob) = (ca.caller("alice"), ca.caller("bob"));
     let four_hours = json!({"duration": "4h", "hosts": ["web1"]});
     let shell = alice.granted("web-shell", four_hours, &[&bob])["grant"].clone();
@@ -67,7 +69,6 @@ pub fn begin(lab: Lab) -> PathBuf {
     ca.stop();
     let config = ca.config();
     drop(ca);
-    lab.keep();
     config
 }
 
@@ -91,13 +92,14 @@ pub fn grow(config: &Path, entries: u64) -> Head {
         let intents = batch.iter().map(|made| (made.actor, &made.intent));
         let outcomes = batch.iter().map(|made| (made.actor, &made.done));
         for (idx, (actor, event)) in (head.size..).zip(intents.chain(outcomes)) {
+            let entry_type: EntryType = event.entry_type().parse().expect("a type");
             let stamp = Leaf {
-                entry_type: event.entry_type().parse().expect("a type"),
+                bundle: bundle.filter(|_| entry_type.has_bundle()),
+                entry_type,
                 idx,
                 ts_ms: now.0,
                 actor,
                 ids: Ids::of(event),
-                bundle,
                 tbs: entry::tbs(event),
                 commit: sha256(b""),
             };
@@ -204,7 +206,7 @@ impl Maker {
         let key = hex(&clock::random::<16>().expect("randomness"));
         let mut under = under.clone();
         under.idempotency_key.clone_from(&key);
-        under.decision.facts.now = now.time();
+        under.decision.now = now.time();
         let (intent, signature) = match event.purpose.as_str() {
             "ssh-user" => self.ssh(id, now, number, event, under),
             _ => self.x509(id, event, under),
@@ -238,7 +240,7 @@ impl Maker {
         let point = self.subject.public_key();
         let subject = PublicKey::from_point(jit_ca_cert::Algorithm::Ed25519, point.as_ref());
         let subject = subject.expect("a key");
-        under.possession = self.possession(&subject, &under).into();
+        under.possession = self.possession(&subject, &under);
         content.key = SubjectKey::from_openssh(&subject.to_openssh("")).expect("a key");
         let serial = content.serial.as_u64().to_be_bytes().to_vec();
         let intent = Intent::new(content, issuer).expect("an intent");
@@ -246,7 +248,7 @@ impl Maker {
         (again(id, &intent, serial, like, under), signature)
     }
 
-    fn possession(&self, subject: &PublicKey, under: &IssuedUnder) -> Vec<u8> {
+    fn possession(&self, subject: &PublicKey, under: &IssuedUnder) -> ProofOfPossession {
         let blob = subject.ssh_blob();
         let statement = Possession {
             origin: &self.origin,
@@ -259,10 +261,7 @@ impl Maker {
         let digest = ring::digest::digest(&ring::digest::SHA512, statement.text().as_bytes());
         let covered: [&[u8]; 4] = [namespace.as_bytes(), b"", b"sha512", digest.as_ref()];
         let signed = [b"SSHSIG".as_slice(), &strings(&covered)].concat();
-        let signature = self.subject.sign(&signed);
-        let signature = strings(&[b"ssh-ed25519", signature.as_ref()]);
-        let rest: [&[u8]; 5] = [&blob, namespace.as_bytes(), b"", b"sha512", &signature];
-        [b"SSHSIG\0\0\0\x01".as_slice(), &strings(&rest)].concat()
+        ProofOfPossession::Sha512(self.subject.sign(&signed).as_ref().to_vec().into())
     }
 
     fn x509(

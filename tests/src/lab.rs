@@ -39,11 +39,6 @@ impl Lab {
         &self.folder
     }
 
-    /// Leaves it where it is.
-    pub fn keep(self) {
-        let _folder = self.folder.keep();
-    }
-
     /// A folder in it, made if it is missing.
     pub fn folder(&self, name: &str) -> PathBuf {
         let path = self.path().join(name);

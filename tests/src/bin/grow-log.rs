@@ -7,6 +7,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process;
 use std::time::Instant;
 
 use jit_ca_tests::{Lab, grown};
@@ -15,7 +16,7 @@ fn main() {
     let mut arguments = env::args().skip(1);
     let entries = arguments.next().and_then(|entries| entries.parse().ok());
     let entries = entries.expect("grow-log ENTRIES [CONFIG]");
-    let config = arguments.next().map_or_else(|| grown::begin(Lab::new()), PathBuf::from);
+    let config = arguments.next().map_or_else(begin, PathBuf::from);
     println!("config {}", config.display());
     let begun = Instant::now();
     let head = grown::grow(&config, entries);
@@ -23,4 +24,9 @@ fn main() {
     for line in grown::sizes(&config) {
         println!("{line}");
     }
+}
+
+fn begin() -> PathBuf {
+    let folder = env::temp_dir().join(format!("jit-ca-grown-{}", process::id()));
+    grown::begin(&Lab::staying(&folder))
 }
