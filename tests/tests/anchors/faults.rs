@@ -150,7 +150,7 @@ fn files_that_fail_stop_nothing_and_are_brought_up() {
 #[test]
 fn a_full_disk_of_an_anchor_stops_nothing() {
     let lab = Lab::new();
-    let disk = Disk::new(&lab);
+    let disk = Disk::new(&lab, "8m");
     let file = lab.path().join("disk/checkpoint");
     let mut ca = Ca::start_with(&lab, |config| {
         name_anchors(&config.join("jit-cad.toml"), &[anchor_file(&file)]);
