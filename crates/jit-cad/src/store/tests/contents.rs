@@ -33,10 +33,12 @@ pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
         fold::FILES,
         fold::PEOPLE,
         fold::BUNDLE,
+        fold::CLOCK,
         beside::SECRETS,
         beside::LAST_USES,
         beside::REPLIES,
         beside::ERASED,
+        beside::CLOCK,
     );
     assert_eq!(snapshot.transaction.list_tables()?.count(), tables, "a table is not compared");
     Ok(hash.finish().as_ref().try_into().unwrap())

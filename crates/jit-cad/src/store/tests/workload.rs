@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use jit_ca_core::event::{
-    BundleActivated, CertificateIntended, CertificateIssued, Decided, Erased, ErasureCause, Event,
-    Factor, FileListed, IssuedUnder, LogInit, LoggedIn, MfaCodeMade, MfaEnrolled, RequestMade,
-    SubjectKnown, Validity,
+    Allowed, BundleActivated, CertificateIntended, CertificateIssued, Decided, Erased,
+    ErasureCause, Event, Factor, FileListed, IssuedUnder, LogInit, LoggedIn, MfaCodeMade,
+    MfaEnrolled, ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
 use jit_ca_core::workflow::{Approve, Approver, Start};
 use jit_ca_core::{
@@ -188,8 +188,13 @@ fn intended(store: &Store, access: u8, (round, nth): (u8, u8)) -> Event {
             row: "web-shell".parse().unwrap(),
             login: LOGIN.as_slice().into(),
             idempotency_key: format!("k{round}-{nth}"),
-            possession: Bytes::from(vec![nth; 200]),
-            decision: decided(),
+            possession: ProofOfPossession::Sha512(Bytes::from(vec![nth; 64])),
+            decision: Allowed {
+                now: clock::now(),
+                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                mfa_at: None,
+                rules: Vec::new(),
+            },
         }),
     };
     event.into()
