@@ -23,7 +23,8 @@ pub trait Disk: Debug + Send + Sync {
     /// If the file is there already, or can't be made.
     fn create(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError>;
 
-    /// Opens the database in a file. It makes none where there is none.
+    /// Opens the database in a file. It makes none where there is none. When it has returned, no crash undoes that it
+    /// is this file which has the name: a process may have been killed before it could see to that.
     ///
     /// # Errors
     /// If it can't be read, or another process has it open.
@@ -60,7 +61,9 @@ impl Disk for FileSystem {
     }
 
     fn open(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
-        builder.open(path)
+        let database = builder.open(path)?;
+        sync_folder_of(path)?;
+        Ok(database)
     }
 
     fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -267,7 +267,9 @@ impl Disk for Recorder {
             // redb makes no database in an empty file that it is to open.
             return Err(StorageError::Corrupted("an empty file".into()).into());
         }
-        builder.create_with_backend(OpenFile { disk: self.clone(), file })
+        let database = builder.create_with_backend(OpenFile { disk: self.clone(), file })?;
+        self.lock().changes.push(Change::NamesSynced);
+        Ok(database)
     }
 
     fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
