@@ -1,6 +1,6 @@
 //! The daemon's edge to time and chance: the one place that reads the clock or draws random bytes.
 //!
-//! The machine's clock is believed as long as it goes as time does ([`watch`]). Where it jumps, the daemon's time
+//! The machine's clock is believed as long as it goes as time does (`clock/watch.rs`). Where it jumps, the daemon's time
 //! goes on as if it had not, until somebody has looked at it.
 
 mod watch;
