@@ -1,6 +1,8 @@
 //! Issuance: the numbered steps from an intent to a certificate that may leave.
 
-use std::sync::Arc;
+mod signatures;
+
+use std::sync::{Arc, PoisonError};
 
 use jit_ca_cert::{Intent, Key, Profile, Signed};
 use jit_ca_core::event::{
@@ -9,6 +11,7 @@ use jit_ca_core::event::{
 use jit_ca_core::{ActorRef, GrantId, IssuanceId, UnixTime};
 use jit_ca_log::{LogKey, LogVerifier, Proof, Recorded};
 
+use self::signatures::Signatures;
 use crate::clock;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
 use crate::store::StoreError;
@@ -56,12 +59,14 @@ pub struct PastIntent {
 pub struct Issuer {
     sequencer: Sequencer,
     log: Arc<LogVerifier>,
+    signatures: Arc<Signatures>,
 }
 
 impl Issuer {
     /// An issuer that records its intents with this sequencer.
     pub fn new(sequencer: Sequencer, log_key: LogKey) -> Self {
-        Self { sequencer, log: Arc::new(LogVerifier::new(log_key)) }
+        let log = Arc::new(LogVerifier::new(log_key));
+        Self { sequencer, log, signatures: Arc::default() }
     }
 
     /// Records the intent as the last of the proposal's entries, signs it, and has the outcome recorded. Gives the
@@ -87,8 +92,8 @@ impl Issuer {
         Ok((self.sign(issuance, recorded, key)?, proof))
     }
 
-    /// The certificate of an intent that was recorded before. If its outcome is in the log, it is that one to the
-    /// byte, and no key is touched; if a daemon died before, the same bytes are signed now, under the same serial.
+    /// The certificate of an intent that was recorded before. If it was signed, it is that one to the byte, and no key is
+    /// touched; if a daemon died before the outcome was in the log, the same bytes are signed now, under the same serial.
     ///
     /// # Errors
     /// If the bytes, the record or the signature do not hold.
@@ -115,7 +120,16 @@ impl Issuer {
         key: &Key<C::Purpose>,
     ) -> Result<Signed<C>, IssueError> {
         let Issuance { id, grant, actor } = issuance;
+        // ECDSA gives another signature each time. A call that is repeated before the outcome is in the log gets this one.
+        let signature = self.signatures.of(id);
+        let mut signature = signature.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signature) = &*signature {
+            let intent = recorded.into_inner();
+            let certificate = C::finish(intent.to_be_signed(), signature);
+            return Ok(intent.check(certificate)?);
+        }
         let signed = key.sign(recorded, &self.log);
+        *signature = signed.as_ref().ok().map(|signed| signed.signature().to_vec());
         let outcome: Event = match &signed {
             Ok(signed) => {
                 let signature = signed.signature().into();

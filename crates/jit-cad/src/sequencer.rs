@@ -106,8 +106,7 @@ struct Batch {
 }
 
 impl Committed {
-    /// INVARIANT (log before sign): the witness that `value` is what the `nth` of these entries is about, with the
-    /// proof that it is in the log. Here and in [`Sequencer::recorded`] alone one is made.
+    /// The witness that `value` is what the `nth` of these entries is about, with the proof that it is in the log.
     ///
     /// # Errors
     /// If there is no such entry, or the store fails.
@@ -120,8 +119,13 @@ impl Committed {
         let hashes = tree.inclusion_proof(index)?;
         drop(tree);
         let checkpoint = self.batch.note.clone();
-        Ok(Recorded::assertion(value, Proof { leaf, index, hashes, checkpoint }))
+        Ok(recorded(value, Proof { leaf, index, hashes, checkpoint }))
     }
+}
+
+/// INVARIANT (log before sign): the one place that makes a [`Recorded`], of entries that a commit made durable.
+fn recorded<T>(value: T, proof: Proof) -> Recorded<T> {
+    Recorded::assertion(value, proof)
 }
 
 /// Why nothing was written.
@@ -295,7 +299,7 @@ impl Sequencer {
         let leaf = leaf.ok_or_else(|| StoreError::Damaged(format!("entry {index} is missing")))?;
         let hashes = Tree::at(&snapshot, newest.checkpoint.size).inclusion_proof(index)?;
         let checkpoint = newest.note.clone();
-        Ok(Recorded::assertion(value, Proof { leaf, index, hashes, checkpoint }))
+        Ok(recorded(value, Proof { leaf, index, hashes, checkpoint }))
     }
 }
 
