@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -156,9 +155,6 @@ fn idempotency_key(request: &Request) -> Result<String, Fault> {
     value.map(str::to_owned).ok_or_else(|| Fault::bad("the idempotency key is malformed", hint))
 }
 
-/// How long a body may take to arrive.
-const LONGEST_BODY_TIME: Duration = Duration::from_secs(10);
-
 async fn body(request: Request, app: &Arc<App>) -> Result<Bytes, Response> {
     let is_json = request
         .headers()
@@ -168,14 +164,8 @@ async fn body(request: Request, app: &Arc<App>) -> Result<Bytes, Response> {
         return Err(Fault::bad("the body is not JSON", "send Content-Type: application/json")
             .into_response());
     }
-    let arrived = tokio::time::timeout(LONGEST_BODY_TIME, Bytes::from_request(request, app)).await;
-    let arrived = arrived.map_err(|_| {
-        Fault::bad("the body took too long to arrive", "send it again").into_response()
-    })?;
-    arrived.map_err(|error| match error.status() {
-        axum::http::StatusCode::PAYLOAD_TOO_LARGE => problem::too_large(),
-        _ => Fault::bad("the body did not arrive whole", "send it again").into_response(),
-    })
+    // It has arrived before the call began.
+    Bytes::from_request(request, app).await.map_err(|_| problem::broke_off())
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {

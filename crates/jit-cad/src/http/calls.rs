@@ -1,6 +1,7 @@
 //! The calls of one connection: who makes them, how many at once, and until when each is answered.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,7 +9,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::DefaultBodyLimit;
 use axum::http::{Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
@@ -21,6 +21,10 @@ use super::problem;
 /// The largest body of a call, with a login certificate and without: a login is a name, a key and a signature.
 const LARGEST_BODY: usize = 64 * 1024;
 const LARGEST_STRANGERS_BODY: usize = 16 * 1024;
+/// How much of a body that is too large is read, so that its sender reads the answer.
+const MOST_IGNORED: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const LONGEST_BODY_TIME: Duration = Duration::from_secs(10);
 /// The longest that a call may take until its answer begins: the longest wait of a long poll and some more.
 const LONGEST_CALL: Duration = Duration::from_secs(jit_ca_api::LONGEST_WAIT + 15);
 /// How much of an answer is handed over at once: as much as is kept in memory for somebody who does not read.
@@ -50,19 +54,44 @@ impl Service<Request<Incoming>> for Calls {
             return Box::pin(std::future::ready(Ok(problem::too_many_calls())));
         };
         let largest = if self.calling.is_known() { LARGEST_BODY } else { LARGEST_STRANGERS_BODY };
-        let mut request = request.map(Body::new);
-        DefaultBodyLimit::max(largest).apply(&mut request);
-        request.extensions_mut().insert(Arc::clone(&self.peer));
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(Arc::clone(&self.peer));
         let mut router = self.router.clone();
         Box::pin(async move {
-            let answer = match tokio::time::timeout(LONGEST_CALL, router.call(request)).await {
-                Ok(answer) => answer?,
-                Err(_) => problem::took_too_long(),
+            let answer = match arrived(body, largest).await {
+                Ok(body) => {
+                    let call = router.call(Request::from_parts(parts, Body::from(body)));
+                    let answer = tokio::time::timeout(LONGEST_CALL, call).await;
+                    answer.unwrap_or_else(|_| Ok(problem::took_too_long()))?
+                }
+                Err(answer) => answer(),
             };
             Ok(answer
                 .map(|body| Body::new(Answer { body, piece: Bytes::new(), _under_way: under_way })))
         })
     }
+}
+
+/// The body of a call, before anything is made of the call: an answer to somebody who still sends may be lost with the
+/// connection.
+async fn arrived(mut body: Incoming, largest: usize) -> Result<Bytes, fn() -> Response<Body>> {
+    let read = async {
+        let mut bytes = Vec::new();
+        let mut length = 0;
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            let Ok(frame) = frame else { return Err(problem::broke_off as fn() -> Response<Body>) };
+            let Some(data) = frame.data_ref() else { continue };
+            length += data.len();
+            if length <= largest {
+                bytes.extend_from_slice(data);
+            } else if length > MOST_IGNORED {
+                break;
+            }
+        }
+        if length > largest { Err(problem::too_large as _) } else { Ok(Bytes::from(bytes)) }
+    };
+    let read = tokio::time::timeout(LONGEST_BODY_TIME, read).await;
+    read.unwrap_or(Err(problem::body_took_too_long))
 }
 
 /// What a call is answered. Until it is sent, the call is under way.

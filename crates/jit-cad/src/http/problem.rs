@@ -84,6 +84,16 @@ pub(super) async fn no_such_method() -> Response {
     .into_response()
 }
 
+/// A body that ended before its end.
+pub(super) fn broke_off() -> Response {
+    Fault::bad("the body did not arrive whole", "send it again").into_response()
+}
+
+/// A body that was sent too slowly.
+pub(super) fn body_took_too_long() -> Response {
+    Fault::bad("the body took too long to arrive", "send it again").into_response()
+}
+
 /// A body that is too large.
 pub(super) fn too_large() -> Response {
     Told::new(
