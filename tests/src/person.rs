@@ -215,7 +215,10 @@ impl Authenticator {
     /// A code that is right now and newer than all that were shown. It is not counted as shown: for a CA whose
     /// store is set back before the next one.
     pub fn uncounted_code(&self) -> String {
-        self.code_of(Self::step().max(self.last.get() + 1))
+        let step = Self::step().max(self.last.get() + 1);
+        let from = (step - 1) * Self::STEP;
+        sleep(Duration::from_secs(from.saturating_sub(now())));
+        self.code_of(step)
     }
 
     /// The last code that was shown.

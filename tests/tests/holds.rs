@@ -93,6 +93,12 @@ fn assert_held(reply: &Reply, code: &str) {
 
 /// Takes a certificate, and compares what `ssh-keygen` reads in it with the grant's window.
 fn takes(caller: &Caller, grant: &Value, key: &Path) {
+    // By a clock that was set back a second, what began just now has not begun.
+    let begun = || {
+        let is_logged_in = caller.wire.get("/v1/me").status == Some(200);
+        (is_logged_in && caller.ask_ssh(grant, key).status != Some(409)).then_some(())
+    };
+    wait_for("the start of login and grant", begun);
     let (file, _) = caller.take_ssh(grant, key);
     let mut ssh_keygen = Command::new("ssh-keygen");
     let shown = run(ssh_keygen.env("TZ", "UTC").arg("-L").arg("-f").arg(file)).ok().stdout;
@@ -191,6 +197,14 @@ fn a_clock_that_was_wrong_is_put_right_and_the_log_goes_on() {
     let ahead = &scene.alice;
     let grant = ahead.granted("web-logs", json!({}), &[])["grant"].clone();
     takes(ahead, &grant, &scene.key);
+    // What is over by this clock is ended, and that is for good.
+    let code = scene.carol.authenticator.code_of(step);
+    let auditor = Wire::login(&scene.ca, &scene.carol.person, json!({"totp": code}));
+    wait_for("the end of a grant", || {
+        let entries = auditor.get("/v1/log/entries").ok().json();
+        let ended = entries.as_array().unwrap().iter().any(|entry| entry["type"] == "grant.end");
+        ended.then_some(())
+    });
 
     // And right: time goes back in the log, and nothing of that hour opens anything.
     scene.ca.set_clock(0);

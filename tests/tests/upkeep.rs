@@ -90,10 +90,10 @@ fn a_backup_that_is_made_while_it_issues_holds_and_can_be_put_in_place() {
     println!("{made}{} certificates meanwhile, {after} behind the copy", entries.len());
     assert!(size >= before && after > 0, "{before} {size} {entries:?}");
 
+    assert!(made.stdout.contains(&format!("in {} bytes", fs::metadata(&file).unwrap().len())));
     // It stands on its own, while the daemon goes on.
     assert_eq!(told(&scene.check(&file).ok()), (size, root.clone()));
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(made.stdout.contains(&format!("in {} bytes", fs::metadata(&file).unwrap().len())));
     let bytes = fs::read(&file).unwrap();
     scene
         .backup(&file)
