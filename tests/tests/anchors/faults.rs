@@ -1,9 +1,11 @@
 //! Anchors that fail in every way: not done, done and denied, not in time. None stops the CA, and what one has kept
 //! against its own word still binds the CA.
 
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use jit_ca_tests::{Ca, Caller, Lab, wait_for};
+use jit_ca_tests::{Ca, Caller, Lab, run, wait_for};
 use serde_json::{Value, json};
 
 use super::place::{
@@ -25,8 +27,7 @@ const WEBHOOKS: [(&str, bool); 10] = [
     ("post-kept-hang", true),
 ];
 
-/// How strace makes calls on a file and its folder fail, and whether the checkpoint is there all the same. A sync of the
-/// new file can't be told from one of the store's folder, which ends the daemon: its name is drawn.
+/// How strace makes calls on a file and its folder fail, and whether the checkpoint is there all the same.
 const FILES: [(&str, Option<bool>); 5] = [
     ("-P FILE -e inject=/^open:error=EIO", Some(false)),
     ("-P FILE -e inject=read:error=EIO", Some(false)),
@@ -144,6 +145,35 @@ fn files_that_fail_stop_nothing_and_are_brought_up() {
             || (),
         );
     }
+}
+
+/// strace comes once the daemon serves: at its start it syncs the store's folder by the same call.
+#[test]
+fn a_checkpoint_that_can_not_be_synced_is_not_kept() {
+    let lab = Lab::new();
+    let disk = OtherDisk::new(&lab);
+    let file = disk.file("checkpoint");
+    let ca = Ca::start_with(&lab, |config| {
+        name_anchors(&config.join("jit-cad.toml"), &[anchor_file(&file)]);
+    });
+    let office = Office::new(&ca);
+    has_newest(&ca, || Note::of_file(&file));
+    let before = Note::of_file(&file).unwrap().size;
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qqq", "-o", "/dev/null", "-e", "inject=fsync:error=EIO"]);
+    let mut strace = strace.args(["-p", &ca.pid().to_string()]).spawn().unwrap();
+    let status = format!("/proc/{}/status", ca.pid());
+    wait_for("strace", || {
+        let status = fs::read_to_string(&status).unwrap();
+        (!status.contains("TracerPid:\t0\n")).then_some(())
+    });
+    office.works();
+    wait_for("a warning", || ca.log_text().contains(NOT_REACHED).then_some(()));
+    assert_eq!(Note::of_file(&file).unwrap().size, before);
+    // Well again, it is brought up.
+    run(Command::new("kill").arg(strace.id().to_string())).ok();
+    strace.wait().unwrap();
+    has_newest(&ca, || Note::of_file(&file));
 }
 
 #[test]
