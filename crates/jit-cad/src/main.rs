@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use jit_ca_core::ActorRef;
 use jit_ca_core::event::{DaemonStarted, DaemonStopped};
+use mimalloc::MiMalloc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use jit_cad::admin::{self, AdminSocket};
@@ -20,6 +21,10 @@ use jit_cad::failure::{Failure, with_causes};
 use jit_cad::sequencer::Proposal;
 use jit_cad::store::Store;
 use jit_cad::{anchor, clock, erasure, http, init, passage, succeed, upkeep};
+
+/// A certificate is some hundred allocations, made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long threads that still work may go on once the program has done what it was asked.
 const SHUTDOWN: Duration = Duration::from_secs(1);
