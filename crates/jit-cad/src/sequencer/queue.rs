@@ -41,6 +41,8 @@ struct Inner {
     approaching: usize,
     /// When a job has waited for long enough.
     patience: Option<Instant>,
+    /// Whether the sequencer waits to be woken: a wake that nobody waits for costs a call of the system all the same.
+    sleeps: bool,
     closed: bool,
 }
 
@@ -72,6 +74,7 @@ impl Queue {
                 return None;
             }
             let patience = inner.patience.map(|at| at.saturating_duration_since(Instant::now()));
+            inner.sleeps = true;
             inner = match patience {
                 None => self.ready.wait(inner).unwrap_or_else(PoisonError::into_inner),
                 Some(left) => {
@@ -79,6 +82,7 @@ impl Queue {
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
+            inner.sleeps = false;
         }
         let count = inner.jobs.len().min(LARGEST_BATCH);
         let batch: Vec<_> = inner.jobs.drain(..count).collect();
@@ -92,9 +96,11 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the sequencer if there is enough for it. It sleeps through what is not.
-    fn wake(&self, inner: &Inner) {
-        if inner.closed || inner.is_enough(Instant::now()) {
+    /// Wakes the sequencer if there is enough for it, or it has to wait for less long than it knows. It sleeps through
+    /// what is neither.
+    fn wake(&self, inner: &mut Inner, sooner: bool) {
+        if inner.sleeps && (sooner || inner.closed || inner.is_enough(Instant::now())) {
+            inner.sleeps = false;
             self.ready.notify_one();
         }
     }
@@ -142,10 +148,8 @@ impl Entrance {
         if manner == Manner::Awaited && inner.awaited >= MOST_AWAITED {
             return Err(Full);
         }
-        if inner.push(job, manner, Instant::now()) {
-            self.0.ready.notify_one();
-        }
-        self.0.wake(&inner);
+        let sooner = inner.push(job, manner, Instant::now());
+        self.0.wake(&mut inner, sooner);
         Ok(())
     }
 
@@ -160,7 +164,7 @@ impl Drop for Entrance {
     fn drop(&mut self) {
         let mut inner = self.0.lock();
         inner.closed = true;
-        self.0.wake(&inner);
+        self.0.wake(&mut inner, false);
     }
 }
 
@@ -172,7 +176,7 @@ impl Drop for Approach {
     fn drop(&mut self) {
         let mut inner = self.0.lock();
         inner.approaching -= 1;
-        self.0.wake(&inner);
+        self.0.wake(&mut inner, false);
     }
 }
 
