@@ -22,7 +22,7 @@ use jit_ca_core::event::{
     CertificateIntended, CertificateIssued, Event, Ids, IssuedUnder, ProofOfPossession,
 };
 use jit_ca_core::statement::{Kind, Possession};
-use jit_ca_core::{ActorRef, IssuanceId};
+use jit_ca_core::{ActorRef, CallId, IssuanceId};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::{EntryType, Leaf, entry, payload};
 use jit_cad::authority::Authorities;
@@ -30,7 +30,7 @@ use jit_cad::clock::{self, Millis};
 use jit_cad::config::Config;
 use jit_cad::issuer::{intended, x509_serial};
 use jit_cad::keys::Keys;
-use jit_cad::store::{Head, Reply, Resource, Snapshot, Store, TableSize, Tables};
+use jit_cad::store::{Head, KeyName, Reply, Resource, Snapshot, Store, TableSize, Tables};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use serde_json::json;
@@ -203,7 +203,7 @@ impl Maker {
         let place = usize::try_from(number).expect("a number") % self.kinds.len();
         let Pattern { actor, event, under } = &self.kinds[place];
         let id = IssuanceId::new(now.0, clock::random().expect("randomness"));
-        let key = hex(&clock::random::<16>().expect("randomness"));
+        let key = CallId::new(now.0, clock::random().expect("randomness")).to_string();
         let mut under = under.clone();
         under.idempotency_key.clone_from(&key);
         under.decision.now = now.time();
@@ -216,7 +216,7 @@ impl Maker {
             grant: event.under.as_ref().map(|under| under.grant),
             signature: signature.into(),
         };
-        let (key, call) = (sha256(key.as_bytes()), sha256(id.as_bytes()));
+        let (key, call) = (KeyName::new(&key), sha256(id.as_bytes()));
         let resource = Resource::Issuance(id);
         let reply = Reply { actor: *actor, key, call, resource, at: now.time() };
         Made { actor: *actor, intent, done: done.into(), reply }

@@ -9,9 +9,9 @@ mod http;
 mod tls;
 mod transport;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jit_ca_core::{Digest, GrantId, RequestId};
+use jit_ca_core::{CallId, Digest, GrantId, RequestId};
 use ring::rand::SecureRandom as _;
 
 pub use error::Error;
@@ -35,14 +35,16 @@ pub struct Client {
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// A key of 144 random bits.
+    /// A key that nobody has used: a [`CallId`], so that the CA finds what was called at the same time in one place.
     ///
     /// # Errors
     /// If the system gives no randomness.
     pub fn random() -> Result<Self, Error> {
-        let mut bytes = [0; 18];
-        ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Randomness)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        let mut random = [0; 10];
+        ring::rand::SystemRandom::new().fill(&mut random).map_err(|_| Error::Randomness)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        Ok(Self(CallId::new(now, random).to_string()))
     }
 
     /// The key as the header and the possession statement have it.

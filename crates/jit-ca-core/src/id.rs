@@ -25,6 +25,12 @@ macro_rules! id {
                 Self(assemble(milliseconds, random))
             }
 
+            /// When it was made, in milliseconds since 1970.
+            pub fn milliseconds(&self) -> u64 {
+                let [a, b, c, d, e, f, ..] = self.0;
+                u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+            }
+
             /// Takes 16 bytes that were an id.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(bytes)
@@ -73,6 +79,10 @@ id!(
 id!(
     /// Names an issuance: one certificate, or the attempt to make it.
     IssuanceId, "i", "issuance id"
+);
+id!(
+    /// Names a call, so that it can be made again: our client's idempotency keys.
+    CallId, "c", "call id"
 );
 
 fn assemble(milliseconds: u64, random: [u8; 10]) -> [u8; 16] {
@@ -129,5 +139,6 @@ mod tests {
     #[test]
     fn later_ids_sort_later() {
         assert!(GrantId::new(1, [255; 10]) < GrantId::new(2, [0; 10]));
+        assert_eq!(CallId::new(1_790_000_000_000, [7; 10]).milliseconds(), 1_790_000_000_000);
     }
 }

@@ -26,7 +26,7 @@ pub mod workflow;
 
 pub use decision::{Action, Decision, Facts, Outcome, Reason, RefusalCode};
 pub use digest::{ActorRef, Bytes, Digest};
-pub use id::{GrantId, IssuanceId, RequestId};
+pub use id::{CallId, GrantId, IssuanceId, RequestId};
 pub use names::{
     GroupName, HostName, Login, Origin, PersonName, Principal, RoleName, SubjectId, Tag, Text,
 };

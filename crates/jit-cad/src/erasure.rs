@@ -202,7 +202,7 @@ fn known(app: &App, text: &str) -> Result<SubjectRecord, Fault> {
     if let Some(known) =
         text.parse().ok().map(|id| snapshot.subject(&id)).transpose().map(Option::flatten)?
     {
-        return Ok(known);
+        return Ok(SubjectRecord::clone(&known));
     }
     let mut named = snapshot.subjects()?;
     named.retain(|subject| subject.name.as_str() == text);

@@ -24,16 +24,16 @@ pub use fault::Fault;
 use crate::app::App;
 use crate::clock;
 use crate::sequencer::{CommitError, Committed, Proposal};
-use crate::store::{Clash, Reply, Resource};
+use crate::store::{Clash, KeyName, Reply, Resource};
 
 /// How often a call is decided again because something changed under it.
 const ATTEMPTS: usize = 8;
 
-/// A call that can be made again: its idempotency key and what it said, as hashes.
+/// A call that can be made again: its idempotency key, and what it said, as a hash.
 #[derive(Clone, Copy, Debug)]
 pub struct CallKey {
-    /// SHA-256 of the idempotency key.
-    pub key: Digest,
+    /// The idempotency key.
+    pub key: KeyName,
     /// SHA-256 of method, path and body.
     pub call: Digest,
 }

@@ -11,6 +11,7 @@
 
 mod beside;
 mod check;
+mod decoded;
 mod disk;
 mod fold;
 mod log;
@@ -30,7 +31,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jit_ca_log::tree::{TileId, TileReader};
 use redb::{Builder, Database, Durability};
 
-pub use beside::{Reply, Resource};
+pub use beside::{KeyName, Reply, Resource};
+use decoded::Decoded;
+
 pub use disk::{Disk, FileSystem};
 pub use fold::Clash;
 pub use query::Filter;
@@ -48,6 +51,7 @@ pub struct Store {
     path: PathBuf,
     /// Another one once the file was written anew ([`Store::replace`]); snapshots keep the one that they are of.
     database: RwLock<Arc<Database>>,
+    decoded: Arc<Decoded>,
     room: room::Room,
 }
 
@@ -152,12 +156,14 @@ impl Store {
     /// # Errors
     /// If there is none, a process writes to it, or it can't be read.
     pub fn look(path: &Path) -> Result<Snapshot, StoreError> {
-        Snapshot::new(Arc::new(Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path)?))
+        let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path)?;
+        Snapshot::new(Arc::new(database), Arc::default())
     }
 
     fn of(disk: Arc<dyn Disk>, path: &Path, database: Database) -> Self {
         let database = RwLock::new(Arc::new(database));
-        Self { disk, path: path.to_owned(), database, room: room::Room::default() }
+        let (decoded, room) = (Arc::default(), room::Room::default());
+        Self { disk, path: path.to_owned(), database, decoded, room }
     }
 
     fn database(&self) -> Arc<Database> {
@@ -181,7 +187,7 @@ impl Store {
     /// # Errors
     /// If redb fails.
     pub fn read(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::new(self.database())
+        Snapshot::new(self.database(), Arc::clone(&self.decoded))
     }
 
     /// Begins a transaction; [`crate::sequencer`] alone does.
@@ -195,7 +201,7 @@ impl Store {
         let mut transaction = self.database().begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_quick_repair(true);
-        Ok(Write::new(transaction))
+        Ok(Write::new(transaction, Arc::clone(&self.decoded)))
     }
 }
 

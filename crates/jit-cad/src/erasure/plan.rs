@@ -221,7 +221,7 @@ fn must_be_gone(
         ));
     }
     for record in snapshot.unfinished(UnixTime::from_secs(u64::MAX))? {
-        let access = record.access;
+        let access = &record.access;
         if access.request.subject == *subject || access.approvers().contains(subject) {
             return Err(Fault::bad(
                 format!("{} is not over, and {subject} has to do with it", access.request.id),

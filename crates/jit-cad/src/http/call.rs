@@ -8,23 +8,22 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use jit_ca_log::hash::{sha256, sha256_of};
-use rustls_pki_types::CertificateDer;
+use jit_ca_log::hash::sha256_of;
 use serde::de::DeserializeOwned;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::problem;
 use crate::app::App;
 use crate::clock;
 use crate::service::{CallKey, Caller, Fault};
+use crate::store::KeyName;
 
 /// The other end of a connection, as the TLS handshake found it.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     /// Its address.
     pub(super) address: SocketAddr,
-    /// Its login certificate, whose chain and key TLS has verified.
-    pub(super) certificate: Option<CertificateDer<'static>>,
+    /// The serial of its login certificate, whose chain and key TLS has verified.
+    pub(super) login: Option<Vec<u8>>,
 }
 
 impl FromRequestParts<Arc<App>> for Peer {
@@ -67,13 +66,11 @@ impl FromRequestParts<Arc<App>> for WithMfa {
 }
 
 fn identify(app: &App, peer: &Peer) -> Result<Caller, Fault> {
-    let certificate = peer.certificate.as_ref().ok_or(Fault::Unauthenticated {
+    let login = peer.login.as_ref().ok_or(Fault::Unauthenticated {
         detail: "the call bears no login certificate",
         hint: "log in: jit-ca login",
     })?;
-    let (_, certificate) =
-        X509Certificate::from_der(certificate).map_err(|_| Fault::login_ended())?;
-    Caller::identify(app, certificate.raw_serial(), peer.address.ip().to_canonical(), clock::now())
+    Caller::identify(app, login, peer.address.ip().to_canonical(), clock::now())
 }
 
 /// A call that writes: its JSON body, and the key that makes it repeatable.
@@ -83,7 +80,7 @@ pub(super) struct Call<T> {
     pub(super) body: T,
     /// The idempotency key, as sent.
     pub(super) idempotency_key: String,
-    /// The same as a hash, with the hash of the whole call.
+    /// The same as it is kept, with the hash of the whole call.
     pub(super) key: CallKey,
 }
 
@@ -95,7 +92,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Call<T> {
         let head = format!("{} {}\n", request.method(), request.uri().path());
         let bytes = body(request, app).await?;
         let key = CallKey {
-            key: sha256(idempotency_key.as_bytes()),
+            key: KeyName::new(&idempotency_key),
             call: sha256_of(&[head.as_bytes(), &bytes]),
         };
         let body = parse(&bytes).map_err(IntoResponse::into_response)?;

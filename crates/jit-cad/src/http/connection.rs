@@ -91,11 +91,11 @@ impl Connection {
         };
         let tls = stream.get_ref().1;
         let certificate = tls.peer_certificates().and_then(|chain| chain.first());
-        let certificate = certificate.map(|leaf| leaf.clone().into_owned());
-        let parsed = certificate.as_ref().map(|leaf| X509Certificate::from_der(leaf));
         // TLS has verified what it read; what can't be read again is nobody's.
-        let subject = parsed.as_ref().and_then(|parsed| parsed.as_ref().ok());
-        let calling = place.calling(subject.map(|(_, leaf)| leaf.tbs_certificate.subject.as_raw()));
+        let certificate = certificate.and_then(|leaf| X509Certificate::from_der(leaf).ok());
+        let certificate = certificate.map(|(_, certificate)| certificate.tbs_certificate);
+        let login = certificate.as_ref().map(|certificate| certificate.raw_serial().to_vec());
+        let calling = place.calling(certificate.as_ref().map(|leaf| leaf.subject.as_raw()));
         let (life, streams) = if calling.is_known() {
             // Pages of the log are large. Where the kernel does not let us, they are only slower.
             let _ = set_socket_send_buffer_size(stream.get_ref().0.stream(), KERNEL_SEND_BUFFER);
@@ -104,7 +104,7 @@ impl Connection {
             (STRANGER_LIFE, MOST_STRANGERS_STREAMS)
         };
         let speaks_h2 = tls.alpn_protocol() == Some(b"h2");
-        let calls = Calls::new(serving.router, Peer { address, certificate }, calling);
+        let calls = Calls::new(serving.router, Peer { address, login }, calling);
 
         let stream = TokioIo::new(stream);
         // Boxed, so that one that is still in its handshake takes no room for what it may never come to.

@@ -7,14 +7,13 @@ use axum::Json;
 use axum::extract::State;
 use base64ct::{Base64Unpadded, Encoding as _};
 use jit_ca_api::{Consistency, ConsistencyQuery, Entry, LONGEST_WAIT, LogQuery};
-use jit_ca_core::workflow::Access;
-use jit_ca_core::{ActorRef, PersonName, RequestId, SubjectId, UnixTime};
+use jit_ca_core::{ActorRef, PersonName, SubjectId, UnixTime};
 use jit_ca_log::Leaf;
 
 use super::call::{Filter, Id, WithMfa};
 use crate::app::App;
 use crate::service::{self, Fault, log};
-use crate::store::{self, Snapshot};
+use crate::store::{self, AccessRecord, Snapshot};
 
 /// How many entries one answer holds at most.
 const LONGEST_LIST: usize = 1_000;
@@ -136,7 +135,8 @@ fn filter(
 
 fn view(snapshot: &Snapshot, leaf: &Leaf, bytes: &[u8]) -> Result<Entry, Fault> {
     let event = snapshot.event(leaf)?;
-    let access = access(snapshot, leaf)?;
+    let record = record(snapshot, leaf)?;
+    let request = record.as_ref().map(|record| &record.access.request);
     let name = match leaf.actor {
         ActorRef::DAEMON => Some("jit-cad".to_owned()),
         actor => snapshot.subject_of(actor)?.map(|subject| subject.name.to_string()),
@@ -147,10 +147,10 @@ fn view(snapshot: &Snapshot, leaf: &Leaf, bytes: &[u8]) -> Result<Entry, Fault> 
         entry_type: leaf.entry_type.to_string(),
         actor: leaf.actor,
         name,
-        request: leaf.ids.request.or(access.as_ref().map(|access| access.request.id)),
+        request: leaf.ids.request.or(request.map(|request| request.id)),
         grant: leaf.ids.grant,
         issuance: leaf.ids.issuance,
-        role: access.map(|access| access.request.role),
+        role: request.map(|request| request.role.clone()),
         bundle: leaf.bundle,
         tbs: leaf.tbs,
         leaf: Base64Unpadded::encode_string(bytes),
@@ -162,12 +162,10 @@ fn view(snapshot: &Snapshot, leaf: &Leaf, bytes: &[u8]) -> Result<Entry, Fault> 
 }
 
 /// The request that an entry belongs to, by itself or by its grant.
-fn access(snapshot: &Snapshot, leaf: &Leaf) -> Result<Option<Access>, Fault> {
-    let by_request = |request: RequestId| snapshot.access(request);
-    let record = match (leaf.ids.request, leaf.ids.grant) {
-        (Some(request), _) => by_request(request)?,
+fn record(snapshot: &Snapshot, leaf: &Leaf) -> Result<Option<Arc<AccessRecord>>, Fault> {
+    Ok(match (leaf.ids.request, leaf.ids.grant) {
+        (Some(request), _) => snapshot.access(request)?,
         (None, Some(grant)) => snapshot.access_of(grant)?,
         (None, None) => None,
-    };
-    Ok(record.map(|record| record.access))
+    })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::clock;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
-use crate::store::{Clash, Reply, Resource, Store, StoreError};
+use crate::store::{Clash, KeyName, Reply, Resource, Store, StoreError};
 use jit_ca_cert::purpose::Log;
 use jit_ca_cert::{Key, KeyEncryptionKey};
 use jit_ca_core::event::{
@@ -66,7 +66,7 @@ impl Lab {
 
     fn access(&self) -> (u64, Access) {
         let record = self.store.read().unwrap().access(request_id()).unwrap().unwrap();
-        (record.generation, record.access)
+        (record.generation, record.access.clone())
     }
 
     fn checkpoint(&self) -> Checkpoint {
@@ -211,7 +211,7 @@ async fn what_is_used_once_is_written_once() {
 
     let reply = Reply {
         actor: ALICE,
-        key: code,
+        key: KeyName::new("k"),
         call: code,
         resource: Resource::Request(request_id()),
         at: clock::now(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jit_ca_api::{ApproveCall, DenyCall, RequestCall};
 use jit_ca_core::event::{Decided, Event, RequestMade, Signature};
@@ -128,7 +129,7 @@ pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) ->
 ///
 /// # Errors
 /// If there is none, or none that the caller may see: the answer is the same.
-pub fn visible(app: &App, caller: &Caller, id: RequestId) -> Result<AccessRecord, Fault> {
+pub fn visible(app: &App, caller: &Caller, id: RequestId) -> Result<Arc<AccessRecord>, Fault> {
     let record = app.store.read()?.access(id)?.ok_or(Fault::NotFound("request"))?;
     if may_see(app, caller, &record) { Ok(record) } else { Err(Fault::NotFound("request")) }
 }

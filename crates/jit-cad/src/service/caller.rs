@@ -1,6 +1,7 @@
 //! Who calls: a person with a login that is open now.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{ActorRef, RefusalCode, UnixTime};
@@ -18,7 +19,7 @@ pub struct Caller {
     /// The person's pseudonym.
     pub actor: ActorRef,
     /// The login.
-    pub login: LoginRecord,
+    pub login: Arc<LoginRecord>,
     /// The login certificate's serial.
     pub serial: Vec<u8>,
     /// Where the call came from.

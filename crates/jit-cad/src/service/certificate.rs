@@ -1,6 +1,7 @@
 //! Certificates under a grant.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jit_ca_api::{SshCall, SshCertificate, X509Call, X509Certificate};
 use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
@@ -161,7 +162,7 @@ pub async fn x509(
 /// Everything decided about an issuance before its bytes are made.
 struct Ready {
     now: Millis,
-    record: AccessRecord,
+    record: Arc<AccessRecord>,
     row: Row,
     window: Window,
     issuance: Issuance,

@@ -1,7 +1,7 @@
 //! What lies beside the log and its fold: it can be lost without the log being any less true.
 
-use jit_ca_core::{ActorRef, Digest, IssuanceId, RequestId, UnixTime};
-use jit_ca_log::hash::sha256_of;
+use jit_ca_core::{ActorRef, CallId, Digest, IssuanceId, RequestId, UnixTime};
+use jit_ca_log::hash::{sha256, sha256_of};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::StoreError;
@@ -11,10 +11,11 @@ pub(super) const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::ne
 /// A login's serial to when it was last used.
 pub(super) const LAST_USES: TableDefinition<'_, &[u8], u64> =
     TableDefinition::new("beside.last_uses");
-/// Day, and SHA-256 of actor and hash of an idempotency key, to what the call made: SHA-256 of the call, what kind of
-/// resource, its id, and when.
+/// Day, when the idempotency key says that it was made, and half of SHA-256 of actor and idempotency key, to what the
+/// call made: SHA-256 of the call, what kind of resource, its id, and when.
 ///
-/// The day stands first so that what is too old is found at the table's beginning, without reading the rest.
+/// The day stands first so that what is too old is found at the table's beginning, without reading the rest. The key's
+/// time is the client's word: it makes rows that are written together lie side by side.
 pub(super) const REPLIES: TableDefinition<'_, ReplyKey, ReplyRow> =
     TableDefinition::new("beside.replies");
 /// The index of the last erasure: one row while the file still holds bytes of what was erased, and has to be written
@@ -23,7 +24,7 @@ pub(super) const ERASED: TableDefinition<'_, (), u64> = TableDefinition::new("be
 /// Which start of the machine it is, and what the clock says less the time since then, in microseconds: one row.
 pub(super) const CLOCK: TableDefinition<'_, (), (&str, i64)> = TableDefinition::new("beside.clock");
 
-type ReplyKey = (u32, &'static [u8; 32]);
+type ReplyKey = (u32, u64, &'static [u8; 16]);
 type ReplyRow = (&'static [u8; 32], u8, &'static [u8; 16], u64);
 
 /// What a call with an idempotency key made, so that the same call again gives the same answer.
@@ -31,14 +32,30 @@ type ReplyRow = (&'static [u8; 32], u8, &'static [u8; 16], u64);
 pub struct Reply {
     /// Who called.
     pub actor: ActorRef,
-    /// SHA-256 of the idempotency key.
-    pub key: Digest,
+    /// The idempotency key.
+    pub key: KeyName,
     /// SHA-256 of the method, path and body of the call.
     pub call: Digest,
     /// What it made or changed.
     pub resource: Resource,
     /// When.
     pub at: UnixTime,
+}
+
+/// An idempotency key, as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyName {
+    /// When it was made, in milliseconds since 1970, if it is a [`CallId`].
+    made: Option<u64>,
+    hash: Digest,
+}
+
+impl KeyName {
+    /// The name of an idempotency key.
+    pub fn new(key: &str) -> Self {
+        let made = key.parse().ok().map(|id: CallId| id.milliseconds());
+        Self { made, hash: sha256(key.as_bytes()) }
+    }
 }
 
 /// What a call made or changed: the answer is made from it again.
@@ -85,7 +102,7 @@ impl<'t> Replies<'t> {
     pub(super) fn get(
         &self,
         actor: ActorRef,
-        key: Digest,
+        key: KeyName,
         now: UnixTime,
     ) -> Result<Option<Reply>, StoreError> {
         reply(&self.0, actor, key, now)
@@ -101,10 +118,8 @@ impl<'t> Replies<'t> {
             self.0.pop_first()?;
         }
         let (kind, id) = reply.resource.to_row();
-        self.0.insert(
-            (today, &name(reply.actor, reply.key)),
-            (reply.call.as_bytes(), kind, &id, reply.at.secs()),
-        )?;
+        let (made, name) = place(reply.actor, reply.key);
+        self.0.insert((today, made, &name), (reply.call.as_bytes(), kind, &id, reply.at.secs()))?;
         Ok(())
     }
 }
@@ -113,12 +128,12 @@ impl<'t> Replies<'t> {
 pub(super) fn reply(
     table: &impl ReadableTable<ReplyKey, ReplyRow>,
     actor: ActorRef,
-    key: Digest,
+    key: KeyName,
     now: UnixTime,
 ) -> Result<Option<Reply>, StoreError> {
-    let (today, name) = (day(now), name(actor, key));
+    let (today, (made, name)) = (day(now), place(actor, key));
     for day in [today, today.saturating_sub(1)] {
-        if let Some(row) = table.get((day, &name))? {
+        if let Some(row) = table.get((day, made, &name))? {
             let (call, kind, id, at) = row.value();
             let (call, at) = (Digest::from_bytes(*call), UnixTime::from_secs(at));
             let resource = Resource::from_row(kind, *id)?;
@@ -128,8 +143,12 @@ pub(super) fn reply(
     Ok(None)
 }
 
-fn name(actor: ActorRef, key: Digest) -> [u8; 32] {
-    *sha256_of(&[actor.as_bytes(), key.as_bytes()]).as_bytes()
+/// Where the day has a reply.
+fn place(actor: ActorRef, key: KeyName) -> (u64, [u8; 16]) {
+    let hash = sha256_of(&[actor.as_bytes(), key.hash.as_bytes()]);
+    let mut name = [0; 16];
+    name.iter_mut().zip(hash.as_bytes()).for_each(|(to, from)| *to = *from);
+    (key.made.unwrap_or(0), name)
 }
 
 fn day(at: UnixTime) -> u32 {

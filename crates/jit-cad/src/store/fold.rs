@@ -11,6 +11,7 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use self::index::Index;
 use self::records::Records;
 use super::StoreError;
+use super::decoded::Decoded;
 use super::record::{AccessRecord, LoginRecord, SubjectRecord};
 
 pub(super) use index::{INDEX, IndexKey, first_within};
@@ -104,20 +105,23 @@ pub(super) struct Fold<'t> {
 }
 
 impl<'t> Fold<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        decoded: &'t Decoded,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            accesses: Records::open(transaction, ACCESSES)?,
+            accesses: Records::open(transaction, ACCESSES, &decoded.accesses)?,
             grants: transaction.open_table(GRANTS)?,
             due: transaction.open_table(DUE)?,
-            subjects: Records::open(transaction, SUBJECTS)?,
+            subjects: Records::open(transaction, SUBJECTS, &decoded.subjects)?,
             actors: transaction.open_table(ACTORS)?,
-            logins: Records::open(transaction, LOGINS)?,
+            logins: Records::open(transaction, LOGINS, &decoded.logins)?,
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,
             ssh_serials: transaction.open_table(SSH_SERIALS)?,
             index: Index::open(transaction)?,
             files: transaction.open_table(FILES)?,
-            people: Records::open(transaction, PEOPLE)?,
+            people: Records::open(transaction, PEOPLE, &decoded.people)?,
             bundle: transaction.open_table(BUNDLE)?,
             clock: transaction.open_table(CLOCK)?,
         })

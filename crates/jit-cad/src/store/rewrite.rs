@@ -126,6 +126,8 @@ impl Store {
         self.disk.replace(&rewriting.store.path, &self.path).map_err(io)?;
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *database = rewriting.store.database();
+        // What was erased is in no memory either.
+        self.decoded.clear();
         Ok(())
     }
 

@@ -9,14 +9,16 @@ use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
 use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
+use super::decoded::Decoded;
 use super::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
-use super::{Head, Reply, StoreError, beside, fold, log, tiles};
+use super::{Head, KeyName, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::{Millis, Standing};
 
 /// The state as one commit left it. It neither waits for the writer nor keeps it waiting.
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) transaction: ReadTransaction,
+    decoded: Arc<Decoded>,
     /// The file that it is of stays open, also when the store goes on in another one.
     _database: Arc<dyn Any + Send + Sync>,
 }
@@ -24,8 +26,9 @@ pub struct Snapshot {
 impl Snapshot {
     pub(super) fn new(
         database: Arc<impl ReadableDatabase + Send + Sync + 'static>,
+        decoded: Arc<Decoded>,
     ) -> Result<Self, StoreError> {
-        Ok(Self { transaction: database.begin_read()?, _database: database })
+        Ok(Self { transaction: database.begin_read()?, decoded, _database: database })
     }
 
     // === the log ===
@@ -176,15 +179,16 @@ impl Snapshot {
     ///
     /// # Errors
     /// If redb fails.
-    pub fn access(&self, request: RequestId) -> Result<Option<AccessRecord>, StoreError> {
-        fold::read(&self.transaction.open_table(fold::ACCESSES)?, request.as_bytes())
+    pub fn access(&self, request: RequestId) -> Result<Option<Arc<AccessRecord>>, StoreError> {
+        let table = self.transaction.open_table(fold::ACCESSES)?;
+        fold::read(&table, request.as_bytes(), &self.decoded.accesses)
     }
 
     /// The request that a grant came from.
     ///
     /// # Errors
     /// If redb fails.
-    pub fn access_of(&self, grant: GrantId) -> Result<Option<AccessRecord>, StoreError> {
+    pub fn access_of(&self, grant: GrantId) -> Result<Option<Arc<AccessRecord>>, StoreError> {
         self.request_of(grant)?.map_or(Ok(None), |request| self.access(request))
     }
 
@@ -201,7 +205,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// If redb fails.
-    pub fn unfinished(&self, due_by: UnixTime) -> Result<Vec<AccessRecord>, StoreError> {
+    pub fn unfinished(&self, due_by: UnixTime) -> Result<Vec<Arc<AccessRecord>>, StoreError> {
         let table = self.transaction.open_table(fold::DUE)?;
         let mut records = Vec::new();
         for row in table.range(..=(due_by.secs(), &[0xff; 16]))? {
@@ -241,8 +245,9 @@ impl Snapshot {
     ///
     /// # Errors
     /// If redb fails.
-    pub fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
-        fold::read(&self.transaction.open_table(fold::SUBJECTS)?, subject.to_string().as_str())
+    pub fn subject(&self, subject: &SubjectId) -> Result<Option<Arc<SubjectRecord>>, StoreError> {
+        let table = self.transaction.open_table(fold::SUBJECTS)?;
+        fold::read(&table, subject.to_string().as_str(), &self.decoded.subjects)
     }
 
     /// All subjects.
@@ -258,21 +263,22 @@ impl Snapshot {
     ///
     /// # Errors
     /// If redb fails.
-    pub fn subject_of(&self, actor: ActorRef) -> Result<Option<SubjectRecord>, StoreError> {
+    pub fn subject_of(&self, actor: ActorRef) -> Result<Option<Arc<SubjectRecord>>, StoreError> {
         let table = self.transaction.open_table(fold::ACTORS)?;
         let Some(subject) = table.get(actor.as_bytes())?.map(|subject| subject.value().to_owned())
         else {
             return Ok(None);
         };
-        fold::read(&self.transaction.open_table(fold::SUBJECTS)?, subject.as_str())
+        let table = self.transaction.open_table(fold::SUBJECTS)?;
+        fold::read(&table, subject.as_str(), &self.decoded.subjects)
     }
 
     /// A login, by its certificate's serial.
     ///
     /// # Errors
     /// If redb fails.
-    pub fn login(&self, serial: &[u8]) -> Result<Option<LoginRecord>, StoreError> {
-        fold::read(&self.transaction.open_table(fold::LOGINS)?, serial)
+    pub fn login(&self, serial: &[u8]) -> Result<Option<Arc<LoginRecord>>, StoreError> {
+        fold::read(&self.transaction.open_table(fold::LOGINS)?, serial, &self.decoded.logins)
     }
 
     /// Whether a challenge was answered.
@@ -348,7 +354,7 @@ impl Snapshot {
     pub fn reply(
         &self,
         actor: ActorRef,
-        key: Digest,
+        key: KeyName,
         now: UnixTime,
     ) -> Result<Option<Reply>, StoreError> {
         beside::reply(&self.transaction.open_table(beside::REPLIES)?, actor, key, now)

@@ -1,12 +1,15 @@
 //! A transaction: entries appended, the fold moved on, and what lies beside changed, all or nothing.
 
+use std::sync::Arc;
+
 use jit_ca_core::event::Event;
 use jit_ca_core::{ActorRef, Digest, RequestId, UnixTime};
 use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
 use jit_ca_log::{Leaf, entry};
 use redb::{Table, WriteTransaction};
 
-use super::beside::{self, Replies, Reply};
+use super::beside::{self, KeyName, Replies, Reply};
+use super::decoded::Decoded;
 use super::fold::{Clash, Fold};
 use super::{StoreError, log, tiles};
 use crate::clock::{Millis, Standing};
@@ -25,6 +28,7 @@ pub struct Head {
 /// A transaction. Dropped, it has changed nothing.
 pub struct Write {
     pub(super) transaction: WriteTransaction,
+    decoded: Arc<Decoded>,
 }
 
 /// The tables of a transaction. They are opened once, for all entries of a batch.
@@ -42,8 +46,8 @@ pub struct Tables<'t> {
 }
 
 impl Write {
-    pub(super) fn new(transaction: WriteTransaction) -> Self {
-        Self { transaction }
+    pub(super) fn new(transaction: WriteTransaction, decoded: Arc<Decoded>) -> Self {
+        Self { transaction, decoded }
     }
 
     /// Opens the tables, which makes those that are not there yet.
@@ -53,7 +57,7 @@ impl Write {
     pub fn tables(&self) -> Result<Tables<'_>, StoreError> {
         let transaction = &self.transaction;
         Ok(Tables {
-            fold: Fold::open(transaction)?,
+            fold: Fold::open(transaction, &self.decoded)?,
             leaves: transaction.open_table(log::LEAVES)?,
             payloads: transaction.open_table(log::PAYLOADS)?,
             tiles: transaction.open_table(tiles::TILES)?,
@@ -213,7 +217,7 @@ impl Tables<'_> {
     pub fn reply(
         &self,
         actor: ActorRef,
-        key: Digest,
+        key: KeyName,
         now: UnixTime,
     ) -> Result<Option<Reply>, StoreError> {
         self.replies.get(actor, key, now)

@@ -5,8 +5,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64ct::{Base64, Base64Unpadded, Encoding as _};
+use base64ct::{Base64Unpadded, Encoding as _};
+use jit_ca_core::CallId;
 use jit_ca_log::hash::sha256;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::ClientConfig;
@@ -86,9 +88,11 @@ impl Target for JitCa {
 
     fn call(&self, caller: usize, subject: &Subject) -> Call {
         let PreparedCaller { login, grant, .. } = &self.prepared.callers[caller];
-        let mut random = [0; 18];
+        let mut random = [0; 10];
         self.random.fill(&mut random).expect("randomness");
-        let idempotency_key = Base64::encode_string(&random);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+        // As our client makes them.
+        let idempotency_key = CallId::new(now.as_millis().try_into().expect("a time"), random);
         let (place, body) = match &subject.key {
             NewKey::Ssh { pair, blob } => {
                 let statement = format!(

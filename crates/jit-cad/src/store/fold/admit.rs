@@ -1,6 +1,6 @@
 //! What must hold before an entry is appended.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jit_ca_core::event::{CertificateIntended, Event, Factor, LoggedIn};
 use jit_ca_core::{Digest, GrantId, RequestId, UnixTime};
@@ -139,7 +139,7 @@ impl Fold<'_> {
         Ok(is_first.then_some(()).ok_or(Clash::Taken))
     }
 
-    fn access_of(&self, grant: &GrantId) -> Result<Option<Rc<AccessRecord>>, StoreError> {
+    fn access_of(&self, grant: &GrantId) -> Result<Option<Arc<AccessRecord>>, StoreError> {
         let request = self.grants.get(grant.as_bytes())?.map(|request| *request.value());
         request.map_or(Ok(None), |request| self.accesses.get(&request))
     }

@@ -3,21 +3,22 @@
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jit_ca_log::payload;
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, decoded};
 
 /// The table, open for writing, with the records that were asked for.
 ///
 /// The entries of a batch are about the same few people and requests.
 pub(super) struct Records<'t, K: redb::Key + 'static, T> {
     table: Table<'t, K, &'static [u8]>,
-    known: RefCell<HashMap<Vec<u8>, Option<Rc<T>>>>,
+    decoded: &'t decoded::Records<T>,
+    known: RefCell<HashMap<Vec<u8>, Option<Arc<T>>>>,
 }
 
 impl<'t, K, T> Records<'t, K, T>
@@ -28,22 +29,24 @@ where
     pub(super) fn open(
         transaction: &'t WriteTransaction,
         definition: TableDefinition<'_, K, &'static [u8]>,
+        decoded: &'t decoded::Records<T>,
     ) -> Result<Self, StoreError> {
-        Ok(Self { table: transaction.open_table(definition)?, known: RefCell::default() })
+        let table = transaction.open_table(definition)?;
+        Ok(Self { table, decoded, known: RefCell::default() })
     }
 
     /// The record at `key`.
     pub(super) fn get<'k>(
         &self,
         key: impl Borrow<K::SelfType<'k>>,
-    ) -> Result<Option<Rc<T>>, StoreError> {
+    ) -> Result<Option<Arc<T>>, StoreError> {
         let key = key.borrow();
         let bytes = K::as_bytes(key);
         if let Some(known) = self.known.borrow().get(bytes.as_ref()) {
             return Ok(known.clone());
         }
         let found = self.table.get(key)?;
-        let found = found.map(|found| payload::decode(found.value())).transpose()?.map(Rc::new);
+        let found = found.map(|found| self.decoded.decode(found.value())).transpose()?;
         self.known.borrow_mut().insert(bytes.as_ref().to_vec(), found.clone());
         Ok(found)
     }
@@ -56,7 +59,7 @@ where
     ) -> Result<(), StoreError> {
         let key = key.borrow();
         self.table.insert(key, payload::encode(&record)?.as_slice())?;
-        self.known.get_mut().insert(K::as_bytes(key).as_ref().to_vec(), Some(Rc::new(record)));
+        self.known.get_mut().insert(K::as_bytes(key).as_ref().to_vec(), Some(Arc::new(record)));
         Ok(())
     }
 
@@ -94,11 +97,11 @@ where
 pub(in crate::store) fn read<'k, K, T>(
     table: &impl ReadableTable<K, &'static [u8]>,
     key: impl Borrow<K::SelfType<'k>>,
-) -> Result<Option<T>, StoreError>
+    decoded: &decoded::Records<T>,
+) -> Result<Option<Arc<T>>, StoreError>
 where
     K: redb::Key + 'static,
     T: DeserializeOwned,
 {
-    let bytes = table.get(key)?;
-    Ok(bytes.map(|bytes| payload::decode(bytes.value())).transpose()?)
+    table.get(key)?.map(|bytes| decoded.decode(bytes.value())).transpose()
 }

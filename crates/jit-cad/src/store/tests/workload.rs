@@ -10,13 +10,13 @@ use jit_ca_core::event::{
 };
 use jit_ca_core::workflow::{Approve, Approver, Start};
 use jit_ca_core::{
-    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, IssuanceId, Outcome, RequestId,
-    Span, UnixTime, Window,
+    Action, ActorRef, Bytes, CallId, Decision, Digest, Facts, GrantId, IssuanceId, Outcome,
+    RequestId, Span, UnixTime, Window,
 };
 
 use crate::clock;
 use crate::sequencer::Proposal;
-use crate::store::{Reply, Resource, Store};
+use crate::store::{KeyName, Reply, Resource, Store};
 
 const ALICE: ActorRef = ActorRef::from_bytes([1; 16]);
 const LOGIN: [u8; 17] = [1; 17];
@@ -215,7 +215,7 @@ fn erased(store: &Store) -> Vec<Event> {
 
 fn reply(round: u8) -> Reply {
     let resource = Resource::Issuance(issuance_id(round, 0));
-    let key = Digest::from_bytes([round; 32]);
+    let key = KeyName::new(&CallId::new(round.into(), [round; 10]).to_string());
     Reply { actor: ALICE, key, call: CODE, resource, at: clock::now() }
 }
 
