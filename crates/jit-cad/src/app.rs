@@ -25,6 +25,7 @@ use crate::last_uses::LastUses;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::succeed;
+use crate::turns::Turns;
 
 /// Everything that a call needs.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub struct App {
     pub failed_codes: Limiter<SubjectId>,
     /// Refusals by subject, so that none fills the log.
     pub refusals: Quota,
+    /// For calls that read much.
+    pub turns: Turns,
     /// Held while the store is copied, for a backup or to be written anew: one at a time, and no erasure meanwhile.
     pub copying: tokio::sync::Mutex<()>,
     /// Held while payloads are erased; taken after the other.
@@ -111,6 +114,7 @@ impl App {
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),
             refusals: Quota::default(),
+            turns: Turns::default(),
             copying: tokio::sync::Mutex::default(),
             erasing: tokio::sync::Mutex::default(),
             strangers: Mutex::default(),

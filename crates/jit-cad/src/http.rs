@@ -10,6 +10,7 @@ mod log;
 mod login;
 mod openapi;
 mod paced;
+mod poll;
 mod problem;
 mod requests;
 mod roles;

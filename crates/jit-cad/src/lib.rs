@@ -32,4 +32,5 @@ pub mod sequencer;
 pub mod service;
 pub mod store;
 pub mod succeed;
+pub mod turns;
 pub mod upkeep;

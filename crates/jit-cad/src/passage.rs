@@ -79,10 +79,14 @@ pub fn keep(app: &App, now: UnixTime) {
     app.sequencer.commit_soon(proposal);
 }
 
-/// Proposed together, so that they are one batch, however many grants end in the same second.
+/// How many requests and grants are ended at once: as many as are one batch. What is left comes with the next tick, and
+/// the queue keeps room for calls.
+const ENDED_AT_ONCE: usize = 256;
+
+/// Proposed together, so that they are one batch.
 async fn end_what_is_due(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
     let mut commits = JoinSet::new();
-    for record in app.store.read()?.unfinished(now)? {
+    for record in app.store.read()?.unfinished(now)?.into_iter().take(ENDED_AT_ONCE) {
         let events = record.access.passage(now).into_iter();
         let entries: Vec<_> = events.map(|event| (ActorRef::DAEMON, event)).collect();
         if !entries.is_empty() {

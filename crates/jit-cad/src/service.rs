@@ -13,6 +13,8 @@ pub mod login;
 mod past;
 pub mod second_factor;
 
+use std::sync::Arc;
+
 use jit_ca_core::event::{Decided, Refused};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{Action, Digest, Facts, Outcome, UnixTime};
@@ -101,6 +103,20 @@ pub async fn blocking<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Fault::Internal(Box::new(error)))?
+}
+
+/// The same, for a caller who reads much, when it is the caller's turn.
+///
+/// # Errors
+/// As [`blocking`].
+pub async fn in_turn<T: Send + 'static>(
+    app: &Arc<App>,
+    caller: &Caller,
+    work: impl FnOnce(&App) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let _turn = app.turns.take(&caller.person.id).await;
+    let app = Arc::clone(app);
+    blocking(move || work(&app)).await
 }
 
 /// Whether the caller may read the log's entries.

@@ -35,7 +35,7 @@ pub use beside::{KeyName, Reply, Resource};
 use decoded::Decoded;
 
 pub use disk::{Disk, FileSystem};
-pub use fold::Clash;
+pub use fold::{Clash, Whose};
 pub use query::Filter;
 pub use record::{AccessRecord, LoginRecord, SubjectRecord};
 pub use rewrite::Rewriting;

@@ -1,16 +1,16 @@
 //! The log, for who may read it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use base64ct::{Base64Unpadded, Encoding as _};
-use jit_ca_api::{Consistency, ConsistencyQuery, Entry, LONGEST_WAIT, LogQuery};
+use jit_ca_api::{Consistency, ConsistencyQuery, Entry, LogQuery};
 use jit_ca_core::{ActorRef, PersonName, SubjectId, UnixTime};
 use jit_ca_log::Leaf;
 
 use super::call::{Filter, Id, WithMfa};
+use super::poll::Poll;
 use crate::app::App;
 use crate::service::{self, Fault, log};
 use crate::store::{self, AccessRecord, Snapshot};
@@ -43,19 +43,16 @@ pub(super) async fn list(
     Filter(mut query): Filter<LogQuery>,
 ) -> Result<Json<Vec<Entry>>, Fault> {
     service::may_read_log(&app, &caller)?;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(LONGEST_WAIT));
-    let mut announced = app.sequencer.announced();
+    let mut poll = Poll::new(&app, query.wait);
     loop {
-        // What is announced from here on wakes the wait below.
-        announced.borrow_and_update();
-        let entries = found(&app, &mut query)?;
-        if !entries.is_empty() {
+        let found = service::in_turn(&app, &caller, move |app| {
+            let entries = found(app, &mut query)?;
+            Ok((entries, query))
+        });
+        let entries;
+        (entries, query) = found.await?;
+        if !entries.is_empty() || !poll.again().await {
             return Ok(Json(entries));
-        }
-        tokio::select! {
-            changed = announced.changed() => if changed.is_err() { return Ok(Json(entries)) },
-            () = tokio::time::sleep_until(deadline) => return Ok(Json(entries)),
-            () = app.stopped() => return Ok(Json(entries)),
         }
     }
 }

@@ -1,24 +1,25 @@
 //! Requests, and what is said to them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use jit_ca_api::{
-    ApprovalView, ApproveCall, DenyCall, GrantView, LONGEST_WAIT, Request, RequestCall,
-    RequestStatus, StateFilter, WaitQuery,
+    ApprovalView, ApproveCall, DenyCall, GrantView, Request, RequestCall, RequestStatus,
+    StateFilter, WaitQuery,
 };
 use jit_ca_core::workflow::{Access, Approval, Approver, RequestState};
 use jit_ca_core::{Action, Facts, PersonName, RequestId, UnixTime};
 use jit_ca_policy::who_can_approve;
 
 use super::call::{Call, Filter, Id, Nothing, WithMfa};
+use super::poll::Poll;
 use crate::app::App;
 use crate::clock;
-use crate::service::{Caller, Fault, access};
+use crate::service::{self, Caller, Fault, access};
+use crate::store::AccessRecord;
 
-/// How many of the newest requests a list looks at, and how many it holds at most.
+/// How many of the newest requests of a person or role a list looks at, and how many it holds at most.
 const LOOKED_AT: usize = 10_000;
 const LONGEST_LIST: usize = 500;
 
@@ -39,11 +40,15 @@ pub(super) async fn list(
     Filter(filter): Filter<StateFilter>,
 ) -> Result<Json<Vec<Request>>, Fault> {
     let now = clock::now();
-    let records = app.store.read()?.newest(LOOKED_AT, LONGEST_LIST, |record| {
-        let is_own = record.access.request.subject == caller.person.id;
-        let seen = if filter.mine { is_own } else { access::may_see(&app, &caller, record) };
-        seen && filter.status.is_none_or(|status| status == status_of(&record.access, now))
-    })?;
+    let asking = caller.clone();
+    let records = service::in_turn(&app, &caller, move |app| {
+        let whose = access::visible_to(app, &asking, filter.mine);
+        let wanted = |record: &AccessRecord| {
+            filter.status.is_none_or(|status| status == status_of(&record.access, now))
+        };
+        Ok(app.store.read()?.newest(&whose, LOOKED_AT, LONGEST_LIST, wanted)?)
+    });
+    let records = records.await?;
     Ok(Json(records.iter().map(|record| view(&record.access, Vec::new(), now)).collect()))
 }
 
@@ -54,21 +59,13 @@ pub(super) async fn get(
     Id(id): Id<RequestId>,
     Filter(query): Filter<WaitQuery>,
 ) -> Result<Json<Request>, Fault> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(LONGEST_WAIT));
-    let mut commits = app.sequencer.announced();
+    let mut poll = Poll::new(&app, query.wait);
     loop {
-        // What is committed from here on wakes the wait below.
-        commits.borrow_and_update();
         let record = access::visible(&app, &caller, id)?;
         let access = &record.access;
         let pending = status_of(access, clock::now()) == RequestStatus::Pending;
-        if !pending || access.approvals.len() > query.approvals {
+        if !pending || access.approvals.len() > query.approvals || !poll.again().await {
             return answer(&app, &caller, id);
-        }
-        tokio::select! {
-            changed = commits.changed() => if changed.is_err() { return answer(&app, &caller, id) },
-            () = tokio::time::sleep_until(deadline) => return answer(&app, &caller, id),
-            () = app.stopped() => return answer(&app, &caller, id),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again};
 use crate::app::App;
 use crate::clock;
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{AccessRecord, Clash, Resource};
+use crate::store::{AccessRecord, Clash, Resource, Whose};
 
 /// Asks for a role. Where a rule approves, the request is a grant at once.
 ///
@@ -132,6 +132,14 @@ pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) ->
 pub fn visible(app: &App, caller: &Caller, id: RequestId) -> Result<Arc<AccessRecord>, Fault> {
     let record = app.store.read()?.access(id)?.ok_or(Fault::NotFound("request"))?;
     if may_see(app, caller, &record) { Ok(record) } else { Err(Fault::NotFound("request")) }
+}
+
+/// Whose requests the caller may see: the caller's own, and unless these are all that is wanted, those for each role
+/// that names the caller among its approvers.
+pub fn visible_to<'a>(app: &'a App, caller: &'a Caller, only_own: bool) -> Vec<Whose<'a>> {
+    let roles = app.bundle().roles().filter(|role| !only_own && is_approver(&caller.person, role));
+    let roles = roles.map(|role| Whose::Role(&role.name));
+    [Whose::Subject(&caller.person.id)].into_iter().chain(roles).collect()
 }
 
 /// Whether the caller asked for it, or is among those that its role names as approvers.

@@ -29,6 +29,7 @@ impl Snapshot {
         self.compare(other, fold::ACCESSES)?;
         self.compare(other, fold::GRANTS)?;
         self.compare(other, fold::DUE)?;
+        self.compare(other, fold::REQUESTS)?;
         self.compare(other, fold::SUBJECTS)?;
         self.compare(other, fold::ACTORS)?;
         self.compare(other, fold::LOGINS)?;

@@ -4,6 +4,7 @@ mod admit;
 mod apply;
 mod index;
 mod records;
+mod requests;
 
 use jit_ca_core::event::{CertificateIntended, PersonListed};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
@@ -16,6 +17,8 @@ use super::record::{AccessRecord, LoginRecord, SubjectRecord};
 
 pub(super) use index::{INDEX, IndexKey, first_within};
 pub(super) use records::read;
+pub use requests::Whose;
+pub(super) use requests::{REQUESTS, newest};
 
 /// Request to [`super::AccessRecord`].
 pub(super) const ACCESSES: TableDefinition<'_, &[u8; 16], &[u8]> =
@@ -91,6 +94,7 @@ pub(super) struct Fold<'t> {
     accesses: Records<'t, &'static [u8; 16], AccessRecord>,
     grants: Table<'t, &'static [u8; 16], &'static [u8; 16]>,
     due: Table<'t, (u64, &'static [u8; 16]), ()>,
+    requests: Table<'t, &'static [u8], ()>,
     subjects: Records<'t, &'static str, SubjectRecord>,
     actors: Table<'t, &'static [u8; 16], &'static str>,
     logins: Records<'t, &'static [u8], LoginRecord>,
@@ -113,6 +117,7 @@ impl<'t> Fold<'t> {
             accesses: Records::open(transaction, ACCESSES, &decoded.accesses)?,
             grants: transaction.open_table(GRANTS)?,
             due: transaction.open_table(DUE)?,
+            requests: transaction.open_table(REQUESTS)?,
             subjects: Records::open(transaction, SUBJECTS, &decoded.subjects)?,
             actors: transaction.open_table(ACTORS)?,
             logins: Records::open(transaction, LOGINS, &decoded.logins)?,

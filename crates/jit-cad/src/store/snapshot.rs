@@ -1,6 +1,7 @@
 //! A snapshot: the state as one commit left it, for any number of readers.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jit_ca_core::event::{Event, PersonListed};
@@ -10,6 +11,7 @@ use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::decoded::Decoded;
+use super::fold::Whose;
 use super::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
 use super::{Head, KeyName, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::{Millis, Standing};
@@ -216,28 +218,38 @@ impl Snapshot {
         Ok(records)
     }
 
-    /// The newest requests, newest first, that `wanted` accepts: at most `most` of the newest `within`.
+    /// The newest requests, newest first, that `wanted` accepts: at most `most`, of the newest `within` of each subject
+    /// and role. Those that are not over come before those that are, where there are more.
     ///
     /// # Errors
     /// If redb fails.
     pub fn newest(
         &self,
+        whose: &[Whose<'_>],
         within: usize,
         most: usize,
         wanted: impl Fn(&AccessRecord) -> bool,
     ) -> Result<Vec<AccessRecord>, StoreError> {
-        let table = self.transaction.open_table(fold::ACCESSES)?;
+        let requests = self.transaction.open_table(fold::REQUESTS)?;
+        let accesses = self.transaction.open_table(fold::ACCESSES)?;
         let mut records = Vec::new();
-        for row in table.iter()?.rev().take(within) {
-            let (_, bytes) = row?;
-            let record: AccessRecord = payload::decode(bytes.value())?;
-            if wanted(&record) {
-                records.push(record);
+        for is_over in [false, true] {
+            let mut ids = BTreeSet::new();
+            for &whose in whose {
+                ids.extend(fold::newest(&requests, whose, is_over, within)?);
             }
-            if records.len() == most {
-                break;
+            for id in ids.iter().rev() {
+                let Some(bytes) = accesses.get(id.as_bytes())? else { continue };
+                let record: AccessRecord = payload::decode(bytes.value())?;
+                if records.len() < most && wanted(&record) {
+                    records.push(record);
+                }
+                if records.len() == most {
+                    break;
+                }
             }
         }
+        records.sort_by(|one, other| other.access.request.id.cmp(&one.access.request.id));
         Ok(records)
     }
 

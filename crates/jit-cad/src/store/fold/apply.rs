@@ -6,7 +6,7 @@ use jit_ca_core::{ActorRef, GrantId, RequestId, UnixTime};
 use jit_ca_log::Leaf;
 use redb::ReadableTable as _;
 
-use super::{Fold, IndexKey, ssh_serial, unacknowledged};
+use super::{Fold, IndexKey, requests, ssh_serial, unacknowledged};
 use crate::store::StoreError;
 use crate::store::record::{AccessRecord, LoginRecord, SubjectRecord};
 
@@ -105,9 +105,7 @@ impl Fold<'_> {
         if let Some(request) = leaf.ids.request {
             if leaf.entry_type.as_str() == "denial" {
                 let record = self.accesses.get(request.as_bytes())?;
-                if let Some(due) = record.as_ref().and_then(|record| record.access.due()) {
-                    self.due.remove((due.secs(), request.as_bytes()))?;
-                }
+                self.place_access(request, record.as_ref().map(|record| &record.access), None)?;
                 self.accesses.remove(request.as_bytes())?;
             }
             if let Some(grant) = leaf.ids.grant {
@@ -170,19 +168,31 @@ impl Fold<'_> {
         event: &Event,
     ) -> Result<(), StoreError> {
         let before = self.accesses.get(request.as_bytes())?.map(|record| record.access.clone());
-        if let Some(due) = before.as_ref().and_then(Access::due) {
-            self.due.remove((due.secs(), request.as_bytes()))?;
-        }
-        let Some(access) = Access::fold(before, event) else {
+        let after = Access::fold(before.clone(), event);
+        self.place_access(request, before.as_ref(), after.as_ref())?;
+        let Some(access) = after else {
             return Ok(());
         };
-        if let Some(due) = access.due() {
-            self.due.insert((due.secs(), request.as_bytes()), ())?;
-        }
         if let Event::GrantMade(made) = event {
             self.grants.insert(made.grant.as_bytes(), request.as_bytes())?;
         }
         self.accesses.put(request.as_bytes(), AccessRecord { generation, access })
+    }
+
+    /// Moves a request in the tables that it is found by.
+    fn place_access(
+        &mut self,
+        request: RequestId,
+        before: Option<&Access>,
+        after: Option<&Access>,
+    ) -> Result<(), StoreError> {
+        if let Some(due) = before.and_then(Access::due) {
+            self.due.remove((due.secs(), request.as_bytes()))?;
+        }
+        if let Some(due) = after.and_then(Access::due) {
+            self.due.insert((due.secs(), request.as_bytes()), ())?;
+        }
+        requests::place(&mut self.requests, before, after)
     }
 
     fn apply_outcome(&mut self, issuance: &[u8; 16], index: u64) -> Result<(), StoreError> {

@@ -23,6 +23,7 @@ pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
         fold::ACCESSES,
         fold::GRANTS,
         fold::DUE,
+        fold::REQUESTS,
         fold::SUBJECTS,
         fold::ACTORS,
         fold::LOGINS,

@@ -1,0 +1,111 @@
+//! Whose requests there are: what lists are made of, without reading anybody else's.
+
+use jit_ca_core::workflow::Access;
+use jit_ca_core::{RequestId, RoleName, SubjectId};
+use redb::{ReadableTable, Table, TableDefinition};
+
+use crate::store::StoreError;
+
+/// Each request under its requester and under its role, in the order of time:
+///
+/// ```text
+/// 0 while time alone can change it, else 1 | "s" subject, or "o" role | 0 | request
+/// ```
+pub(in crate::store) const REQUESTS: TableDefinition<'_, &[u8], ()> =
+    TableDefinition::new("fold.requests");
+
+/// The requests of a subject, or for a role.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Those that it made.
+    Subject(&'a SubjectId),
+    /// Those for it, whoever made them.
+    Role(&'a RoleName),
+}
+
+/// Moves a request to where it stands now, from where it stood before.
+pub(super) fn place(
+    table: &mut Table<'_, &'static [u8], ()>,
+    before: Option<&Access>,
+    after: Option<&Access>,
+) -> Result<(), StoreError> {
+    let is_over = |access: &Access| access.due().is_none();
+    if before.map(is_over) == after.map(is_over) {
+        return Ok(());
+    }
+    for row in before.into_iter().flat_map(rows) {
+        table.remove(row.as_slice())?;
+    }
+    for row in after.into_iter().flat_map(rows) {
+        table.insert(row.as_slice(), ())?;
+    }
+    Ok(())
+}
+
+/// The newest, newest first, of those that are over or of those that are not.
+pub(in crate::store) fn newest(
+    table: &impl ReadableTable<&'static [u8], ()>,
+    whose: Whose<'_>,
+    is_over: bool,
+    most: usize,
+) -> Result<Vec<RequestId>, StoreError> {
+    let first = row(is_over, whose, &RequestId::from_bytes([0; 16]));
+    let last = row(is_over, whose, &RequestId::from_bytes([0xff; 16]));
+    let rows = table.range(first.as_slice()..=last.as_slice())?.rev().take(most);
+    let id = |row: &[u8]| row.last_chunk().copied().map(RequestId::from_bytes);
+    let damaged = || StoreError::Damaged("a row of requests without a request".into());
+    rows.map(|row| id(row?.0.value()).ok_or_else(damaged)).collect()
+}
+
+fn rows(access: &Access) -> [Vec<u8>; 2] {
+    let (request, is_over) = (&access.request, access.due().is_none());
+    [Whose::Subject(&request.subject), Whose::Role(&request.role)]
+        .map(|whose| row(is_over, whose, &request.id))
+}
+
+/// No subject and no role has a zero byte in it.
+fn row(is_over: bool, whose: Whose<'_>, id: &RequestId) -> Vec<u8> {
+    let (kind, name) = match whose {
+        Whose::Subject(subject) => (b"s", subject.to_string()),
+        Whose::Role(role) => (b"o", role.to_string()),
+    };
+    [&[u8::from(is_over)], kind.as_slice(), name.as_bytes(), &[0], id.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::{Database, ReadableDatabase as _};
+
+    use super::*;
+
+    #[test]
+    fn nobodys_many_hide_anothers_few() {
+        let backend = redb::backends::InMemoryBackend::new();
+        let database = Database::builder().create_with_backend(backend).unwrap();
+        let id = |number: u64| RequestId::new(number, [0; 10]);
+        let (alice, bob): (SubjectId, SubjectId) =
+            ("local/alice".parse().unwrap(), "local/bob".parse().unwrap());
+        let (web, web2): (RoleName, RoleName) = ("web".parse().unwrap(), "web2".parse().unwrap());
+        let write = database.begin_write().unwrap();
+        let mut table = write.open_table(REQUESTS).unwrap();
+        let mut insert = |is_over, whose, number| {
+            table.insert(row(is_over, whose, &id(number)).as_slice(), ()).unwrap();
+        };
+        insert(false, Whose::Subject(&alice), 1);
+        insert(true, Whose::Subject(&alice), 2);
+        insert(false, Whose::Role(&web), 1);
+        for number in 10..1_000 {
+            insert(false, Whose::Subject(&bob), number);
+            insert(false, Whose::Role(&web2), number);
+        }
+        drop(table);
+        write.commit().unwrap();
+        let table = database.begin_read().unwrap().open_table(REQUESTS).unwrap();
+        let found = |whose, is_over| newest(&table, whose, is_over, 3).unwrap();
+        assert_eq!(found(Whose::Subject(&alice), false), [id(1)]);
+        assert_eq!(found(Whose::Subject(&alice), true), [id(2)]);
+        assert_eq!(found(Whose::Subject(&bob), false), [id(999), id(998), id(997)]);
+        assert_eq!(found(Whose::Role(&web), false), [id(1)]);
+        assert_eq!(found(Whose::Role(&web2), true), []);
+    }
+}
