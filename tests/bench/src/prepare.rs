@@ -131,12 +131,15 @@ fn rules_of(number: usize, role: &str) -> [String; 4] {
     };
     let people = format!("principal in Group::\"{GROUP}\"");
     let with_mfa = "\nwhen { context.mfa && context.duration <= duration(\"1h\") }";
+    // The second factor's age is another one each second, and so is the question.
+    let recent = "\nwhen { context has mfa_age && context.mfa_age < duration(\"8h\") \
+                  && context.duration <= duration(\"1h\") }";
     let from =
         format!("\nwhen {{ context.source_address.isInRange(ip(\"203.0.113.{number}/32\")) }}");
     [
         rule("request", "permit", &people, "request", ""),
         rule("at-once", "permit", &people, "skip-approval", with_mfa),
-        rule("issue", "permit", &people, "issue", with_mfa),
+        rule("issue", "permit", &people, "issue", recent),
         rule("not-from-there", "forbid", "principal", "issue", &from),
     ]
 }
