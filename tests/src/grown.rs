@@ -13,6 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use jit_ca_cert::ssh::{SshSerial, UserCertificate};
@@ -24,6 +25,7 @@ use jit_ca_core::event::{
 use jit_ca_core::statement::{Kind, Possession};
 use jit_ca_core::{ActorRef, CallId, IssuanceId};
 use jit_ca_log::hash::sha256;
+use jit_ca_log::tree::Tree;
 use jit_ca_log::{EntryType, Leaf, entry, payload};
 use jit_cad::authority::Authorities;
 use jit_cad::clock::{self, Millis};
@@ -38,6 +40,8 @@ use serde_json::json;
 use crate::ca::PASSPHRASE;
 use crate::{Ca, Lab};
 
+/// How many proofs are timed.
+const PROOFS: usize = 10_000;
 /// How many issuances are made in one commit.
 const BATCH: u64 = 10_000;
 
@@ -332,4 +336,32 @@ pub fn sizes(config: &Path) -> Vec<String> {
     let mut lines: Vec<String> = sizes.iter().map(line).collect();
     lines.push(format!("{:20} {file}", "file"));
     lines
+}
+
+/// How long proofs from a stopped CA's log take, each read from the store as a call does: a line.
+pub fn proofs(config: &Path) -> String {
+    let config = Config::read(config).expect("a configuration");
+    let store = Store::open(&config.store).expect("a stopped CA's store");
+    let size = store.read().and_then(|snapshot| snapshot.size()).expect("a size");
+    let times = |prove: fn(&mut Tree<&Snapshot>, u64)| {
+        let mut times: Vec<Duration> = (0..PROOFS)
+            .map(|_| {
+                let random = u64::from_be_bytes(clock::random().expect("randomness"));
+                let begun = Instant::now();
+                let snapshot = store.read().expect("a snapshot");
+                prove(&mut snapshot.tree().expect("a tree"), random % size);
+                begun.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        let at = |share: usize| times[(PROOFS - 1) * share / 100];
+        format!("p50 {:.0?}, p99 {:.0?}", at(50), at(99))
+    };
+    let inclusion = times(|tree, index| {
+        tree.inclusion_proof(index).expect("a proof");
+    });
+    let consistency = times(|tree, size| {
+        tree.consistency_proof(size.max(1)).expect("a proof");
+    });
+    format!("{PROOFS} proofs of inclusion {inclusion}; of consistency {consistency}")
 }

@@ -49,13 +49,13 @@ pub(crate) struct LimitArgs {
     #[arg(long)]
     listen: SocketAddr,
     /// The bytes of a leaf
-    #[arg(long, default_value_t = 240)]
+    #[arg(long, default_value_t = 398)]
     leaf: usize,
     /// The bytes of a payload
-    #[arg(long, default_value_t = 1500)]
+    #[arg(long, default_value_t = 942)]
     payload: usize,
     /// The bytes of a proof
-    #[arg(long, default_value_t = 1400)]
+    #[arg(long, default_value_t = 1470)]
     proof: usize,
 }
 

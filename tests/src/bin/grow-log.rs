@@ -24,6 +24,7 @@ fn main() {
     for line in grown::sizes(&config) {
         println!("{line}");
     }
+    println!("{}", grown::proofs(&config));
 }
 
 fn begin() -> PathBuf {
