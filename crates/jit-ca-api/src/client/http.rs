@@ -17,7 +17,8 @@ use crate::client::transport::TlsConnector;
 use crate::client::{Error, IdempotencyKey};
 use crate::{IDEMPOTENCY_KEY, PROBLEM_JSON, Problem};
 
-/// The longest that a call takes, beyond what the CA was asked to wait.
+/// The longest that a call takes, beyond what the CA was asked to wait. The CA answers sooner, if only that it has no
+/// time.
 const CALL_TIME: Duration = Duration::from_secs(30);
 /// The longest that a connection takes to be set up.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -30,6 +31,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis
 /// the longest that it may ask to wait.
 const MOST_WAITS: usize = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// The code of a problem by which other calls of this login are in the way.
+const TOO_MANY_CALLS: &str = "too-many-calls";
 
 #[derive(Clone)]
 pub(super) struct Http {
@@ -219,11 +222,24 @@ impl Answer {
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
         let status = response.status().as_u16();
-        let wait = response.headers().get(header::RETRY_AFTER).filter(|_| status == 503);
+        let wait = response.headers().get(header::RETRY_AFTER);
         let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         let wait = wait.filter(|wait| *wait <= LONGEST_WAIT);
         let body = response.body_mut().with_config().limit(LARGEST_ANSWER);
-        Ok(Self { status, wait, is_problem, body: body.read_to_vec()? })
+        let mut answer = Self { status, wait: None, is_problem, body: body.read_to_vec()? };
+        answer.wait = wait.filter(|_| answer.is_for_lack_of_time());
+        Ok(answer)
+    }
+
+    /// Whether nothing is wrong with the call. Who has guessed too often is told to wait as well: that is for a person
+    /// to hear.
+    fn is_for_lack_of_time(&self) -> bool {
+        let code = || self.is_problem.then(|| serde_json::from_slice::<Problem>(&self.body).ok());
+        match self.status {
+            503 => true,
+            429 => code().flatten().is_some_and(|problem| problem.code == TOO_MANY_CALLS),
+            _ => false,
+        }
     }
 
     fn or_problem(self, url: &str) -> Result<Self, Error> {

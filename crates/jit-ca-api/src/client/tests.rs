@@ -214,6 +214,27 @@ fn a_busy_ca_is_asked_again_when_it_says_and_not_for_ever() {
 }
 
 #[test]
+fn who_has_too_many_calls_under_way_waits_and_who_guessed_too_often_is_told() {
+    let ca = TestCa::new("127.0.0.1");
+    let client =
+        |port| Client::new(&format!("https://127.0.0.1:{port}"), &ca.root(), None).unwrap();
+    let key = IdempotencyKey::random().unwrap();
+    let too_many = |what: &str| {
+        let problem =
+            format!(r#"{{"type":"t","title":"t","status":429,"detail":"d","code":"{what}"}}"#);
+        answer("429 Too Many Requests\r\nretry-after: 0", "application/problem+json", &problem)
+    };
+    let done = || answer("204 No Content", "application/json", "");
+    let (port, asked) = ca.serve(vec![too_many("too-many-calls"), done()], false);
+    client(port).logout(&key).unwrap();
+    assert_eq!(asked.iter().count(), 2);
+
+    let (port, _) = ca.serve(vec![too_many("too-many-attempts"), done()], false);
+    let error = client(port).logout(&key).unwrap_err();
+    assert!(matches!(&error, Error::Problem(problem) if problem.code == "too-many-attempts"));
+}
+
+#[test]
 fn refusals_and_nonsense_are_told_apart() {
     let ca = TestCa::new("127.0.0.1");
     let problem = r#"{"type":"urn:jit-ca:problem:mfa-too-old","title":"t","status":403,"detail":"d","code":"mfa-too-old","hint":"h"}"#;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, Uri};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use tower::Service as _;
@@ -25,8 +25,9 @@ const LARGEST_STRANGERS_BODY: usize = 16 * 1024;
 const MOST_IGNORED: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const LONGEST_BODY_TIME: Duration = Duration::from_secs(10);
-/// The longest that a call may take until its answer begins: the longest wait of a long poll and some more.
-const LONGEST_CALL: Duration = Duration::from_secs(jit_ca_api::LONGEST_WAIT + 15);
+/// The longest that a call may take until its answer begins, beyond what it asks to wait: our own client gives up some
+/// seconds later.
+const LONGEST_CALL: Duration = Duration::from_secs(20);
 /// How much of an answer is handed over at once: as much as is kept in memory for somebody who does not read.
 const PIECE: usize = 16 * 1024;
 
@@ -55,13 +56,14 @@ impl Service<Request<Incoming>> for Calls {
         };
         let largest = if self.calling.is_known() { LARGEST_BODY } else { LARGEST_STRANGERS_BODY };
         let (mut parts, body) = request.into_parts();
+        let longest = LONGEST_CALL + wanted_wait(&parts.uri);
         parts.extensions.insert(Arc::clone(&self.peer));
         let mut router = self.router.clone();
         Box::pin(async move {
             let answer = match arrived(body, largest).await {
                 Ok(body) => {
                     let call = router.call(Request::from_parts(parts, Body::from(body)));
-                    let answer = tokio::time::timeout(LONGEST_CALL, call).await;
+                    let answer = tokio::time::timeout(longest, call).await;
                     answer.unwrap_or_else(|_| Ok(problem::took_too_long()))?
                 }
                 Err(answer) => answer(),
@@ -70,6 +72,14 @@ impl Service<Request<Incoming>> for Calls {
                 .map(|body| Body::new(Answer { body, piece: Bytes::new(), _under_way: under_way })))
         })
     }
+}
+
+/// How long a call asks to wait. Who asks where nothing is waited for gains nothing.
+fn wanted_wait(uri: &Uri) -> Duration {
+    let mut fields = uri.query().unwrap_or_default().split('&');
+    let wait = fields.find_map(|field| field.strip_prefix("wait="));
+    let wait: u64 = wait.and_then(|wait| wait.parse().ok()).unwrap_or_default();
+    Duration::from_secs(wait.min(jit_ca_api::LONGEST_WAIT))
 }
 
 /// The body of a call, before anything is made of the call: an answer to somebody who still sends may be lost with the
