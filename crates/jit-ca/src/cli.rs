@@ -37,8 +37,11 @@ pub(crate) enum Command {
     /// Log in, and get the certificates of all that is granted
     Login(LoginCommand),
     /// End the login, and remove its keys and certificates
+    ///
+    /// Certificates and their keys are removed whatever the CA says. The login's own key is kept until the CA has ended
+    /// the login, so that the command can be run again.
     Logout {
-        /// Forget the CA as well
+        /// Forget the CA as well, and remove the login's key even if the CA can't be reached
         #[arg(long)]
         forget: bool,
     },

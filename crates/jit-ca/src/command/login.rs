@@ -94,24 +94,36 @@ pub(super) fn logout(context: &Context, forget: bool) -> Result<()> {
     for held in Held::list(places, context.now)? {
         held.remove(places)?;
     }
+    files::remove(&places.certificates())?;
     let ended = match Ca::open(places, context.now) {
         Ok(ca) => ca.client.logout(&IdempotencyKey::random()?).map_err(Error::from),
         Err(error) => Err(error),
     };
-    files::remove(&places.login())?;
-    files::remove(&places.certificates())?;
+    let said = match &ended {
+        Ok(()) => Some("logged out"),
+        Err(error) if error.is_login_over() || matches!(error, Error::NoProfile) => {
+            Some("you were not logged in")
+        }
+        Err(_) => None,
+    };
+    // By its key alone can the login be ended: while the CA has not done so, it is kept, unless the CA is done with.
+    if said.is_some() || forget {
+        files::remove(&places.login())?;
+    }
     if forget {
         files::remove(&places.profile())?;
     }
-    match ended {
-        Ok(()) => context.printer.note("logged out"),
-        Err(error) if error.is_login_over() || matches!(error, Error::NoProfile) => {
-            context.printer.note("you were not logged in");
-        }
-        // The keys are gone, so that the login can't be used from here; but the CA does not know.
-        Err(error) => return Err(error),
+    match said {
+        Some(said) => context.printer.note(said),
+        None if forget => context.printer.note("the login goes on at the CA until it ends by itself"),
+        None => context.printer.note(
+            "you are still logged in: run it again, or remove the login's key all the same with jit-ca logout --forget",
+        ),
     }
-    Ok(())
+    match said {
+        Some(_) => Ok(()),
+        None => ended,
+    }
 }
 
 pub(super) fn whoami(context: &Context) -> Result<()> {
