@@ -99,7 +99,10 @@ async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Log(Log::Check { backup, config }) => {
             let config = Config::read(&config.file)?;
-            let head = Store::open(&backup.unwrap_or(config.store))?.check()?;
+            let head = match backup {
+                Some(backup) => Store::look(&backup)?.check()?,
+                None => Store::open(&config.store)?.check()?,
+            };
             say(&format!("{} entries hold, with the root {}", head.size, head.root))
         }
         Command::Log(Log::Succeed { origin, reason, from_anchor, config }) => {

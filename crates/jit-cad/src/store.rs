@@ -156,6 +156,9 @@ impl Store {
     /// # Errors
     /// If there is none, a process writes to it, or it can't be read.
     pub fn look(path: &Path) -> Result<Snapshot, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
         let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path)?;
         Snapshot::new(Arc::new(database), Arc::default())
     }

@@ -25,7 +25,7 @@ pub struct Backup {
     pub bytes: u64,
 }
 
-/// How large the store's file was, and is.
+/// How much room the store's file took on the disk, and takes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compacted {
@@ -60,9 +60,9 @@ fn copy(store: &Store, file: &Path) -> Result<Backup, StoreError> {
 /// If it can't be written. The daemon goes on in the old one then.
 pub async fn compact(app: &Arc<App>) -> Result<Compacted, Fault> {
     let _alone = app.copying.lock().await;
-    let before = app.store.file_size()?;
+    let before = app.store.room_taken()?;
     rewrite(app).await??;
-    Ok(Compacted { before, after: app.store.file_size()? })
+    Ok(Compacted { before, after: app.store.room_taken()? })
 }
 
 /// Writes the store's file anew while it is in use. Whoever calls holds [`App::copying`].
@@ -77,7 +77,8 @@ pub async fn rewrite(app: &Arc<App>) -> Result<Result<(), StoreError>, Fault> {
     }
 }
 
-const NEW_FILE: &str = "name a file that is not there";
+const NEW_FILE: &str =
+    "name a file that is not there; one that ends in .new is what an interrupted backup has left";
 
 /// `jit-cad log backup`: asks the running daemon, or copies the store of one that does not run.
 ///
@@ -109,5 +110,5 @@ pub async fn run_backup(config: &Config, file: &Path) -> Result<String, Failure>
 /// If no daemon runs, or the file can't be written.
 pub async fn run_compact(config: &Config) -> Result<String, Failure> {
     let Compacted { before, after } = admin::ask_to_compact(&config.admin_socket).await?;
-    Ok(format!("{before} bytes are {after} now"))
+    Ok(format!("{before} bytes of the disk are {after} now"))
 }

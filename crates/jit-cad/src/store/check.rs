@@ -6,24 +6,31 @@ use super::rewrite::Copied;
 use super::{Head, Snapshot, Store, StoreError, fold};
 
 impl Store {
+    /// As [`Snapshot::check`], of what the last commit left.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn check(&self) -> Result<Head, StoreError> {
+        self.read()?.check()
+    }
+}
+
+impl Snapshot {
     /// Reads every entry, checks it against the tree, folds it again from nothing, and compares the tables.
     ///
     /// # Errors
     /// The first thing that does not hold.
     pub fn check(&self) -> Result<Head, StoreError> {
-        let snapshot = self.read()?;
-        let head = snapshot.verify_head()?;
-        if snapshot.unfinished_erasure()?.is_some() {
+        let head = self.verify_head()?;
+        if self.unfinished_erasure()?.is_some() {
             return Err(StoreError::Unfinished);
         }
-        let again = Self::in_memory()?;
-        snapshot.copy_to(&again, 0, Copied::FoldAlone)?;
-        snapshot.must_equal(&again.read()?)?;
+        let again = Store::in_memory()?;
+        self.copy_to(&again, 0, Copied::FoldAlone)?;
+        self.must_equal(&again.read()?)?;
         Ok(head)
     }
-}
 
-impl Snapshot {
     /// Compares the fold's tables, row by row and byte by byte.
     fn must_equal(&self, other: &Self) -> Result<(), StoreError> {
         self.compare(other, fold::ACCESSES)?;

@@ -15,6 +15,7 @@
 //! is still to be done.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
@@ -65,20 +66,23 @@ impl Store {
     /// its head and how large it is. One backup or rewriting at a time.
     ///
     /// # Errors
-    /// If there is such a file already, it can't be written, or the log does not hold.
+    /// If there is such a file already, or one of the name that it has until it is whole; it can't be written, or the
+    /// log does not hold.
     pub fn backup(&self, file: &Path) -> Result<(Head, u64), StoreError> {
-        let must_be_new = || match fs::symlink_metadata(file) {
+        let must_be_new = |file: &Path| match fs::symlink_metadata(file) {
             Ok(_) => Err(StoreError::Exists(file.to_owned())),
             Err(_) => Ok(()),
         };
-        must_be_new()?;
+        must_be_new(file)?;
+        // What is not in our own folder may be anybody's.
+        must_be_new(&unfinished(file))?;
         let snapshot = self.read()?;
         let (store, unfinished) = self.create_unfinished(file)?;
         let head = snapshot.copy_to(&store, 0, Copied::Everything)?;
         snapshot.copy_beside_to(&store)?;
         // Closed, so that it is opened as after an orderly end.
         drop(store);
-        must_be_new()?;
+        must_be_new(file)?;
         self.disk.replace(&unfinished.path, file).map_err(io)?;
         Ok((head, size_of(file)?))
     }
@@ -91,6 +95,7 @@ impl Store {
     pub fn rewrite(&self) -> Result<Rewriting, StoreError> {
         let snapshot = self.read()?;
         let erasure = snapshot.unfinished_erasure()?;
+        self.disk.remove(&unfinished(&self.path)).map_err(io)?;
         let (store, file) = self.create_unfinished(&self.path)?;
         let mut head = snapshot.copy_to(&store, 0, Copied::Everything)?;
         for _ in 0..ROUNDS {
@@ -131,19 +136,19 @@ impl Store {
         Ok(())
     }
 
-    /// An empty store beside the path that it will have.
+    /// An empty store beside the path that it will have, where nothing is yet.
     fn create_unfinished(&self, path: &Path) -> Result<(Self, Unfinished), StoreError> {
         let file = Unfinished { disk: Arc::clone(&self.disk), path: unfinished(path) };
-        self.disk.remove(&file.path).map_err(io)?;
         Ok((Self::create_on(Arc::clone(&self.disk), &file.path)?, file))
     }
 
-    /// How large the file is.
+    /// How much room the file takes on the disk: its length has holes in it.
     ///
     /// # Errors
     /// If the file system does not say.
-    pub fn file_size(&self) -> Result<u64, StoreError> {
-        size_of(&self.path)
+    pub fn room_taken(&self) -> Result<u64, StoreError> {
+        // The system counts in units of 512 bytes, whatever the file system does.
+        Ok(fs::metadata(&self.path).map_err(io)?.blocks() * 512)
     }
 }
 

@@ -98,7 +98,13 @@ async fn a_backup_holds_nothing_that_was_erased_and_overwrites_nothing() {
     assert!(holds(&lab, SECRET), "the file was not written anew yet");
     let folder = lab.folder.path();
     let file = folder.join("backup.redb");
-    fs::write(folder.join("backup.redb.new"), "of a daemon that died").unwrap();
+    // What lies where it would be until it is whole may be anybody's.
+    let new = folder.join("backup.redb.new");
+    fs::write(&new, "not of ours").unwrap();
+    let refused = lab.store.backup(&file);
+    assert!(matches!(&refused, Err(StoreError::Exists(path)) if *path == new), "{refused:?}");
+    assert_eq!(fs::read_to_string(&new).unwrap(), "not of ours");
+    fs::remove_file(&new).unwrap();
     // Later something is written that is no entry: the head goes on telling of the last one.
     let last = lab.store.read().unwrap().head().unwrap().unwrap().last;
     while clock::now_millis() <= last {
