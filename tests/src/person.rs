@@ -184,7 +184,7 @@ impl Authenticator {
     const MARGIN: u64 = 6;
 
     /// One with this secret, in base 32.
-    pub(crate) fn new(secret: String) -> Self {
+    pub fn new(secret: String) -> Self {
         Self { secret, last: Cell::new(0) }
     }
 

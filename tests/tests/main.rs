@@ -28,6 +28,7 @@ mod readme;
 mod report;
 mod slow;
 mod ssh;
+mod stalls;
 mod statements;
 mod tiles;
 mod time;

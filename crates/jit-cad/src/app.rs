@@ -189,7 +189,7 @@ impl App {
         };
         let entries = activation::entries(&snapshot.listed()?, &self.config.listed, actor)?;
         if !entries.is_empty() {
-            self.sequencer.commit(Proposal::new(clock::now(), entries)).await?;
+            self.sequencer.commit(Proposal::new(entries)).await?;
         }
         Ok(())
     }

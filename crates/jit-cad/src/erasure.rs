@@ -29,7 +29,7 @@ use crate::app::App;
 use crate::clock;
 use crate::identity::totp_step;
 use crate::sequencer::{CommitError, Proposal};
-use crate::service::{Fault, blocking, signed_by};
+use crate::service::{ATTEMPTS, Fault, blocking, signed_by};
 use crate::store::{Clash, StoreError, SubjectRecord};
 use crate::upkeep;
 
@@ -71,7 +71,21 @@ pub async fn plan(app: &Arc<App>, subject: &str) -> Result<Plan, Fault> {
 /// If the order is not by a person who may, something stands against it, or the log can't be written.
 pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
     let (_no_copy, _alone) = (app.copying.lock().await, app.erasing.lock().await);
-    let now = clock::now();
+    let arrived = clock::now();
+    for _ in 0..ATTEMPTS {
+        if let Some(done) = decided(app, order, arrived).await? {
+            return Ok(done);
+        }
+    }
+    Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Decides on an order and carries it out; nothing if the log took too long for that.
+async fn decided(
+    app: &Arc<App>,
+    order: &Order,
+    arrived: UnixTime,
+) -> Result<Option<(u64, u64)>, Fault> {
     let plan = plan(app, &order.subject).await?;
     if plan.mentions(order.reason.as_str()) {
         return Err(Fault::bad("the reason names the subject", "say why without saying who"));
@@ -80,8 +94,7 @@ pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
     // 1. Who orders it: a signature that names the pseudonym, and a code that is used up.
     let person = app.bundle().person_named(&order.by).ok_or(Fault::NotFound("person"))?;
     let by = app.store.read()?.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
-    let refuse = |refusal, decision| refused(app, person, by.actor, refusal, decision, now);
-    app.failed_codes.attempt(&person.id, now).map_err(|wait| Fault::SlowDown { wait })?;
+    let refuse = |refusal, decision| refused(app, person, by.actor, refusal, decision);
     let entries = plan.ranges();
     if entries != order.entries {
         return Err(Fault::bad(
@@ -89,6 +102,7 @@ pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
             "run the command again",
         ));
     }
+    app.failed_codes.attempt(&person.id, arrived).map_err(|wait| Fault::SlowDown { wait })?;
     let statement = Erasure {
         origin: &app.config.origin,
         actor: &plan.actor,
@@ -97,7 +111,7 @@ pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
     };
     let signature = signed_by(person, Kind::Erasure, &statement.text(), &order.signature);
     let signature = signature.map_err(|refusal| refuse(refusal, None))?;
-    let factor = totp_step(&app.store.read()?, &app.keys.kek, person, &order.code, now)?;
+    let factor = totp_step(&app.store.read()?, &app.keys.kek, person, &order.code, arrived)?;
     let Some(step) = factor else {
         let text = "this is not the code that the authenticator shows now, or it was used before";
         return Err(refuse(Refusal::new(RefusalCode::LoginRefused, text), None));
@@ -105,6 +119,7 @@ pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
     app.failed_codes.succeeded(&person.id);
 
     // 2. Whether that person may.
+    let now = clock::now();
     let facts = facts(person, &order.reason, now);
     let decision = jit_ca_policy::decide(app.bundle(), &facts);
     let decided = Decided { facts, decision };
@@ -129,14 +144,15 @@ pub async fn order(app: &Arc<App>, order: &Order) -> Result<(u64, u64), Fault> {
     let count = plan.count();
     let erased = Erased { cause, reason: order.reason.clone(), entries };
     let mut proposal =
-        Proposal::new(now, vec![(by.actor, ordered.into()), (by.actor, erased.into())]);
+        Proposal::decided_at(now, vec![(by.actor, ordered.into()), (by.actor, erased.into())]);
     proposal.bundle = Some(app.config.bundle_hash);
     proposal.forget_secrets_of(std::slice::from_ref(&plan.subject));
     match app.sequencer.commit(proposal).await {
         Ok(committed) => {
             rewrite(app).await?;
-            Ok((committed.first + 1, count))
+            Ok(Some((committed.first + 1, count)))
         }
+        Err(CommitError::Clash(Clash::Late)) => Ok(None),
         Err(CommitError::Clash(Clash::Code)) => {
             let text = "the code was used before";
             Err(refuse(Refusal::new(RefusalCode::LoginRefused, text), None))
@@ -165,7 +181,7 @@ pub async fn retire(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
         .parse()
         .map_err(|error| Fault::Internal(Box::new(error)))?;
     let erased = Erased { cause: ErasureCause::Retention(before), reason, entries };
-    let mut proposal = Proposal::new(clock::now(), vec![(ActorRef::DAEMON, erased.into())]);
+    let mut proposal = Proposal::new(vec![(ActorRef::DAEMON, erased.into())]);
     proposal.forget_secrets_of(&forgotten);
     app.sequencer.commit(proposal).await.map_err(Fault::Commit)?;
     tracing::info!(payloads = count, "payloads were kept for long enough and are erased");
@@ -239,7 +255,6 @@ fn refused(
     actor: ActorRef,
     refusal: Refusal,
     decision: Option<Decided>,
-    now: UnixTime,
 ) -> Fault {
     let entry = Refused {
         subject: person.id.clone(),
@@ -249,6 +264,6 @@ fn refused(
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         decision,
     };
-    app.sequencer.commit_soon(Proposal::new(now, vec![(actor, entry.into())]));
+    app.sequencer.commit_soon(Proposal::new(vec![(actor, entry.into())]));
     Fault::Refused(refusal)
 }

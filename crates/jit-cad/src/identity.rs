@@ -8,7 +8,9 @@ mod login;
 mod quota;
 pub mod totp;
 
-pub use challenge::{CHALLENGE_LIFE, Challenges};
+pub use challenge::{CHALLENGE_MEMORY, Challenges};
 pub use limiter::Limiter;
-pub use login::{UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, totp_step, verify};
+pub use login::{
+    Authenticated, UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, totp_step, verify,
+};
 pub use quota::Quota;

@@ -71,7 +71,7 @@ async fn make(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure>
     let mut entries = vec![(ActorRef::DAEMON, begin.into())];
     let nobody = |_: &SubjectId| Ok::<_, Failure>(None);
     entries.extend(activation::entries(&Bundle::empty(), &config.listed, nobody)?);
-    sequencer.commit(Proposal::new(clock::now(), entries)).await?;
+    sequencer.commit(Proposal::new(entries)).await?;
 
     // 3. The CA's own certificates, which the log holds before they are signed, as it does all others.
     let maker =
@@ -132,7 +132,7 @@ impl Maker<'_> {
         let intent = Intent::new(content(issuance.id), by.1)?;
         let validity = (issued.minus(BACKDATE), issued.plus(lifetime));
         let event = intended(issuance.id, &intent, x509_serial(issuance.id), validity, None);
-        let proposal = Proposal::new(now.time(), vec![(ActorRef::DAEMON, event)]);
+        let proposal = Proposal::new(vec![(ActorRef::DAEMON, event)]);
         let (signed, _) = self.issuer.issue(issuance, intent, by.0, proposal).await?;
         Ok(signed)
     }

@@ -12,7 +12,6 @@ use jit_ca_core::{ActorRef, GrantId, IssuanceId, UnixTime};
 use jit_ca_log::{LogKey, LogVerifier, Proof, Recorded};
 
 use self::signatures::Signatures;
-use crate::clock;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
 use crate::store::StoreError;
 
@@ -138,7 +137,7 @@ impl Issuer {
             Err(error) => IssuanceFailed { issuance: id, grant, error: error.to_string() }.into(),
         };
         // 4. The outcome joins the next batch; the answer need not wait, as an intent counts as issued.
-        self.sequencer.commit_soon(Proposal::new(clock::now(), vec![(actor, outcome)]));
+        self.sequencer.commit_soon(Proposal::new(vec![(actor, outcome)]));
         Ok(signed?)
     }
 }

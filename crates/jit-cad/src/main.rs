@@ -126,8 +126,8 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
         address: address.to_string(),
     };
     let entry = (ActorRef::DAEMON, started.into());
-    let mut proposal = Proposal::new(clock::now(), vec![entry]);
-    proposal.clock = clock::standing();
+    let mut proposal = Proposal::new(vec![entry]);
+    proposal.keep_clock = true;
     app.sequencer.commit(proposal).await?;
     // Before anybody is told that it is ready, and may stop it.
     let mut terminate = signal(SignalKind::terminate())?;
@@ -150,10 +150,9 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
 
     // An erasure that has begun is finished, if there is time for it; else the next start does.
     let _alone = app.erasing.lock().await;
-    let now = clock::now();
-    passage::keep(&app, now);
+    passage::keep(&app, clock::now());
     let stopped = DaemonStopped { cause: cause.to_owned() };
-    app.sequencer.commit(Proposal::new(now, vec![(ActorRef::DAEMON, stopped.into())])).await?;
+    app.sequencer.commit_last(Proposal::new(vec![(ActorRef::DAEMON, stopped.into())])).await?;
     anchor::finish(&app).await?;
     tracing::info!(cause, "stopped");
     Ok(())

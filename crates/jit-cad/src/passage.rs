@@ -72,9 +72,9 @@ async fn tell_holds(app: &App) -> Result<(), Fault> {
 /// Writes down what was only counted in memory, for the daemon's end.
 pub fn keep(app: &App, now: UnixTime) {
     let strangers = app.take_strangers().map(|event| (ActorRef::DAEMON, event));
-    let mut proposal = Proposal::new(now, strangers.into_iter().collect());
+    let mut proposal = Proposal::new(strangers.into_iter().collect());
     proposal.last_uses = app.last_uses.take_unkept(now.minus(MEMORY));
-    proposal.clock = clock::standing();
+    proposal.keep_clock = true;
     proposal.forget = Some(now.minus(MEMORY));
     app.sequencer.commit_soon(proposal);
 }
@@ -90,7 +90,7 @@ async fn end_what_is_due(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
         let events = record.access.passage(now).into_iter();
         let entries: Vec<_> = events.map(|event| (ActorRef::DAEMON, event)).collect();
         if !entries.is_empty() {
-            let mut proposal = Proposal::new(now, entries);
+            let mut proposal = Proposal::decided_at(now, entries);
             proposal.access = Some((record.access.request.id, record.generation));
             let sequencer = app.sequencer.clone();
             commits.spawn(async move { sequencer.commit(proposal).await });

@@ -27,7 +27,6 @@ use self::draft::Draft;
 use self::queue::{Entrance, Full, Manner, Queue};
 use self::signer::CheckpointSigner;
 use self::tail::Tail;
-use crate::clock::{self, Standing};
 use crate::failure::with_causes;
 use crate::hold::Hold;
 use crate::store::{Clash, Reply, Rewriting, Store, StoreError};
@@ -37,8 +36,9 @@ pub use self::queue::Approach;
 /// Entries to be written together, and what they rest on.
 #[derive(Debug)]
 pub struct Proposal {
-    /// When it was decided.
-    pub at: UnixTime,
+    /// When it was decided, if it is a decision: then it is written soon, or decided again. What has happened is
+    /// written whenever that can be done.
+    pub decided: Option<UnixTime>,
     /// The bundle that it was decided by.
     pub bundle: Option<Digest>,
     /// The request that it was decided on, and the index of the last entry that had changed it.
@@ -53,8 +53,8 @@ pub struct Proposal {
     pub drop_secrets: Vec<String>,
     /// When logins were last used.
     pub last_uses: Vec<(Vec<u8>, UnixTime)>,
-    /// How the clock stands.
-    pub clock: Option<Standing>,
+    /// Whether it is kept how the clock stands when this is written.
+    pub keep_clock: bool,
     /// Before when uses of logins are forgotten.
     pub forget: Option<UnixTime>,
     /// Announced when its making began, until it is handed in.
@@ -62,10 +62,11 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// These entries, which rest on nothing but what every entry of their types rests on.
-    pub fn new(at: UnixTime, entries: Vec<(ActorRef, Event)>) -> Self {
+    /// These entries, which tell what has happened. They rest on nothing but what every entry of their types rests on,
+    /// and are never too late.
+    pub fn new(entries: Vec<(ActorRef, Event)>) -> Self {
         Self {
-            at,
+            decided: None,
             bundle: None,
             access: None,
             entries,
@@ -73,14 +74,17 @@ impl Proposal {
             secrets: Vec::new(),
             drop_secrets: Vec::new(),
             last_uses: Vec::new(),
-            clock: None,
+            keep_clock: false,
             forget: None,
             approach: None,
         }
     }
-}
 
-impl Proposal {
+    /// These entries, which are what was decided then.
+    pub fn decided_at(at: UnixTime, entries: Vec<(ActorRef, Event)>) -> Self {
+        Self { decided: Some(at), ..Self::new(entries) }
+    }
+
     /// Drops the second factors of subjects, and those that were to be theirs.
     pub fn forget_secrets_of(&mut self, subjects: &[SubjectId]) {
         self.secrets.extend(subjects.iter().map(|subject| (subject.to_string(), None)));
@@ -172,24 +176,24 @@ enum Job {
     Replace(Box<Rewriting>, oneshot::Sender<Result<(), StoreError>>),
 }
 
-/// A proposal with its entries made, and who waits for its answer.
+/// A proposal with its entries made, and who waits for its answer, if anybody does.
 #[derive(Debug)]
 struct Wanted {
     proposal: Proposal,
     drafts: Vec<Draft>,
-    done: oneshot::Sender<Result<Committed, CommitError>>,
+    done: Option<Done>,
 }
+
+/// The way of an answer.
+type Done = oneshot::Sender<Result<Committed, CommitError>>;
 
 impl Job {
     /// Makes the entries, on the caller's thread.
-    fn write(
-        mut proposal: Proposal,
-    ) -> Result<(Self, oneshot::Receiver<Result<Committed, CommitError>>), CommitError> {
-        let (done, answer) = oneshot::channel();
+    fn write(mut proposal: Proposal, done: Option<Done>) -> Result<Self, CommitError> {
         let entries = mem::take(&mut proposal.entries);
         let drafts = entries.into_iter().map(|(actor, event)| Draft::new(actor, event));
         let drafts = drafts.collect::<Result<_, _>>().map_err(CommitError::Entry)?;
-        Ok((Self::Write(Box::new(Wanted { proposal, drafts, done })), answer))
+        Ok(Self::Write(Box::new(Wanted { proposal, drafts, done })))
     }
 }
 
@@ -215,17 +219,35 @@ impl Sequencer {
     ///
     /// # Errors
     /// If nothing was written. An error of the store is not among them: it ends the process.
-    pub async fn commit(&self, mut proposal: Proposal) -> Result<Committed, CommitError> {
+    pub async fn commit(&self, proposal: Proposal) -> Result<Committed, CommitError> {
+        self.handed_in(proposal, Manner::Awaited).await
+    }
+
+    /// The same for the daemon's last entry: there is always room for it, as nobody comes back with it.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn commit_last(&self, proposal: Proposal) -> Result<Committed, CommitError> {
+        self.handed_in(proposal, Manner::Unawaited).await
+    }
+
+    async fn handed_in(
+        &self,
+        mut proposal: Proposal,
+        manner: Manner,
+    ) -> Result<Committed, CommitError> {
         let approach = proposal.approach.take();
-        let (job, answer) = Job::write(proposal)?;
-        self.entrance.push(job, Manner::Awaited).map_err(|Full| CommitError::Busy)?;
+        let (done, answer) = oneshot::channel();
+        let job = Job::write(proposal, Some(done))?;
+        self.entrance.push(job, manner).map_err(|Full| CommitError::Busy)?;
         drop(approach);
         answered(answer).await
     }
 
-    /// Has the entries written with the next batch, without waiting for it.
+    /// Has the entries written with the next batch, without waiting for it. Where that can't be done the daemon's own
+    /// log says so.
     pub fn commit_soon(&self, proposal: Proposal) {
-        let pushed = Job::write(proposal).map(|(job, _)| {
+        let pushed = Job::write(proposal, None).map(|job| {
             // There is always room for what nobody waits for.
             let _ = self.entrance.push(job, Manner::Unawaited);
         });
@@ -245,7 +267,7 @@ impl Sequencer {
     /// # Errors
     /// If the log can't be written.
     pub async fn flush(&self) -> Result<(), CommitError> {
-        self.commit(Proposal::new(clock::now(), Vec::new())).await.map(drop)
+        self.commit(Proposal::new(Vec::new())).await.map(drop)
     }
 
     /// Goes on in the file that was written anew, once it holds what has been written since.

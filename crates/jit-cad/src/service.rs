@@ -28,8 +28,8 @@ use crate::clock;
 use crate::sequencer::{CommitError, Committed, Proposal};
 use crate::store::{Clash, KeyName, Reply, Resource};
 
-/// How often a call is decided again because something changed under it.
-const ATTEMPTS: usize = 8;
+/// How often a call is decided again because something changed under it, or the log took too long.
+pub const ATTEMPTS: usize = 8;
 
 /// A call that can be made again: its idempotency key, and what it said, as a hash.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,7 @@ impl App {
             address: caller.address,
             decision,
         };
-        self.sequencer.commit_soon(Proposal::new(now, vec![(caller.actor, entry.into())]));
+        self.sequencer.commit_soon(Proposal::new(vec![(caller.actor, entry.into())]));
         Fault::Refused(refusal)
     }
 }

@@ -153,7 +153,7 @@ pub async fn succeed(
     let store = Arc::new(Store::create(&unfinished)?);
     account.take(&unfinished)?;
     let sequencer = Sequencer::start(store, log, origin)?;
-    let mut proposal = Proposal::new(clock::now(), entries);
+    let mut proposal = Proposal::new(entries);
     proposal.secrets = secrets;
     sequencer.commit(proposal).await?;
 

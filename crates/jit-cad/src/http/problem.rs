@@ -10,6 +10,7 @@ use crate::failure::with_causes;
 use crate::hold::Hold;
 use crate::sequencer::CommitError;
 use crate::service::Fault;
+use crate::store::Clash;
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
@@ -203,6 +204,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
 fn not_written(error: &CommitError) -> Told {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     match error {
+        CommitError::Clash(Clash::Late) => Told {
+            retry_after: Some(1),
+            ..Told::new(status, "busy", "the log takes too long", "try again in a second")
+        },
         CommitError::Clash(_) => Told::new(
             StatusCode::CONFLICT,
             "changed",

@@ -90,12 +90,7 @@ async fn issue(app: &App, key: SubjectKey) -> Result<Vec<u8>, Failure> {
     let event = intended(issuance.id, &intent, x509_serial(issuance.id), validity, None);
     let (signed, _) = app
         .issuer
-        .issue(
-            issuance,
-            intent,
-            issuer.0,
-            Proposal::new(now.time(), vec![(ActorRef::DAEMON, event)]),
-        )
+        .issue(issuance, intent, issuer.0, Proposal::new(vec![(ActorRef::DAEMON, event)]))
         .await?;
     Ok(signed.as_bytes().to_vec())
 }

@@ -9,7 +9,9 @@ use ring::hmac;
 use crate::clock::{self, NoRandomness};
 
 /// How long a challenge can be answered.
-pub const CHALLENGE_LIFE: Span = Span::from_secs(120);
+const CHALLENGE_LIFE: Span = Span::from_secs(120);
+/// How long an answered one is remembered: its life, and twice as long as a call may take until it is in the log.
+pub const CHALLENGE_MEMORY: Span = Span::from_secs(CHALLENGE_LIFE.secs() + 60);
 
 /// Makes and knows challenges, from one start of the daemon to its end.
 ///

@@ -184,21 +184,19 @@ impl Drop for Approach {
 mod tests {
     use std::thread;
 
-    use tokio::sync::oneshot;
-
     use super::*;
     use crate::sequencer::{Proposal, Wanted};
     use jit_ca_core::UnixTime;
 
     /// A job that is known by a number.
     fn job(number: u64) -> Job {
-        let proposal = Proposal::new(UnixTime::from_secs(number), Vec::new());
-        Job::Write(Box::new(Wanted { proposal, drafts: Vec::new(), done: oneshot::channel().0 }))
+        let proposal = Proposal::decided_at(UnixTime::from_secs(number), Vec::new());
+        Job::Write(Box::new(Wanted { proposal, drafts: Vec::new(), done: None }))
     }
 
     fn numbers(batch: Option<Vec<Job>>) -> Vec<u64> {
         let number = |job: Job| match job {
-            Job::Write(wanted) => wanted.proposal.at.secs(),
+            Job::Write(wanted) => wanted.proposal.decided.unwrap().secs(),
             Job::Replace(..) => panic!("no job of these"),
         };
         batch.unwrap().into_iter().map(number).collect()

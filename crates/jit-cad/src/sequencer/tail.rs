@@ -9,8 +9,9 @@ use tokio::sync::{oneshot, watch};
 use super::draft::Draft;
 use super::queue::Queue;
 use super::signer::CheckpointSigner;
-use super::{Announced, Batch, CommitError, Committed, Job, Proposal, Wanted};
-use crate::clock::{self, Millis};
+use super::{Announced, Batch, CommitError, Committed, Done, Job, Proposal, Wanted};
+use crate::clock::{self, Millis, Reading};
+use crate::failure::with_causes;
 use crate::hold;
 use crate::store::{Clash, Head, Rewriting, Store, StoreError, Tables};
 
@@ -27,7 +28,7 @@ pub(super) struct Tail {
 
 /// A proposal whose entries are in the transaction.
 struct Written {
-    done: oneshot::Sender<Result<Committed, CommitError>>,
+    done: Option<Done>,
     first: u64,
     leaves: Vec<Vec<u8>>,
 }
@@ -88,34 +89,40 @@ impl Tail {
         if let Some(fault) = fault
             && tables.clock_fault()?.is_none()
         {
-            batch.insert(0, told(fault, now)?);
+            batch.insert(0, told(fault)?);
         }
 
         // 1. Take in what still rests on what is so, and is no certificate while none is issued.
         let hold = hold::hold(&self.store);
         let mut written: Vec<Written> = Vec::new();
         let mut next = self.head.map_or(0, |head| head.size);
-        for mut wanted in batch {
+        for wanted in batch {
             if let Some(hold) = hold
                 && wanted.drafts.iter().any(|it| hold::gives_access(it.actor(), it.event()))
             {
-                answer(wanted.done, Err(CommitError::Held(hold)));
+                send_back(wanted, CommitError::Held(hold));
                 continue;
             }
             match admit(&tables, &wanted, now.time())? {
                 Ok(()) => {
-                    if wanted.drafts.iter().any(is_acknowledgement) {
+                    let acknowledges = wanted.drafts.iter().any(is_acknowledgement);
+                    if acknowledges {
                         // Time goes by the machine's clock again, wherever that leads.
                         let reading = clock::read();
                         (now, acknowledged) = (reading.wall, Some(reading));
-                        wanted.proposal.clock = reading.standing();
+                    }
+                    if (acknowledges || wanted.proposal.keep_clock)
+                        && let Some(standing) =
+                            acknowledged.map_or_else(clock::standing, Reading::standing)
+                    {
+                        tables.put_clock(&standing)?;
                     }
                     let (done, first) = (wanted.done, next);
                     let leaves = append(&mut tables, &wanted.proposal, wanted.drafts, next, now)?;
                     next += u64::try_from(leaves.len()).unwrap_or(u64::MAX);
                     written.push(Written { done, first, leaves });
                 }
-                Err(clash) => answer(wanted.done, Err(CommitError::Clash(clash))),
+                Err(clash) => send_back(wanted, CommitError::Clash(clash)),
             }
         }
         if written.is_empty() {
@@ -137,18 +144,20 @@ impl Tail {
         self.announce.send_replace(Arc::clone(&newest));
         let batch = Arc::new(Batch { tree: Mutex::new(tree), note: newest.note.clone() });
         for Written { done, first, leaves } in written {
-            let batch = Arc::clone(&batch);
-            answer(done, Ok(Committed { batch, first, leaves: leaves.into() }));
+            if let Some(done) = done {
+                let batch = Arc::clone(&batch);
+                // Nobody listens where the caller has gone away.
+                let _ = done.send(Ok(Committed { batch, first, leaves: leaves.into() }));
+            }
         }
         Ok(())
     }
 }
 
 /// The entry that says what is wrong with the clock. Nobody waits for it.
-fn told(fault: clock::Fault, now: Millis) -> Result<Wanted, StoreError> {
-    let (done, _) = oneshot::channel();
+fn told(fault: clock::Fault) -> Result<Wanted, StoreError> {
     let draft = Draft::new(ActorRef::DAEMON, ClockFaulted::from(fault).into())?;
-    Ok(Wanted { proposal: Proposal::new(now.time(), Vec::new()), drafts: vec![draft], done })
+    Ok(Wanted { proposal: Proposal::new(Vec::new()), drafts: vec![draft], done: None })
 }
 
 fn is_acknowledgement(draft: &Draft) -> bool {
@@ -169,12 +178,25 @@ impl Drop for EndsWithTheProcess {
 /// `EX_IOERR` of sysexits.h.
 const EXIT_STORE: i32 = 74;
 
-fn answer(
-    done: oneshot::Sender<Result<Committed, CommitError>>,
-    result: Result<Committed, CommitError>,
-) {
-    // Nobody listens where the caller has gone away, or never waited.
-    let _ = done.send(result);
+/// Tells who waits why it is not written. What nobody waits for is not decided again, and nothing of it may be lost
+/// without a word.
+fn send_back(Wanted { done, drafts, .. }: Wanted, why: CommitError) {
+    match (done, &why) {
+        (Some(done), _) => {
+            // Nobody listens where the caller has gone away.
+            let _ = done.send(Err(why));
+        }
+        // Of a call that was made again: the first one is in the log.
+        (None, CommitError::Clash(Clash::Outcome)) => {}
+        (None, _) => {
+            let types: Vec<_> = drafts.iter().map(|draft| draft.event().entry_type()).collect();
+            tracing::error!(
+                entries = types.join(" "),
+                error = with_causes(&why),
+                "an entry is lost"
+            );
+        }
+    }
 }
 
 fn admit(
@@ -182,10 +204,12 @@ fn admit(
     Wanted { proposal, drafts, .. }: &Wanted,
     now: UnixTime,
 ) -> Result<Result<(), Clash>, StoreError> {
-    // By a clock that has been put right since, it may also have been decided later than now.
-    let apart = now.since(proposal.at).max(proposal.at.since(now));
-    if apart.secs() > LONGEST_DELAY_SECS {
-        return Ok(Err(Clash::Late));
+    if let Some(decided) = proposal.decided {
+        // By a clock that has been put right since, it may also have been decided later than now.
+        let apart = now.since(decided).max(decided.since(now));
+        if apart.secs() > LONGEST_DELAY_SECS {
+            return Ok(Err(Clash::Late));
+        }
     }
     if let Some(reply) = &proposal.reply
         && tables.reply(reply.actor, reply.key, now)?.is_some()
@@ -227,8 +251,5 @@ fn append(
         tables.forget(before)?;
     }
     tables.put_last_uses(&proposal.last_uses)?;
-    if let Some(standing) = &proposal.clock {
-        tables.put_clock(standing)?;
-    }
     Ok(leaves)
 }

@@ -1,8 +1,9 @@
 //! The sequencer on a real store: what it writes, what it sends back, and what is left after it.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::clock;
 use crate::sequencer::{CommitError, Proposal, Sequencer};
@@ -10,8 +11,8 @@ use crate::store::{Clash, KeyName, Reply, Resource, Store, StoreError};
 use jit_ca_cert::purpose::Log;
 use jit_ca_cert::{Key, KeyEncryptionKey};
 use jit_ca_core::event::{
-    Allowed, CertificateIntended, Decided, Event, Factor, IssuedUnder, LogInit, LoggedIn,
-    LoggedOut, ProofOfPossession, RequestMade, SubjectKnown, Validity,
+    Allowed, CertificateIntended, Decided, Event, Factor, IssuanceFailed, IssuedUnder, LogInit,
+    LoggedIn, LoggedOut, ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
 use jit_ca_core::workflow::{Access, Approve, Approver, Start};
 use jit_ca_core::{
@@ -52,8 +53,10 @@ impl Lab {
     }
 
     async fn write(&self, events: Vec<Event>) -> Result<u64, CommitError> {
-        let proposal =
-            Proposal::new(clock::now(), events.into_iter().map(|event| (ALICE, event)).collect());
+        let proposal = Proposal::decided_at(
+            clock::now(),
+            events.into_iter().map(|event| (ALICE, event)).collect(),
+        );
         self.sequencer.commit(proposal).await.map(|committed| committed.first)
     }
 
@@ -86,8 +89,10 @@ async fn many_at_once_stand_one_after_the_other_under_consistent_checkpoints() {
             let mut bytes = [2; 16];
             bytes[..2].copy_from_slice(&number.to_be_bytes());
             let event = intended(IssuanceId::from_bytes(bytes), u64::from(number) + 1, None);
-            let committed =
-                sequencer.commit(Proposal::new(clock::now(), vec![(ALICE, event)])).await.unwrap();
+            let committed = sequencer
+                .commit(Proposal::decided_at(clock::now(), vec![(ALICE, event)]))
+                .await
+                .unwrap();
             let recorded = committed.recorded(0, ()).unwrap();
             let leaf = recorded.verify(&LogVerifier::new(log_key.clone())).unwrap();
             assert_eq!(leaf.entry_type.as_str(), "issue.intent");
@@ -121,7 +126,7 @@ async fn a_checkpoint_is_signed_again_to_the_byte_and_nothing_else_is() {
     for number in 1..20_u8 {
         let event = |number| intended(IssuanceId::from_bytes([number; 16]), number.into(), None);
         let entries = vec![(ALICE, event(number)), (ALICE, event(100 + number))];
-        let proposal = Proposal::new(clock::now(), entries);
+        let proposal = Proposal::decided_at(clock::now(), entries);
         let committed = lab.sequencer.commit(proposal).await.unwrap();
         notes.push(lab.sequencer.newest().note.to_string());
         proofs.push(committed.recorded(0, ()).unwrap().proof());
@@ -154,7 +159,7 @@ async fn what_rests_on_what_has_changed_is_sent_back() {
     let (generation, access) = lab.access();
     let cancel = || access.cancel(&access.request.subject, clock::now()).unwrap().remove(0);
     let resting = |generation| {
-        let mut proposal = Proposal::new(clock::now(), vec![(ALICE, cancel())]);
+        let mut proposal = Proposal::decided_at(clock::now(), vec![(ALICE, cancel())]);
         proposal.access = Some((request_id(), generation));
         proposal
     };
@@ -167,15 +172,43 @@ async fn what_rests_on_what_has_changed_is_sent_back() {
     let clashes = [one, other].into_iter().filter_map(Result::err).collect::<Vec<_>>();
     assert!(matches!(clashes.as_slice(), [CommitError::Clash(Clash::Access)]), "{clashes:?}");
 
-    let mut by_other_policy = Proposal::new(clock::now(), vec![(ALICE, request())]);
+    let mut by_other_policy = Proposal::decided_at(clock::now(), vec![(ALICE, request())]);
     by_other_policy.bundle = Some(Digest::from_bytes([1; 32]));
     let refused = lab.sequencer.commit(by_other_policy).await;
     assert!(matches!(refused, Err(CommitError::Clash(Clash::Bundle))), "{refused:?}");
 
-    let old = Proposal::new(clock::now().minus(Span::from_secs(11)), vec![(ALICE, request())]);
+    let old =
+        Proposal::decided_at(clock::now().minus(Span::from_secs(11)), vec![(ALICE, request())]);
     let refused = lab.sequencer.commit(old).await;
     assert!(matches!(refused, Err(CommitError::Clash(Clash::Late))), "{refused:?}");
     assert_eq!(lab.checkpoint().size, 4);
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_is_written_or_told_to_be_lost() {
+    let lab = Lab::new().await;
+    let said = lab.folder.path().join("said");
+    let file = Mutex::new(fs::File::create(&said).unwrap());
+    tracing_subscriber::fmt().with_writer(file).with_ansi(false).init();
+    let issuance = IssuanceId::from_bytes([1; 16]);
+    lab.write(vec![intended(issuance, 9, None)]).await.unwrap();
+    let outcome = || {
+        let error = "made twice".to_owned();
+        let failed = IssuanceFailed { issuance, grant: None, error };
+        Proposal::new(vec![(ALICE, failed.into())])
+    };
+    let old = clock::now().minus(Span::from_secs(11));
+    lab.sequencer.commit_soon(outcome());
+    lab.sequencer.commit_soon(outcome());
+    lab.sequencer.commit_soon(Proposal::decided_at(old, vec![(ALICE, request())]));
+    lab.sequencer.flush().await.unwrap();
+
+    assert_eq!(lab.checkpoint().size, 4);
+    let said = fs::read_to_string(said).unwrap();
+    let lost: Vec<&str> = said.lines().filter(|line| line.contains("an entry is lost")).collect();
+    assert_eq!(lost.len(), 1, "{said}");
+    assert!(lost[0].contains("ERROR") && lost[0].contains(r#"entries="request""#), "{said}");
     lab.store.check().unwrap();
 }
 
@@ -218,7 +251,7 @@ async fn what_is_used_once_is_written_once() {
     };
     let call = || {
         let mut proposal =
-            Proposal::new(clock::now(), vec![(ALICE, intended(issuance(3), 11, None))]);
+            Proposal::decided_at(clock::now(), vec![(ALICE, intended(issuance(3), 11, None))]);
         proposal.reply = Some(reply.clone());
         proposal
     };

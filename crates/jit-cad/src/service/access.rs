@@ -265,7 +265,7 @@ fn propose_request(
         entries.extend(events.into_iter().map(|event| (jit_ca_core::ActorRef::DAEMON, event)));
     }
 
-    let mut proposal = Proposal::new(now.time(), entries);
+    let mut proposal = Proposal::decided_at(now.time(), entries);
     proposal.bundle = Some(app.config.bundle_hash);
     proposal.reply = Some(caller.reply(key, Resource::Request(id), now.time()));
     Ok((id, proposal))
@@ -306,7 +306,7 @@ async fn change(
         let events = command(&record, decided.clone(), grant, now.time());
         let events =
             events.map_err(|refusal| app.refused(caller, Some(action), refusal, Some(decided)))?;
-        let mut proposal = Proposal::new(
+        let mut proposal = Proposal::decided_at(
             now.time(),
             events.into_iter().map(|event| (caller.actor, event)).collect(),
         );

@@ -26,9 +26,14 @@ pub async fn acknowledge(app: &App, reason: Text, uid: u32) -> Result<(u64, Unix
         app.failed_codes.begin_anew();
     }
     let entry = (ActorRef::DAEMON, ClockAcknowledged { reason, uid }.into());
-    match app.sequencer.commit(Proposal::new(clock::now(), vec![entry])).await {
+    match app.sequencer.commit(Proposal::decided_at(clock::now(), vec![entry])).await {
         Ok(committed) => Ok((committed.first, clock::now())),
         Err(CommitError::Clash(Clash::Clock)) => Err(nothing_to_acknowledge()),
+        // It is somebody's word for what the clock said then, and not for what it has come to since.
+        Err(CommitError::Clash(Clash::Late)) => Err(Fault::bad(
+            "the log took too long to be written, and nothing was acknowledged",
+            "look at the clock again: `jit-cad clock show`",
+        )),
         Err(error) => Err(Fault::Commit(error)),
     }
 }

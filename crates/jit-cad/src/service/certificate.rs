@@ -243,7 +243,8 @@ impl Ready {
             possession: possession.clone(),
             decision: self.decision.clone(),
         };
-        let mut proposal = Proposal::new(self.now.time(), vec![(caller.actor, intent(under))]);
+        let mut proposal =
+            Proposal::decided_at(self.now.time(), vec![(caller.actor, intent(under))]);
         proposal.bundle = Some(app.config.bundle_hash);
         proposal.access = Some((self.record.access.request.id, self.record.generation));
         proposal.reply =

@@ -4,17 +4,20 @@ use std::net::IpAddr;
 
 use jit_ca_api::LoginCall;
 use jit_ca_cert::x509::LoginCertificate;
-use jit_ca_cert::{Intent, SubjectName, pkcs10};
-use jit_ca_core::event::{LoggedIn, LoggedOut, Refused};
+use jit_ca_cert::{Intent, SubjectKey, SubjectName, pkcs10};
+use jit_ca_core::event::{Factor, LoggedIn, LoggedOut, Refused};
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{IssuanceId, PersonName, RefusalCode, Span, SubjectId, UnixTime, Window};
+use jit_ca_core::{
+    ActorRef, Bytes, IssuanceId, PersonName, RefusalCode, Span, SubjectId, UnixTime, Window,
+};
+use jit_ca_policy::Person;
 
 use super::certificate::csr_der;
 use super::past::past;
-use super::{CallKey, Caller, Fault};
+use super::{ATTEMPTS, CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock;
-use crate::identity::{UnverifiedLogin, Verdict, verify};
+use crate::identity::{Authenticated, UnverifiedLogin, Verdict, verify};
 use crate::issuer::{Issuance, IssueError, intended, x509_serial};
 use crate::sequencer::{CommitError, Proposal};
 use crate::store::{Clash, Reply, Resource};
@@ -41,13 +44,13 @@ pub async fn log_in(
     address: IpAddr,
     key: &CallKey,
 ) -> Result<Login, Fault> {
-    let now = clock::now_millis();
-    must_not_wait(app.failed_addresses.wait(&address, now.time()))?;
+    let arrived = clock::now();
+    must_not_wait(app.failed_addresses.wait(&address, arrived))?;
     if let Some(login) = again(app, &call.name, key).await? {
         return Ok(login);
     }
     let login_key = pkcs10::public_key(&csr_der(&call.csr)?).inspect_err(|_| {
-        refuse_stranger(app, address, now.time());
+        refuse_stranger(app, address, arrived);
     })?;
 
     // 1. Who is it?
@@ -55,94 +58,117 @@ pub async fn log_in(
     let snapshot = app.store.read()?;
     let ca = (&app.config.origin, &app.pin());
     let verdict =
-        verify(&login, app.bundle(), &snapshot, &app.challenges, &app.keys.kek, ca, now.time())?;
+        verify(&login, app.bundle(), &snapshot, &app.challenges, &app.keys.kek, ca, arrived)?;
     let subject = match &verdict {
         Verdict::Accepted(authenticated) => &authenticated.person().id,
         Verdict::WrongFactor(subject) => subject,
-        Verdict::Stranger => return Err(refuse_stranger(app, address, now.time())),
+        Verdict::Stranger => return Err(refuse_stranger(app, address, arrived)),
     };
     // Asked of right and wrong codes alike: the answer to a guess must not say that it was right.
-    app.failed_codes.attempt(subject, now.time()).map_err(|wait| Fault::SlowDown { wait })?;
+    app.failed_codes.attempt(subject, arrived).map_err(|wait| Fault::SlowDown { wait })?;
     let authenticated = match verdict {
         Verdict::Accepted(authenticated) => authenticated,
         Verdict::WrongFactor(subject) => {
-            return Err(refuse_known(app, &subject, address, now.time())?);
+            return Err(refuse_known(app, &subject, address, arrived)?);
         }
-        Verdict::Stranger => return Err(refuse_stranger(app, address, now.time())),
+        Verdict::Stranger => return Err(refuse_stranger(app, address, arrived)),
     };
-    let (person, factor) = (authenticated.person(), authenticated.factor());
-    let (ssh_key, signature) = authenticated.into_proof();
+    let person = authenticated.person();
+    // It was no guess, whatever comes of the call.
+    app.failed_codes.succeeded(&person.id);
 
-    // 2. The login, and the certificate of its key.
-    let subject = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
-    let length = match factor {
-        jit_ca_core::event::Factor::Totp { .. } => app.config.login_longest,
-        jit_ca_core::event::Factor::EnrolmentCode { .. } => {
-            ENROLMENT_LOGIN.min(app.config.login_longest)
+    // 2. The login, and the certificate of its key. The code was right when it came: where the log takes too long, only
+    //    the times are made anew.
+    let known = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
+    let accepted = Accepted::new(authenticated, &login_key, known.actor);
+    for _ in 0..ATTEMPTS {
+        let (issuance, intent, proposal) = accepted.propose(app, call, address, key)?;
+        match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
+            Ok((signed, _)) => {
+                app.failed_addresses.succeeded(&address);
+                let serial = x509_serial(issuance.id);
+                return Ok(Login { certificate: signed.text(), serial });
+            }
+            // The same call came in twice at once, and the other was first.
+            Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
+                return again(app, &call.name, key).await?.ok_or_else(login_refused);
+            }
+            // Somebody was faster with the same code or challenge.
+            Err(IssueError::Commit(CommitError::Clash(Clash::Code | Clash::Challenge))) => {
+                app.failed_codes.failed(&person.id, arrived);
+                return Err(refuse_known(app, &person.id, address, arrived)?);
+            }
+            Err(IssueError::Commit(CommitError::Clash(Clash::Late))) => {}
+            Err(error) => return Err(error.into()),
         }
-    };
-    let end = now.time().plus(length).min(app.authorities.logins.end());
-    let window = Window::new(now.time(), end).map_err(|error| Fault::Internal(Box::new(error)))?;
-    let issuance = Issuance {
-        id: IssuanceId::new(now.0, clock::random()?),
-        grant: None,
-        actor: subject.actor,
-    };
-    let content = LoginCertificate {
-        key: login_key.clone(),
-        issuance: issuance.id,
-        name: SubjectName::from(&person.name),
-        subject: subject.actor,
-        trust_domain: app.config.trust_domain.clone(),
-        window,
-    };
-    let issuer = (&app.keys.logins, &app.authorities.logins);
-    let intent = Intent::new(content, issuer.1)?;
-    let serial = x509_serial(issuance.id);
-    let logged_in = LoggedIn {
-        subject: person.id.clone(),
-        name: person.name.clone(),
-        key: ssh_key,
-        challenge: call.challenge.clone(),
-        login_key: login_key.public_key().spki_digest(),
-        signature,
-        factor,
-        address,
-        serial: serial.clone().into(),
-        window,
-    };
-    let validity = (window.start().minus(jit_ca_cert::BACKDATE), window.end());
-    let intention = intended(issuance.id, &intent, serial.clone(), validity, None);
-    let entries = vec![(subject.actor, logged_in.into()), (subject.actor, intention)];
-    let mut proposal = Proposal::new(now.time(), entries);
-    let resource = Resource::Issuance(issuance.id);
-    proposal.reply = Some(Reply {
-        actor: subject.actor,
-        key: key.key,
-        call: key.call,
-        resource,
-        at: now.time(),
-    });
-    match app.issuer.issue(issuance, intent, issuer.0, proposal).await {
-        Ok((signed, _)) => {
-            app.failed_addresses.succeeded(&address);
-            app.failed_codes.succeeded(&person.id);
-            Ok(Login { certificate: signed.text(), serial })
-        }
-        // The same call came in twice at once, and the other was first.
-        Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
-            again(app, &call.name, key).await?.ok_or_else(login_refused)
-        }
-        // The code was right, and is not used up.
-        Err(IssueError::Commit(error @ CommitError::Held(_))) => {
-            app.failed_codes.succeeded(&person.id);
-            Err(Fault::Commit(error))
-        }
-        // Somebody was faster with the same code or challenge.
-        Err(IssueError::Commit(CommitError::Clash(Clash::Code | Clash::Challenge))) => {
-            Err(refuse_known(app, &person.id, address, now.time())?)
-        }
-        Err(error) => Err(error.into()),
+    }
+    Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Who has proven who they are, and what of it becomes a login.
+struct Accepted<'a> {
+    person: &'a Person,
+    actor: ActorRef,
+    factor: Factor,
+    ssh_key: Bytes,
+    signature: Bytes,
+    login_key: &'a SubjectKey,
+}
+
+impl<'a> Accepted<'a> {
+    fn new(by: Authenticated<'a>, login_key: &'a SubjectKey, actor: ActorRef) -> Self {
+        let (person, factor) = (by.person(), by.factor());
+        let (ssh_key, signature) = by.into_proof();
+        Self { person, actor, factor, ssh_key, signature, login_key }
+    }
+
+    /// A login that begins now.
+    fn propose(
+        &self,
+        app: &App,
+        call: &LoginCall,
+        address: IpAddr,
+        key: &CallKey,
+    ) -> Result<(Issuance, Intent<LoginCertificate>, Proposal), Fault> {
+        let Self { person, actor, .. } = *self;
+        let now = clock::now_millis();
+        let length = match self.factor {
+            Factor::Totp { .. } => app.config.login_longest,
+            Factor::EnrolmentCode { .. } => ENROLMENT_LOGIN.min(app.config.login_longest),
+        };
+        let end = now.time().plus(length).min(app.authorities.logins.end());
+        let window =
+            Window::new(now.time(), end).map_err(|error| Fault::Internal(Box::new(error)))?;
+        let id = IssuanceId::new(now.0, clock::random()?);
+        let content = LoginCertificate {
+            key: self.login_key.clone(),
+            issuance: id,
+            name: SubjectName::from(&person.name),
+            subject: actor,
+            trust_domain: app.config.trust_domain.clone(),
+            window,
+        };
+        let intent = Intent::new(content, &app.authorities.logins)?;
+        let serial = x509_serial(id);
+        let logged_in = LoggedIn {
+            subject: person.id.clone(),
+            name: person.name.clone(),
+            key: self.ssh_key.clone(),
+            challenge: call.challenge.clone(),
+            login_key: self.login_key.public_key().spki_digest(),
+            signature: self.signature.clone(),
+            factor: self.factor,
+            address,
+            serial: serial.clone().into(),
+            window,
+        };
+        let validity = (window.start().minus(jit_ca_cert::BACKDATE), window.end());
+        let intention = intended(id, &intent, serial, validity, None);
+        let entries = vec![(actor, logged_in.into()), (actor, intention)];
+        let mut proposal = Proposal::decided_at(now.time(), entries);
+        let (resource, at) = (Resource::Issuance(id), now.time());
+        proposal.reply = Some(Reply { actor, key: key.key, call: key.call, resource, at });
+        Ok((Issuance { id, grant: None, actor }, intent, proposal))
     }
 }
 
@@ -170,7 +196,8 @@ pub async fn log_out(app: &App, caller: &Caller, call: &CallKey) -> Result<(), F
     let now = clock::now();
     let ended =
         LoggedOut { subject: caller.person.id.clone(), login: caller.serial.clone().into() };
-    let mut proposal = Proposal::new(now, vec![(caller.actor, ended.into())]);
+    // Whoever wants to be logged out wants that also later.
+    let mut proposal = Proposal::new(vec![(caller.actor, ended.into())]);
     proposal.reply = Some(caller.reply(call, Resource::Login, now));
     match app.sequencer.commit(proposal).await {
         Ok(_) | Err(CommitError::Clash(Clash::Call | Clash::Login)) => Ok(()),
@@ -203,7 +230,7 @@ fn refuse_known(
         decision: None,
     };
     if let Some(known) = app.store.read()?.subject(subject)? {
-        app.sequencer.commit_soon(Proposal::new(now, vec![(known.actor, refused.into())]));
+        app.sequencer.commit_soon(Proposal::new(vec![(known.actor, refused.into())]));
     }
     Ok(login_refused())
 }

@@ -4,7 +4,7 @@ use jit_ca_core::event::{MfaCodeMade, MfaEnrolled};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{ActorRef, PersonName, RefusalCode, Span, UnixTime};
 
-use super::{CallKey, Caller, Fault};
+use super::{ATTEMPTS, CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock;
 use crate::identity::totp::Secret;
@@ -27,7 +27,7 @@ pub async fn make_code(app: &App, name: &PersonName) -> Result<(String, UnixTime
     let made =
         MfaCodeMade { subject: person.id.clone(), code: enrolment_code_digest(&code), expires };
     app.sequencer
-        .commit(Proposal::new(now, vec![(ActorRef::DAEMON, made.into())]))
+        .commit(Proposal::new(vec![(ActorRef::DAEMON, made.into())]))
         .await
         .map_err(Fault::Commit)?;
     Ok((code, expires))
@@ -49,7 +49,7 @@ pub async fn begin(app: &App, caller: &Caller) -> Result<Secret, Fault> {
         .kek
         .seal(&pending_label(caller), secret.as_bytes())
         .map_err(|error| Fault::Internal(Box::new(error)))?;
-    let mut proposal = Proposal::new(clock::now(), Vec::new());
+    let mut proposal = Proposal::new(Vec::new());
     proposal.secrets = vec![(pending_name(caller), Some(sealed))];
     app.sequencer.commit(proposal).await.map_err(Fault::Commit)?;
     Ok(secret)
@@ -86,15 +86,23 @@ pub async fn confirm(app: &App, caller: &Caller, code: &str, key: &CallKey) -> R
         login: caller.serial.clone().into(),
         step,
     };
-    let mut proposal = Proposal::new(now, vec![(caller.actor, enrolled.into())]);
-    proposal.secrets =
-        vec![(caller.person.id.to_string(), Some(sealed)), (pending_name(caller), None)];
-    proposal.reply = Some(caller.reply(key, Resource::Login, now));
-    match app.sequencer.commit(proposal).await {
-        Ok(_) | Err(CommitError::Clash(Clash::Call)) => Ok(()),
-        Err(CommitError::Clash(_)) => Err(Fault::login_ended()),
-        Err(error) => Err(Fault::Commit(error)),
+    // The code was right when it came: how long the log takes is not the person's doing.
+    for _ in 0..ATTEMPTS {
+        let now = clock::now();
+        let mut proposal = Proposal::decided_at(now, vec![(caller.actor, enrolled.clone().into())]);
+        proposal.secrets = vec![
+            (caller.person.id.to_string(), Some(sealed.clone())),
+            (pending_name(caller), None),
+        ];
+        proposal.reply = Some(caller.reply(key, Resource::Login, now));
+        match app.sequencer.commit(proposal).await {
+            Ok(_) | Err(CommitError::Clash(Clash::Call)) => return Ok(()),
+            Err(CommitError::Clash(Clash::Late)) => {}
+            Err(CommitError::Clash(_)) => return Err(Fault::login_ended()),
+            Err(error) => return Err(Fault::Commit(error)),
+        }
     }
+    Err(Fault::Commit(CommitError::Busy))
 }
 
 /// The secret that waits for its confirmation.

@@ -81,6 +81,9 @@ pub enum Clash {
     /// An id or a serial was used before.
     #[error("the id has been used before")]
     Taken,
+    /// The issuance has an outcome.
+    #[error("the outcome is in the log already")]
+    Outcome,
     /// The same call was made before.
     #[error("the call has been made before")]
     Call,

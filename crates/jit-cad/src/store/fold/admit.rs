@@ -134,9 +134,11 @@ impl Fold<'_> {
 
     /// One outcome for each intent.
     fn admit_outcome(&self, issuance: &[u8; 16]) -> Result<Result<(), Clash>, StoreError> {
-        let record = self.issuances.get(issuance)?;
-        let is_first = record.is_some_and(|record| record.value().2.is_none());
-        Ok(is_first.then_some(()).ok_or(Clash::Taken))
+        Ok(match self.issuances.get(issuance)?.map(|record| record.value().2) {
+            Some(None) => Ok(()),
+            Some(Some(_)) => Err(Clash::Outcome),
+            None => Err(Clash::Taken),
+        })
     }
 
     fn access_of(&self, grant: &GrantId) -> Result<Option<Arc<AccessRecord>>, StoreError> {

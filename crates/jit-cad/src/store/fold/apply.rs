@@ -139,10 +139,12 @@ impl Fold<'_> {
     }
 
     fn apply_login(&mut self, login: &LoggedIn, at: UnixTime) -> Result<(), StoreError> {
-        // A challenge is answered within its 120 s or not at all; what is older needs no remembering.
+        // What is older can't be answered any more, and needs no remembering.
         self.spent.retain(|_, expires| expires > at.secs())?;
-        self.spent
-            .insert(login.challenge.as_str(), at.secs() + crate::identity::CHALLENGE_LIFE.secs())?;
+        self.spent.insert(
+            login.challenge.as_str(),
+            at.secs() + crate::identity::CHALLENGE_MEMORY.secs(),
+        )?;
 
         let mut mfa_at = None;
         self.subjects.change(login.subject.to_string().as_str(), |subject| match login.factor {

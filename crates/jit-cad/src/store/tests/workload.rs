@@ -82,7 +82,7 @@ fn write(events: impl Fn(&Store) -> Vec<Event> + 'static) -> Step {
 }
 
 fn proposal(events: Vec<Event>) -> Proposal {
-    Proposal::new(clock::now(), events.into_iter().map(|event| (ALICE, event)).collect())
+    Proposal::decided_at(clock::now(), events.into_iter().map(|event| (ALICE, event)).collect())
 }
 
 fn log_init() -> Event {

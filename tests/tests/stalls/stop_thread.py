@@ -1,4 +1,5 @@
-"""Stops one thread of a process, by its name, until standard input ends: ptrace stops no other."""
+"""Stops one thread of a process, by its name, once it is told to and until standard input ends: ptrace stops no
+other."""
 
 import ctypes
 import os
@@ -18,6 +19,8 @@ def ptrace(request, thread):
 
 tasks = f"/proc/{pid}/task"
 [thread] = [int(task) for task in os.listdir(tasks) if open(f"{tasks}/{task}/comm").read().strip() == name]
+print("ready", flush=True)
+sys.stdin.readline()
 ptrace(ATTACH, thread)
 os.waitpid(thread, WALL)
 print("stopped", flush=True)
