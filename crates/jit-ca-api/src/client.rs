@@ -39,6 +39,7 @@ impl IdempotencyKey {
     ///
     /// # Errors
     /// If the system gives no randomness.
+    #[expect(clippy::disallowed_methods, reason = "nothing is decided by it: keys sort by it")]
     pub fn random() -> Result<Self, Error> {
         let mut random = [0; 10];
         ring::rand::SystemRandom::new().fill(&mut random).map_err(|_| Error::Randomness)?;

@@ -168,7 +168,7 @@ fn a_post_whose_answer_is_lost_is_repeated_with_its_key() {
     let (port, asked) = ca.serve(vec![None, done], false);
     let client = Client::new(&format!("https://127.0.0.1:{port}"), &ca.root(), None).unwrap();
     let key = IdempotencyKey::random().unwrap();
-    assert_eq!(key.as_str().len(), 36);
+    assert!(key.as_str().parse::<CallId>().is_ok());
     client.logout(&key).unwrap();
     let header = format!("idempotency-key: {}", key.as_str());
     for _ in 0..2 {

@@ -1,6 +1,7 @@
 //! A snapshot: the state as one commit left it, for any number of readers.
 
 use std::any::Any;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -249,7 +250,7 @@ impl Snapshot {
                 }
             }
         }
-        records.sort_by(|one, other| other.access.request.id.cmp(&one.access.request.id));
+        records.sort_unstable_by_key(|record| Reverse(record.access.request.id));
         Ok(records)
     }
 
