@@ -1,6 +1,5 @@
 //! The daemon's parts, put together.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -18,7 +17,7 @@ use crate::authority::Authorities;
 use crate::clock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::identity::{Challenges, Limiter, Quota};
+use crate::identity::{Challenges, Limiter, Network, Quota};
 use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
@@ -54,8 +53,8 @@ pub struct App {
     pub challenges: Challenges,
     /// When logins were last used.
     pub last_uses: LastUses,
-    /// Failed logins by address.
-    pub failed_addresses: Limiter<IpAddr>,
+    /// Failed logins by where they come from.
+    pub failed_addresses: Limiter<Network>,
     /// Wrong codes by subject, counted only where the SSH key was right, so that no stranger locks a person out.
     pub failed_codes: Limiter<SubjectId>,
     /// Refusals by subject, so that none fills the log.

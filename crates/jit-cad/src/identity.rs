@@ -5,6 +5,7 @@
 mod challenge;
 mod limiter;
 mod login;
+mod network;
 mod quota;
 pub mod totp;
 
@@ -13,4 +14,5 @@ pub use limiter::Limiter;
 pub use login::{
     Authenticated, UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, totp_step, verify,
 };
+pub use network::Network;
 pub use quota::Quota;

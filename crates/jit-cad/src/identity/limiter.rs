@@ -1,8 +1,8 @@
 //! What slows guessing down: after a few failures, each further attempt has to wait, twice as long every time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jit_ca_core::{Span, UnixTime};
 
@@ -12,38 +12,52 @@ const FREE_FAILURES: u32 = 4;
 const LONGEST_WAIT_SECS: u64 = 300;
 /// A failure is forgotten after this long without another.
 const MEMORY: Span = Span::from_secs(900);
-/// How many keys are remembered at most, so that no stranger can fill the memory.
+/// How many keys are remembered at most, so that no stranger can fill the memory. One more takes the place of the one
+/// that failed longest ago.
 const MOST_KEYS: usize = 100_000;
 
 /// Counts failures by key, in memory.
 #[derive(Debug)]
 pub struct Limiter<K> {
-    failures: Mutex<HashMap<K, Failures>>,
+    table: Mutex<Table<K>>,
+}
+
+#[derive(Debug)]
+struct Table<K> {
+    failures: HashMap<K, Failures>,
+    /// The same, in the order in which they failed last.
+    by_turn: BTreeMap<u64, K>,
+    next: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Failures {
     count: u32,
     last: UnixTime,
+    turn: u64,
 }
 
 impl<K> Default for Limiter<K> {
     fn default() -> Self {
-        Self { failures: Mutex::default() }
+        Self { table: Mutex::default() }
+    }
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self { failures: HashMap::new(), by_turn: BTreeMap::new(), next: 0 }
     }
 }
 
 impl<K: Clone + Eq + Hash> Limiter<K> {
     /// How long this key still has to wait; nothing if it may try.
     pub fn wait(&self, key: &K, now: UnixTime) -> Span {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.get(key).map_or(Span::from_secs(0), |failures| failures.wait(now))
+        self.table().wait(key, now)
     }
 
     /// Counts a failure.
     pub fn failed(&self, key: &K, now: UnixTime) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        count(&mut failures, key, now);
+        self.table().count(key, now);
     }
 
     /// Counts the attempt as failed before it is made, or says how long it has to wait. In one step, so that many
@@ -52,36 +66,54 @@ impl<K: Clone + Eq + Hash> Limiter<K> {
     /// # Errors
     /// How long to wait.
     pub fn attempt(&self, key: &K, now: UnixTime) -> Result<(), Span> {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = failures.get(key).map_or(Span::from_secs(0), |failures| failures.wait(now));
+        let mut table = self.table();
+        let wait = table.wait(key, now);
         if !wait.is_zero() {
             return Err(wait);
         }
-        count(&mut failures, key, now);
+        table.count(key, now);
         Ok(())
     }
 
     /// Forgets all failures.
     pub fn begin_anew(&self) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.table() = Table::default();
     }
 
     /// Forgets a key's failures: it succeeded.
     pub fn succeeded(&self, key: &K) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.table().forget(key);
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table<K>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn count<K: Clone + Eq + Hash>(failures: &mut HashMap<K, Failures>, key: &K, now: UnixTime) {
-    if failures.len() >= MOST_KEYS {
-        failures.retain(|_, failures| !failures.is_forgotten(now));
+impl<K: Clone + Eq + Hash> Table<K> {
+    fn wait(&self, key: &K, now: UnixTime) -> Span {
+        self.failures.get(key).map_or(Span::from_secs(0), |failures| failures.wait(now))
     }
-    if failures.len() >= MOST_KEYS && !failures.contains_key(key) {
-        return;
+
+    fn count(&mut self, key: &K, now: UnixTime) {
+        let known = self.forget(key).filter(|known| !known.is_forgotten(now));
+        if self.failures.len() >= MOST_KEYS
+            && let Some((_, oldest)) = self.by_turn.pop_first()
+        {
+            self.failures.remove(&oldest);
+        }
+        let count = known.map_or(0, |known| known.count).saturating_add(1);
+        let turn = self.next;
+        self.next += 1;
+        self.failures.insert(key.clone(), Failures { count, last: now, turn });
+        self.by_turn.insert(turn, key.clone());
     }
-    let known = failures.entry(key.clone()).or_insert(Failures { count: 0, last: now });
-    let before = if known.is_forgotten(now) { 0 } else { known.count };
-    *known = Failures { count: before.saturating_add(1), last: now };
+
+    fn forget(&mut self, key: &K) -> Option<Failures> {
+        let known = self.failures.remove(key)?;
+        self.by_turn.remove(&known.turn);
+        Some(known)
+    }
 }
 
 impl Failures {
@@ -138,5 +170,21 @@ mod tests {
                 .count()
         });
         assert_eq!(made, 5);
+    }
+    #[test]
+    fn who_comes_last_is_counted_however_many_came_before() {
+        let (limiter, now) = (Limiter::default(), UnixTime::from_secs(1_000_000));
+        let fail = |key: usize| (0..5).for_each(|_| limiter.failed(&key, now));
+        fail(0);
+        fail(1);
+        (2..MOST_KEYS).for_each(|key| limiter.failed(&key, now));
+        // One that has failed again is not the oldest.
+        limiter.failed(&0, now);
+        fail(MOST_KEYS);
+        for (key, wait) in [(0, 4), (1, 0), (MOST_KEYS, 2)] {
+            assert_eq!(limiter.wait(&key, now).secs(), wait, "{key}");
+        }
+        let table = limiter.table();
+        assert_eq!((table.failures.len(), table.by_turn.len()), (MOST_KEYS, MOST_KEYS));
     }
 }

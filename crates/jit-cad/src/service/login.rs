@@ -17,7 +17,7 @@ use super::past::past;
 use super::{ATTEMPTS, CallKey, Caller, Fault};
 use crate::app::App;
 use crate::clock;
-use crate::identity::{Authenticated, UnverifiedLogin, Verdict, verify};
+use crate::identity::{Authenticated, Network, UnverifiedLogin, Verdict, verify};
 use crate::issuer::{Issuance, IssueError, intended, x509_serial};
 use crate::sequencer::{CommitError, Proposal};
 use crate::store::{Clash, Reply, Resource};
@@ -45,7 +45,7 @@ pub async fn log_in(
     key: &CallKey,
 ) -> Result<Login, Fault> {
     let arrived = clock::now();
-    must_not_wait(app.failed_addresses.wait(&address, arrived))?;
+    must_not_wait(app.failed_addresses.wait(&Network::of(address), arrived))?;
     if let Some(login) = again(app, &call.name, key).await? {
         return Ok(login);
     }
@@ -85,7 +85,7 @@ pub async fn log_in(
         let (issuance, intent, proposal) = accepted.propose(app, call, address, key)?;
         match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
             Ok((signed, _)) => {
-                app.failed_addresses.succeeded(&address);
+                app.failed_addresses.succeeded(&Network::of(address));
                 let serial = x509_serial(issuance.id);
                 return Ok(Login { certificate: signed.text(), serial });
             }
@@ -220,7 +220,7 @@ fn refuse_known(
     address: IpAddr,
     now: UnixTime,
 ) -> Result<Fault, Fault> {
-    app.failed_addresses.failed(&address, now);
+    app.failed_addresses.failed(&Network::of(address), now);
     let refused = Refused {
         subject: subject.clone(),
         action: None,
@@ -236,7 +236,7 @@ fn refuse_known(
 }
 
 fn refuse_stranger(app: &App, address: IpAddr, now: UnixTime) -> Fault {
-    app.failed_addresses.failed(&address, now);
+    app.failed_addresses.failed(&Network::of(address), now);
     app.count_stranger(now);
     login_refused()
 }
