@@ -231,3 +231,20 @@ fn a_login_that_the_ca_has_not_ended_keeps_its_key() {
     bob.jit_ca(&["logout", "--forget"]).exits(1).says("goes on at the CA");
     assert!(!bob.file("run/jit-ca/login.json").exists());
 }
+
+#[test]
+fn a_disk_that_hangs_when_the_daemons_certificate_is_due_lets_newcomers_in() {
+    let lab = Lab::new();
+    let mut ca = Ca::start(&lab);
+    let anybody = ca.person("alice");
+    ca.serve_by_own_clock();
+    let anybody = Wire::nobody(&ca, &anybody);
+    ca.let_pass(13 * 60 * 60);
+    let _hung = Hung::new(&ca);
+    let begun = Instant::now();
+    // It is looked at every fifteen seconds.
+    while begun.elapsed() < Duration::from_secs(20) {
+        let reply = anybody.call(&["--max-time", "5"], "/healthz", None);
+        assert_eq!(reply.status, Some(200), "after {:?}: {reply:#?}", begun.elapsed());
+    }
+}

@@ -30,6 +30,7 @@ pub(crate) struct LoginArgs {
 #[derive(Clone, Debug)]
 pub(crate) struct Connecting {
     to: SocketAddr,
+    is_known: bool,
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
 }
@@ -41,7 +42,12 @@ impl Connecting {
             config.alpn_protocols = vec![protocol.to_vec()];
             Arc::new(config)
         };
-        Self { to, http1: config(b"http/1.1"), http2: config(b"h2") }
+        Self { to, is_known: login.is_some(), http1: config(b"http/1.1"), http2: config(b"h2") }
+    }
+
+    /// Whether it is with a login.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// A TCP connection from one of the loopback's many addresses. It reads little at once.

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::sleep;
 
 use crate::connect::Connecting;
+use crate::fat;
 
 /// A way to be slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,6 +29,18 @@ pub(crate) enum Kind {
     Streams,
     /// Asks for much over HTTP/2, and gives no window to answer in
     Window,
+    /// Sends a ClientHello as large as it may be, but for its end
+    FatHello,
+    /// Sends the head of a call, as large as it may be, but for its end
+    FatHead,
+    /// Sends a call as large as it may be, but for its end
+    FatBody,
+    /// Asks in as many words as it may, many times, and reads nothing
+    FatReader,
+    /// Opens as many calls of HTTP/2 as it may, as large as they may be, but for their ends
+    FatStreams,
+    /// Opens calls of HTTP/2 in as many fields as it may, and sends nothing more
+    Fields,
     /// Opens calls of HTTP/2 and takes each back at once: a flood, and only where it is asked for
     Resets,
     /// Asks for a role and waits for the answer: honest work, but much (needs a login)
@@ -50,6 +63,12 @@ impl Kind {
         Self::Reader,
         Self::Streams,
         Self::Window,
+        Self::Fields,
+        Self::FatHello,
+        Self::FatHead,
+        Self::FatBody,
+        Self::FatReader,
+        Self::FatStreams,
         Self::Poll,
     ];
 
@@ -122,6 +141,53 @@ impl Kind {
                     body.len()
                 );
                 stream.write_all((head + body).as_bytes()).await?;
+                held();
+                to_the_end(&mut stream).await
+            }
+            Self::FatHello => {
+                let mut stream = to.tcp(from).await?;
+                stream.write_all(&fat::hello()).await?;
+                held();
+                to_the_end(&mut stream).await
+            }
+            Self::FatHead => {
+                let mut stream = to.tls(from, false).await?;
+                stream.write_all(fat::head(to.is_known(), 0).trim_end().as_bytes()).await?;
+                fat::unfinished_record(&mut stream).await?;
+                held();
+                to_the_end(&mut stream).await
+            }
+            Self::FatBody => {
+                let mut stream = to.tls(from, false).await?;
+                stream.write_all(&fat::call_but_its_end(to.is_known())).await?;
+                fat::unfinished_record(&mut stream).await?;
+                held();
+                to_the_end(&mut stream).await
+            }
+            Self::FatReader => {
+                let mut stream = to.tls(from, false).await?;
+                let call = fat::head(to.is_known(), 0).repeat(50);
+                // Until nothing more is taken from it.
+                let all = stream.write_all(call.as_bytes());
+                let _ = tokio::time::timeout(BETWEEN_BYTES * 2, all).await;
+                held();
+                loop {
+                    sleep(BETWEEN_BYTES * 5).await;
+                    stream.write_all(b"G").await?;
+                }
+            }
+            Self::FatStreams => {
+                let mut stream = to.tls(from, true).await?;
+                stream.write_all(PREFACE).await?;
+                stream.write_all(&fat::streams(to.is_known(), true)).await?;
+                fat::unfinished_record(&mut stream).await?;
+                held();
+                to_the_end(&mut stream).await
+            }
+            Self::Fields => {
+                let mut stream = to.tls(from, true).await?;
+                stream.write_all(PREFACE).await?;
+                stream.write_all(&fat::streams(to.is_known(), false)).await?;
                 held();
                 to_the_end(&mut stream).await
             }

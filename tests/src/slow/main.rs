@@ -15,6 +15,7 @@
 )]
 
 mod connect;
+mod fat;
 mod hold;
 mod honest;
 mod kinds;

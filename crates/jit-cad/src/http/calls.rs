@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Request, Response, Uri};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Request, Response, Uri};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use tower::Service as _;
 
 use super::call::Peer;
-use super::connections::{Calling, UnderWay};
+use super::connections::{Calling, Large, UnderWay};
 use super::problem;
 
 /// The largest body of a call, with a login certificate and without: a login is a name, a key and a signature.
-const LARGEST_BODY: usize = 64 * 1024;
-const LARGEST_STRANGERS_BODY: usize = 16 * 1024;
+pub(super) const LARGEST_BODY: usize = 64 * 1024;
+const LARGEST_STRANGERS_BODY: usize = 8 * 1024;
 /// How much of a body that is too large is read, so that its sender reads the answer.
 const MOST_IGNORED: usize = 1024 * 1024;
 /// How long a body may take to arrive.
@@ -54,15 +56,17 @@ impl Service<Request<Incoming>> for Calls {
         let Some(under_way) = self.calling.begin() else {
             return Box::pin(std::future::ready(Ok(problem::too_many_calls())));
         };
-        let largest = if self.calling.is_known() { LARGEST_BODY } else { LARGEST_STRANGERS_BODY };
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let longest = LONGEST_CALL + wanted_wait(&parts.uri);
-        parts.extensions.insert(Arc::clone(&self.peer));
-        let mut router = self.router.clone();
+        let mut call = kept(&parts);
+        drop(parts);
+        call.extensions_mut().insert(Arc::clone(&self.peer));
+        let (mut router, calling) = (self.router.clone(), self.calling.clone());
         Box::pin(async move {
-            let answer = match arrived(body, largest).await {
-                Ok(body) => {
-                    let call = router.call(Request::from_parts(parts, Body::from(body)));
+            let answer = match arrived(body, &calling).await {
+                // Its share is held until nothing is left of the body.
+                Ok((body, _share)) => {
+                    let call = router.call(call.map(|()| Body::from(body)));
                     let answer = tokio::time::timeout(longest, call).await;
                     answer.unwrap_or_else(|_| Ok(problem::took_too_long()))?
                 }
@@ -82,23 +86,56 @@ fn wanted_wait(uri: &Uri) -> Duration {
     Duration::from_secs(wait.min(jit_ca_api::LONGEST_WAIT))
 }
 
+/// What is read of a call's head, in memory of its own: all of it is many times as large, and the body may be long in
+/// coming.
+fn kept(parts: &Parts) -> Request<()> {
+    let mut call = Request::new(());
+    call.method_mut().clone_from(&parts.method);
+    let path = parts.uri.path_and_query().and_then(|path| path.as_str().parse().ok());
+    // What has no path is no call of ours.
+    *call.uri_mut() = path.unwrap_or_else(|| Uri::from_static("*"));
+    for name in [CONTENT_TYPE, HeaderName::from_static(jit_ca_api::IDEMPOTENCY_KEY)] {
+        // A second one is read to be refused.
+        for value in parts.headers.get_all(&name).iter().take(2) {
+            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                call.headers_mut().append(&name, value);
+            }
+        }
+    }
+    call
+}
+
 /// The body of a call, before anything is made of the call: an answer to somebody who still sends may be lost with the
-/// connection.
-async fn arrived(mut body: Incoming, largest: usize) -> Result<Bytes, fn() -> Response<Body>> {
+/// connection. A large one comes with its share of the memory that there is for them.
+async fn arrived(
+    mut body: Incoming,
+    calling: &Calling,
+) -> Result<(Bytes, Option<Large>), fn() -> Response<Body>> {
+    let largest = if calling.is_known() { LARGEST_BODY } else { LARGEST_STRANGERS_BODY };
     let read = async {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut share) = (Vec::new(), None);
         let mut length = 0;
         while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
             let Ok(frame) = frame else { return Err(problem::broke_off as fn() -> Response<Body>) };
             let Some(data) = frame.data_ref() else { continue };
             length += data.len();
-            if length <= largest {
-                bytes.extend_from_slice(data);
-            } else if length > MOST_IGNORED {
+            if length > MOST_IGNORED {
                 break;
             }
+            if length > largest {
+                (bytes, share) = (Vec::new(), None);
+                continue;
+            }
+            if length > LARGEST_STRANGERS_BODY && share.is_none() {
+                share = Some(calling.large().ok_or(problem::too_many_large_calls as fn() -> _)?);
+            }
+            bytes.extend_from_slice(data);
         }
-        if length > largest { Err(problem::too_large as _) } else { Ok(Bytes::from(bytes)) }
+        if length > largest {
+            Err(problem::too_large as _)
+        } else {
+            Ok((Bytes::from(bytes), share))
+        }
     };
     let read = tokio::time::timeout(LONGEST_BODY_TIME, read).await;
     read.unwrap_or(Err(problem::body_took_too_long))

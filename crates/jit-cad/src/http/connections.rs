@@ -2,7 +2,8 @@
 //!
 //! A newcomer always gets in. Where there is no place left, one is taken from somebody:
 //!
-//! - of those that have shown no login certificate, whoever has been here longest. What they do makes no
+//! - of those that have shown no login certificate, whoever has been here longest. Memory is shared out alike: who turns
+//!   out to take more of it than others takes it from whoever has been here longest. What they do makes no
 //!   difference: who could keep a place by being busy would be busy. So whoever comes has at least
 //!   (places / arrivals a second) seconds, and an honest login takes less than one.
 //! - of those that have, whoever holds most of the places loses the one that has been idle longest. They have
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use self::known::Known;
-use self::strangers::Strangers;
+use self::strangers::{Size, Strangers};
 use super::room::Room;
 
 /// Who has shown a login certificate: its subject, as encoded.
@@ -56,6 +57,14 @@ pub(super) struct Place {
     end: End,
 }
 
+/// How much memory a connection may take, which grows with what it does. Of strangers alone: who is known is bounded by
+/// number.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    connections: Arc<Connections>,
+    number: Number,
+}
+
 /// Who calls, for as long as the connection is open.
 #[derive(Clone, Debug)]
 pub(super) struct Calling {
@@ -63,6 +72,10 @@ pub(super) struct Calling {
     number: Number,
     holder: Option<Holder>,
 }
+
+/// A call whose body is large, until nothing is left of it.
+#[derive(Debug)]
+pub(super) struct Large(Calling);
 
 /// A call under way, from its head to the last byte of its answer.
 #[derive(Debug)]
@@ -85,10 +98,7 @@ impl Connections {
         let mut table = self.table();
         let number = table.next;
         table.next += 1;
-        if let Some(ended) = table.strangers.enter(number, address, Arc::clone(&end)) {
-            ended.notify_one();
-            table.ended.strangers += 1;
-        }
+        table.ended.strangers += table.strangers.enter(number, address, Arc::clone(&end));
         drop(table);
         Place { connections: Arc::clone(self), number, end }
     }
@@ -107,6 +117,11 @@ impl Place {
     /// What tells that the place is another's now.
     pub(super) fn end(&self) -> Arc<Notify> {
         Arc::clone(&self.end)
+    }
+
+    /// What is told what it does.
+    pub(super) fn memory(&self) -> Memory {
+        Memory { connections: Arc::clone(&self.connections), number: self.number }
     }
 
     /// The handshake is over: who calls, by the subject of the login certificate, if there is one.
@@ -136,6 +151,23 @@ impl Drop for Place {
     }
 }
 
+impl Memory {
+    /// It speaks HTTP/2, which takes more memory.
+    pub(super) fn speaks_http2(&self) {
+        self.grow(|size| size.is_http2 = true);
+    }
+
+    /// It has sent more than a few short calls.
+    pub(super) fn has_sent_much(&self) {
+        self.grow(|size| size.is_fat = true);
+    }
+
+    fn grow(&self, grow: impl FnOnce(&mut Size)) {
+        let mut table = self.connections.table();
+        table.ended.strangers += table.strangers.grow(self.number, grow);
+    }
+}
+
 impl Calling {
     /// One more call, unless so many of the same login are under way that it has to wait.
     pub(super) fn begin(&self) -> Option<UnderWay> {
@@ -147,9 +179,23 @@ impl Calling {
         Some(UnderWay(self.clone()))
     }
 
+    /// One more call whose body is large, unless there is no memory for it. A stranger has none.
+    pub(super) fn large(&self) -> Option<Large> {
+        let holder = self.holder.as_ref()?;
+        self.connections.table().known.begin_large(holder).then(|| Large(self.clone()))
+    }
+
     /// Whether a login certificate was shown.
     pub(super) fn is_known(&self) -> bool {
         self.holder.is_some()
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        if let Some(holder) = &self.0.holder {
+            self.0.connections.table().known.finish_large(holder);
+        }
     }
 }
 

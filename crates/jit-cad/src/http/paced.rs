@@ -8,8 +8,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// The most that a handshake brings from the client: a hello and a chain of two certificates are a quarter of it.
-const LARGEST_HANDSHAKE: usize = 16 * 1024;
+use super::connections::Memory;
+
+/// The most that a handshake brings from the client, and the first record of the calls after it, which may come at once
+/// with it: a hello and a chain of two certificates are a quarter of the one, and the other is as large as records are.
+const LARGEST_HANDSHAKE: usize = (16 + 18) * 1024;
+/// A handshake, a challenge and a login, as all but the longest of keys make them.
+const A_FEW_SHORT_CALLS: usize = 6 * 1024;
 /// How long somebody may take to read nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Who reads as many bytes gets a second of patience back.
@@ -21,6 +26,8 @@ pub(super) struct Paced<S> {
     stream: S,
     /// How much the handshake may still bring, while it is going on.
     handshake: Option<usize>,
+    /// How much may come until it is told.
+    few: Option<(usize, Memory)>,
     patience: Patience,
     /// When it is at its end, while we wait.
     end: Option<Pin<Box<Sleep>>>,
@@ -35,9 +42,9 @@ struct Patience {
 
 impl<S> Paced<S> {
     /// A connection whose handshake begins.
-    pub(super) fn new(stream: S) -> Self {
-        let handshake = Some(LARGEST_HANDSHAKE);
-        Self { stream, handshake, patience: Patience::new(), end: None }
+    pub(super) fn new(stream: S, memory: Memory) -> Self {
+        let (handshake, few) = (Some(LARGEST_HANDSHAKE), Some((A_FEW_SHORT_CALLS, memory)));
+        Self { stream, handshake, few, patience: Patience::new(), end: None }
     }
 
     /// What is paced.
@@ -48,6 +55,22 @@ impl<S> Paced<S> {
     /// The handshake is over: from here on others bound what comes.
     pub(super) fn handshake_done(&mut self) {
         self.handshake = None;
+    }
+
+    fn came(&mut self, bytes: usize) -> io::Result<()> {
+        if let Some(left) = self.handshake {
+            self.handshake = Some(left.checked_sub(bytes).ok_or(io::ErrorKind::InvalidData)?);
+        }
+        if let Some((left, memory)) = &mut self.few {
+            match left.checked_sub(bytes) {
+                Some(less) => *left = less,
+                None => {
+                    memory.has_sent_much();
+                    self.few = None;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn pace(
@@ -100,11 +123,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if let Some(left) = self.handshake {
-            let left = left.checked_sub(buffer.filled().len() - before);
-            self.handshake = Some(left.ok_or(io::ErrorKind::InvalidData)?);
-        }
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.came(buffer.filled().len() - before))
     }
 }
 
@@ -145,6 +164,8 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::http::connections::Connections;
+    use crate::http::room::Room;
 
     /// For how many seconds somebody is served who reads so much each second, and never more at once.
     fn served(bytes_a_second: usize, seconds: u64) -> u64 {
@@ -180,16 +201,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_handshake_has_an_end() {
+        let place = Connections::new(Room { strangers: 1, known: 1 }).enter([192, 0, 2, 1].into());
         let (ours, mut theirs) = tokio::io::duplex(100_000);
-        theirs.write_all(&[0; 20_000]).await.unwrap();
-        let mut paced = Paced::new(ours);
-        let mut bytes = vec![0; 20_000];
+        theirs.write_all(&[0; 40_000]).await.unwrap();
+        let mut paced = Paced::new(ours, place.memory());
+        let mut bytes = vec![0; 40_000];
         let error = paced.read_exact(&mut bytes).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 
         let (ours, mut theirs) = tokio::io::duplex(100_000);
-        theirs.write_all(&[0; 20_000]).await.unwrap();
-        let mut paced = Paced::new(ours);
+        theirs.write_all(&[0; 40_000]).await.unwrap();
+        let mut paced = Paced::new(ours, place.memory());
         paced.handshake_done();
         paced.read_exact(&mut bytes).await.unwrap();
     }

@@ -100,7 +100,7 @@ pub(super) fn too_large() -> Response {
     Told::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too-large",
-        "the body is larger than 64 KiB, or than 16 KiB in a call without a login",
+        "the body is larger than 64 KiB, or than 8 KiB in a call without a login",
         "nothing that can be asked for needs as much",
     )
     .into_response()
@@ -115,6 +115,20 @@ pub(super) fn too_many_calls() -> Response {
             "too-many-calls",
             "too many calls of this login are under way",
             "wait for their answers, then try again",
+        )
+    }
+    .into_response()
+}
+
+/// One large body more than there is memory for.
+pub(super) fn too_many_large_calls() -> Response {
+    Told {
+        retry_after: Some(1),
+        ..Told::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "too many calls of more than 8 KiB are arriving",
+            "try again in a second",
         )
     }
     .into_response()

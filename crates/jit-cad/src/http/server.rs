@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use hyper_util::server::graceful::GracefulShutdown;
 use jit_ca_core::{Span, UnixTime};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
 use super::connection::{Connection, Serving};
 use super::connections::{Connections, Ended};
@@ -23,12 +22,10 @@ use crate::failure::Failure;
 const BACKLOG: u32 = 4_096;
 /// How much the kernel keeps for a connection, each way: a call or its answer as most are, many times.
 const KERNEL_BUFFER: u32 = 32 * 1024;
-/// How many handshakes compute at once, for each core: enough that none of the cores waits for one.
-const TURNS_PER_CORE: usize = 4;
 /// How long calls under way may go on after the daemon was told to stop.
 const LONGEST_DRAIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether the daemon's certificate is to be renewed, and whether places were short.
-const LOOK_AROUND: Duration = Duration::from_secs(60);
+const LOOK_AROUND: Duration = Duration::from_secs(15);
 /// How long after a warning the same one is not written again.
 const WARNING_PAUSE: Duration = Duration::from_secs(1);
 
@@ -36,7 +33,7 @@ const WARNING_PAUSE: Duration = Duration::from_secs(1);
 pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
-    tls: ArcSwap<ServerConfig>,
+    tls: Arc<ArcSwap<ServerConfig>>,
     renew_at: UnixTime,
     connections: Arc<Connections>,
 }
@@ -48,7 +45,7 @@ impl Server {
     /// If either can't be done, or the system gives no room for connections.
     pub async fn bind(app: Arc<App>, address: SocketAddr) -> Result<Self, Failure> {
         let connections = Connections::new(Room::make()?);
-        let tls = ArcSwap::from(tls::config(&app).await?);
+        let tls = Arc::new(ArcSwap::from(tls::config(&app).await?));
         let listener = listen(address)
             .map_err(|error| Failure::failed(format!("{address} can't be bound: {error}")))?;
         Ok(Self { app, listener, tls, renew_at: renew_at(), connections })
@@ -63,25 +60,29 @@ impl Server {
     }
 
     /// Serves until `stop` comes, then lets calls under way finish.
-    pub async fn serve(mut self, stop: impl Future<Output = ()>) {
-        let router = router(Arc::clone(&self.app));
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let turns = Arc::new(Semaphore::new(TURNS_PER_CORE * cores));
-        let graceful = GracefulShutdown::new();
-        let mut look_around = tokio::time::interval(LOOK_AROUND);
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let Self { app, listener, tls, renew_at, connections } = self;
+        let router = router(Arc::clone(&app));
+        let (told, stopping) = watch::channel(false);
+        // Beside the loop: a certificate waits for the log's disk, and nobody has to wait with it.
+        let keeping = Keeping {
+            app: Arc::clone(&app),
+            tls: Arc::clone(&tls),
+            renew_at,
+            connections: Arc::clone(&connections),
+        };
+        let keeping = tokio::spawn(keeping.keep());
         let mut warned = Instant::now().checked_sub(WARNING_PAUSE);
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                _ = look_around.tick() => self.look_around().await,
-                accepted = self.listener.accept() => match accepted {
+                accepted = listener.accept() => match accepted {
                     Ok((stream, address)) => {
-                        let place = self.connections.enter(address.ip());
-                        let watcher = graceful.watcher();
-                        let connection = Connection { stream, address, place, watcher };
-                        let (router, turns) = (router.clone(), Arc::clone(&turns));
-                        let serving = Serving { router, tls: self.tls.load_full(), turns };
+                        let place = connections.enter(address.ip());
+                        let stopping = stopping.clone();
+                        let connection = Connection { stream, address, place, stopping };
+                        let serving = Serving { router: router.clone(), tls: tls.load_full() };
                         tokio::spawn(connection.serve(serving));
                     }
                     // Out of file descriptors, for instance: connections that end make room.
@@ -95,21 +96,40 @@ impl Server {
                 },
             }
         }
-        drop(self.listener);
-        self.app.stop();
-        if tokio::time::timeout(LONGEST_DRAIN, graceful.shutdown()).await.is_err() {
+        drop((listener, stopping));
+        keeping.abort();
+        app.stop();
+        let drained = async {
+            told.send_replace(true);
+            told.closed().await;
+        };
+        if tokio::time::timeout(LONGEST_DRAIN, drained).await.is_err() {
             tracing::warn!("calls were still under way when the time to drain was over");
         }
     }
+}
 
-    async fn look_around(&mut self) {
-        let ended = self.connections.take_ended();
-        if ended != Ended::default() {
-            let Ended { strangers, known } = ended;
-            tracing::warn!(strangers, known, "connections were ended to make room for others");
-        }
-        if self.is_due() {
-            self.renew().await;
+/// What is looked at while connections come and go.
+struct Keeping {
+    app: Arc<App>,
+    tls: Arc<ArcSwap<ServerConfig>>,
+    renew_at: UnixTime,
+    connections: Arc<Connections>,
+}
+
+impl Keeping {
+    async fn keep(mut self) {
+        let mut look_around = tokio::time::interval(LOOK_AROUND);
+        loop {
+            look_around.tick().await;
+            let ended = self.connections.take_ended();
+            if ended != Ended::default() {
+                let Ended { strangers, known } = ended;
+                tracing::warn!(strangers, known, "connections were ended to make room for others");
+            }
+            if self.is_due() {
+                self.renew().await;
+            }
         }
     }
 

@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{End, Holder, Number};
+use crate::http::calls::LARGEST_BODY;
 
 /// How many connections of one login holder there are at most, and how many calls under way on them.
 const MOST_OF_ONE: usize = 512;
 const MOST_CALLS_OF_ONE: usize = 512;
+/// How many calls with a large body there are at once at most, and how many of one: 32 MiB, and 4 MiB.
+const MOST_LARGE: usize = 32 * 1024 * 1024 / LARGEST_BODY;
+const MOST_LARGE_OF_ONE: usize = MOST_LARGE / 8;
 
 /// They, by who holds the login.
 #[derive(Debug)]
 pub(super) struct Known {
     most: usize,
+    large: usize,
     /// Counts what happens, so that it has an order.
     turn: u64,
     connections: HashMap<Number, Connection>,
@@ -30,6 +35,8 @@ struct Connection {
 struct Held {
     connections: BTreeMap<Rank, Number>,
     calls: usize,
+    /// How many of these have a large body.
+    large: usize,
 }
 
 /// The least goes first: who is idle before who has a call under way, and who has been so for longer before others.
@@ -41,7 +48,7 @@ struct Rank {
 
 impl Known {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, turn: 0, connections: HashMap::new(), holders: HashMap::new() }
+        Self { most, large: 0, turn: 0, connections: HashMap::new(), holders: HashMap::new() }
     }
 
     /// Lets one in; gives whoever has to go for it.
@@ -85,6 +92,25 @@ impl Known {
         }
         self.count(number, |calls| calls - 1);
         self.forget(holder);
+    }
+
+    /// One more of the calls under way has a large body, if there is room for it.
+    pub(super) fn begin_large(&mut self, holder: &Holder) -> bool {
+        let Some(held) = self.holders.get_mut(holder) else { return false };
+        let has_room = self.large < MOST_LARGE && held.large < MOST_LARGE_OF_ONE;
+        if has_room {
+            self.large += 1;
+            held.large += 1;
+        }
+        has_room
+    }
+
+    /// Nothing is left of a large body. Its call is still under way.
+    pub(super) fn finish_large(&mut self, holder: &Holder) {
+        self.large -= 1;
+        if let Some(held) = self.holders.get_mut(holder) {
+            held.large -= 1;
+        }
     }
 
     fn count(&mut self, number: Number, change: impl Fn(usize) -> usize) {
@@ -191,5 +217,23 @@ mod tests {
         assert!(known.begin(0, &holder("alice")));
         known.finish(2, &holder("mallory"));
         assert!(known.begin(3, &holder("mallory")));
+    }
+
+    #[test]
+    fn large_bodies_have_a_bound_together_and_each_holder_a_share_of_it() {
+        let mut known = Known::new(10_000);
+        let begun = |known: &mut Known, name: &str| {
+            (0..MOST_LARGE).filter(|_| known.begin_large(&holder(name))).count()
+        };
+        let all = (0..20).map(|number| {
+            let name = format!("p{number}");
+            assert!(known.begin(number, &holder(&name)));
+            begun(&mut known, &name)
+        });
+        assert_eq!(all.sum::<usize>(), MOST_LARGE);
+        assert_eq!(begun(&mut known, "p0"), 0);
+        known.finish_large(&holder("p0"));
+        assert_eq!(begun(&mut known, "p1"), 0);
+        assert_eq!(begun(&mut known, "p19"), 1);
     }
 }
