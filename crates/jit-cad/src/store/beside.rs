@@ -124,7 +124,8 @@ impl<'t> Replies<'t> {
     }
 }
 
-/// What an earlier call made, today or yesterday: for a day at least, which is longer than any login lasts.
+/// What an earlier call made, yesterday or since: for a day at least, which is longer than any login lasts. What was made
+/// by a clock that has been put back lies in days that are still to come.
 pub(super) fn reply(
     table: &impl ReadableTable<ReplyKey, ReplyRow>,
     actor: ActorRef,
@@ -132,12 +133,25 @@ pub(super) fn reply(
     now: UnixTime,
 ) -> Result<Option<Reply>, StoreError> {
     let (today, (made, name)) = (day(now), place(actor, key));
+    let of_day = |day: u32| -> Result<Option<Reply>, StoreError> {
+        let Some(row) = table.get((day, made, &name))? else {
+            return Ok(None);
+        };
+        let (call, kind, id, at) = row.value();
+        let (call, at) = (Digest::from_bytes(*call), UnixTime::from_secs(at));
+        let resource = Resource::from_row(kind, *id)?;
+        Ok(Some(Reply { actor, key, call, resource, at }))
+    };
     for day in [today, today.saturating_sub(1)] {
-        if let Some(row) = table.get((day, made, &name))? {
-            let (call, kind, id, at) = row.value();
-            let (call, at) = (Digest::from_bytes(*call), UnixTime::from_secs(at));
-            let resource = Resource::from_row(kind, *id)?;
-            return Ok(Some(Reply { actor, key, call, resource, at }));
+        if let Some(reply) = of_day(day)? {
+            return Ok(Some(reply));
+        }
+    }
+    let mut last = today;
+    while let Some(row) = table.range((last.saturating_add(1), 0, &[0; 16])..)?.next() {
+        last = row?.0.value().0;
+        if let Some(reply) = of_day(last)? {
+            return Ok(Some(reply));
         }
     }
     Ok(None)
@@ -153,4 +167,38 @@ fn place(actor: ActorRef, key: KeyName) -> (u64, [u8; 16]) {
 
 fn day(at: UnixTime) -> u32 {
     u32::try_from(at.secs() / (24 * 60 * 60)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::{Database, ReadableDatabase as _, backends::InMemoryBackend};
+
+    use super::*;
+
+    const DAY: u64 = 24 * 60 * 60;
+    const NOW: u64 = 20_000 * DAY;
+
+    #[test]
+    fn a_call_is_remembered_for_a_day_and_from_days_that_are_still_to_come() {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        let times = [NOW, NOW - DAY, NOW - 2 * DAY, NOW + DAY, NOW + 50 * 365 * DAY];
+        let key = |at: u64| KeyName::new(&at.to_string());
+        let (actor, call) = (ActorRef::from_bytes([1; 16]), Digest::from_bytes([2; 32]));
+        let write = database.begin_write().unwrap();
+        let mut replies = Replies::open(&write).unwrap();
+        for at in times {
+            let (made, name) = place(actor, key(at));
+            let row = (call.as_bytes(), 2, &[0; 16], at);
+            replies.0.insert((day(UnixTime::from_secs(at)), made, &name), row).unwrap();
+        }
+        drop(replies);
+        write.commit().unwrap();
+
+        let table = database.begin_read().unwrap().open_table(REPLIES).unwrap();
+        let now = UnixTime::from_secs(NOW);
+        let found = times.map(|at| reply(&table, actor, key(at), now).unwrap().map(|it| it.at));
+        let expected = times.map(|at| (at != NOW - 2 * DAY).then(|| UnixTime::from_secs(at)));
+        assert_eq!(found, expected);
+        assert_eq!(reply(&table, actor, key(1), now).unwrap(), None);
+    }
 }
