@@ -1,4 +1,5 @@
 """What the entries so far add up to, by which the next one is checked."""
+import itertools
 import textwrap
 
 from .reading import b64, check, sha256
@@ -39,6 +40,8 @@ class Log:
     def apply(self, e):
         """Ids that stand in the leaf count also where the payload is gone; all else is unknown then."""
         p = e.payload
+        if e.type == "clock.ack":
+            self.take_back(e.leaf["ts_ms"])
         self.entries.append(e)
         begins, ends = BEGINS.get(e.type), self.begun.get((ENDS.get(e.type), e.ids.get(ENDS.get(e.type))))
         if begins:
@@ -60,6 +63,14 @@ class Log:
             self.clock_is_right = e.type == "clock.ack"
         if p is not UNKNOWN:
             self.apply_payload(e, p)
+
+    def take_back(self, now):
+        """What was made later is over. Where something was made by then, what lies before it was taken back before."""
+        for e in itertools.takewhile(lambda e: e.leaf["ts_ms"] > now, reversed(self.entries)):
+            if e.type in ("login", "request", "grant"):
+                e.is_open = False
+            elif e.type == "mfa.code" and e.payload is not UNKNOWN:
+                self.codes.pop(e.payload["subject"], None)
 
     def apply_payload(self, e, p):
         match e.type:

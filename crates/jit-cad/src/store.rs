@@ -37,7 +37,7 @@ use decoded::Decoded;
 pub use disk::{Disk, FileSystem};
 pub use fold::{Clash, Whose};
 pub use query::Filter;
-pub use record::{AccessRecord, LoginRecord, SubjectRecord};
+pub use record::{AccessRecord, EnrolmentCode, LoginRecord, SubjectRecord};
 pub use rewrite::Rewriting;
 pub use room::Low;
 pub use sizes::TableSize;

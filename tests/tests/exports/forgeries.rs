@@ -178,6 +178,36 @@ fn is_by(event: &Event, approver: &str) -> bool {
         if matches!(&given.by, Approver::Person { name, .. } if name.as_str() == approver))
 }
 
+/// Right before this entry time goes back, to before that one was written: it is over.
+fn take_back(log: &mut Log, at: usize, made: usize) -> Option<()> {
+    let like = log.find(0, |event| matches!(event, Event::DaemonStarted(_)))?;
+    let time = UnixTime::from_secs(log.leaf(at).ts_ms / 1_000);
+    let fault = ClockFaulted { expected: time, found: time };
+    let ack = ClockAcknowledged { reason: "chrony was set up anew".parse().unwrap(), uid: 0 };
+    log.insert_like(at, like, |event| *event = fault.into());
+    log.insert_like(at + 1, like, |event| *event = ack.into());
+    let now = log.leaf(made).ts_ms - 1;
+    log.change_leaf(at + 1, |leaf| leaf.ts_ms = now);
+    Some(())
+}
+
+/// The newest entry before this one of which this holds.
+fn before(log: &Log, at: usize, holds: impl Fn(&Leaf, &Event) -> bool) -> Option<usize> {
+    (0..at).rev().find(|&at| log.event(at).is_some_and(|event| holds(&log.leaf(at), &event)))
+}
+
+/// Where a request is made that rules agree to, and where a certificate is issued under it, with nothing between.
+fn asked_and_issued(log: &Log, place: usize) -> Option<(usize, usize)> {
+    let is_asked = |at: usize| {
+        let types = (at..).map_while(|at| Some(log.event(at)?.entry_type()));
+        let story: Vec<_> = types.filter(|of| *of != "issue.done").take(4).collect();
+        story == ["request", "approval", "grant", "issue.intent"]
+    };
+    let asked = (0..log.entries.len()).filter(|&at| is_asked(at)).nth(place)?;
+    let issued = log.find_from(asked, |event| matches!(event, Event::CertificateIntended(_)))?;
+    Some((asked, issued))
+}
+
 /// One more intent like that one, under an issuance and a serial of its own.
 fn issue_anew(log: &mut Log, at: usize, like: usize) -> Option<usize> {
     log.insert_like(at, like, |event| {

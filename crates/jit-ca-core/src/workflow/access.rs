@@ -89,7 +89,7 @@ pub enum RequestState {
     },
     /// The requester took it back.
     Cancelled,
-    /// It waited for too long.
+    /// It waited for too long, or the clock that it was made by was put back behind it.
     Lapsed,
 }
 
@@ -102,7 +102,7 @@ pub struct Grant {
     pub rows: Vec<Row>,
     /// For which time.
     pub window: Window,
-    /// Whether its end is in the log.
+    /// Whether its end is in the log: its own, or that of the clock that it was made by.
     pub end_logged: bool,
 }
 
@@ -183,6 +183,17 @@ impl Access {
             Event::RequestCancelled(_) => self.state = RequestState::Cancelled,
             Event::RequestLapsed(_) => self.state = RequestState::Lapsed,
             _ => {}
+        }
+        self
+    }
+
+    /// Over for good, where it is not over yet: the clock was put back behind it.
+    #[must_use]
+    pub fn taken_back(mut self) -> Self {
+        match &mut self.state {
+            RequestState::Pending => self.state = RequestState::Lapsed,
+            RequestState::Approved(grant) => grant.end_logged = true,
+            RequestState::Denied { .. } | RequestState::Cancelled | RequestState::Lapsed => {}
         }
         self
     }

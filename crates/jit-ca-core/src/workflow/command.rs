@@ -214,10 +214,12 @@ impl Access {
                 ));
             }
             GrantState::Ended => {
-                return Err(Refusal::new(
-                    RefusalCode::GrantEnded,
-                    format!("the grant ended at {}", grant.window.end()),
-                ));
+                let end = grant.window.end();
+                let text = match now < end {
+                    true => "the grant is over, as the clock was put back since".to_owned(),
+                    false => format!("the grant ended at {end}"),
+                };
+                return Err(Refusal::new(RefusalCode::GrantEnded, text));
             }
         }
         let row = grant.row(row).ok_or_else(|| {

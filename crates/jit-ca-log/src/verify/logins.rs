@@ -22,8 +22,8 @@ pub(super) struct Logins {
     challenges: HashSet<Digest>,
     /// The newest step of each subject's second factor.
     steps: HashMap<SubjectId, u64>,
-    /// The enrolment code of each subject that was not used yet.
-    codes: HashMap<SubjectId, Digest>,
+    /// The enrolment code of each subject that was not used yet, and when its entry was written.
+    codes: HashMap<SubjectId, (Digest, u64)>,
     /// Whether the payload of an enrolment code was erased: it may have been anybody's.
     codes_are_partial: bool,
     /// When each person's last login was whose payload is erased: a serial that is not here may be its.
@@ -40,6 +40,8 @@ pub(super) struct Login {
     pub(super) key: Digest,
     pub(super) window: Window,
     has_second_factor: bool,
+    /// When its entry was written, in milliseconds since 1970.
+    began: u64,
     ended: bool,
 }
 
@@ -73,7 +75,8 @@ impl Logins {
         match login.factor {
             Factor::Totp { step } => self.use_step(&login.subject, step)?,
             Factor::EnrolmentCode { code } => {
-                let is_its = self.codes.remove(&login.subject) == Some(code);
+                let expected = self.codes.remove(&login.subject);
+                let is_its = expected.is_some_and(|(expected, _)| expected == code);
                 let may_be = is_its || self.codes_are_partial;
                 must(may_be, Code::Login, "the enrolment code is not the subject's")?;
             }
@@ -97,13 +100,21 @@ impl Logins {
         let has_second_factor = matches!(login.factor, Factor::Totp { .. });
         let (subject, window) = (login.subject.clone(), login.window);
         let (actor, key) = (leaf.actor, login.login_key);
-        let known = Login { actor, subject, key, window, has_second_factor, ended: false };
+        let began = leaf.ts_ms;
+        let known = Login { actor, subject, key, window, has_second_factor, began, ended: false };
         self.logins.insert(login.serial.clone(), known);
         Ok(())
     }
 
-    pub(super) fn code(&mut self, made: &MfaCodeMade) {
-        self.codes.insert(made.subject.clone(), made.code);
+    pub(super) fn code(&mut self, leaf: &Leaf, made: &MfaCodeMade) {
+        self.codes.insert(made.subject.clone(), (made.code, leaf.ts_ms));
+    }
+
+    /// Time goes back to `now`: what was made later is over.
+    pub(super) fn take_back(&mut self, now: u64) {
+        let later = self.logins.values_mut().filter(|login| login.began > now);
+        later.for_each(|login| login.ended = true);
+        self.codes.retain(|_, (_, made)| *made <= now);
     }
 
     pub(super) fn enrolled(&mut self, leaf: &Leaf, enrolled: &MfaEnrolled) -> Result<(), Fault> {

@@ -32,6 +32,8 @@ struct Request {
     /// Who asked, as the leaf says.
     actor: ActorRef,
     who: Option<(SubjectId, PersonName)>,
+    /// When its entry was written, in milliseconds since 1970.
+    made: u64,
     pending: Option<Box<Pending>>,
 }
 
@@ -73,6 +75,8 @@ pub(super) struct Grant {
     request: RequestId,
     /// What it says; none if it is erased.
     pub(super) said: Option<Box<GrantMade>>,
+    /// When its entry was written, in milliseconds since 1970.
+    made: u64,
     pub(super) ended: bool,
 }
 
@@ -137,7 +141,7 @@ impl Requests {
         let pending = Pending { asked: Some(asked), approvals: Vec::new() };
         let who = Some((made.subject.clone(), made.name.clone()));
         let (actor, pending) = (leaf.actor, Some(Box::new(pending)));
-        self.requests.insert(made.request, Request { actor, who, pending });
+        self.requests.insert(made.request, Request { actor, who, made: leaf.ts_ms, pending });
         Ok(())
     }
 
@@ -233,7 +237,8 @@ impl Requests {
         let message = "the grant's window does not start with the grant";
         must_be_near(leaf, made.window.start(), Code::Grant, message)?;
         let said = Some(Box::new(made.clone()));
-        self.grants.insert(made.grant, Grant { request: made.request, said, ended: false });
+        let grant = Grant { request: made.request, said, made: leaf.ts_ms, ended: false };
+        self.grants.insert(made.grant, grant);
         Ok(())
     }
 
@@ -248,14 +253,22 @@ impl Requests {
         Ok(())
     }
 
+    /// Time goes back to `now`: what was made later is over.
+    pub(super) fn take_back(&mut self, now: u64) {
+        let requests = self.requests.values_mut().filter(|request| request.made > now);
+        requests.for_each(|request| request.pending = None);
+        let grants = self.grants.values_mut().filter(|grant| grant.made > now);
+        grants.for_each(|grant| grant.ended = true);
+    }
+
     /// Takes in what the leaf of an entry still says whose payload is erased.
     pub(super) fn erased(&mut self, leaf: &Leaf) -> Result<(), Fault> {
         let Ids { request: Some(id), grant, .. } = leaf.ids else { return Ok(()) };
-        let (actor, request) = (leaf.actor, self.requests.get_mut(&id));
+        let (actor, made, request) = (leaf.actor, leaf.ts_ms, self.requests.get_mut(&id));
         match (leaf.entry_type.as_str(), grant) {
             ("request", _) if request.is_none() => {
                 let pending = Some(Box::new(Pending { asked: None, approvals: Vec::new() }));
-                self.requests.insert(id, Request { actor, who: None, pending });
+                self.requests.insert(id, Request { actor, who: None, made, pending });
             }
             ("approval", _) => {
                 let Some(request) = request else { return Ok(()) };
@@ -273,7 +286,8 @@ impl Requests {
                 if let Some(request) = request {
                     request.pending = None;
                 }
-                self.grants.entry(grant).or_insert(Grant { request: id, said: None, ended: false });
+                let grants = self.grants.entry(grant);
+                grants.or_insert(Grant { request: id, said: None, made, ended: false });
             }
             ("grant.end", Some(grant)) => {
                 self.grants.entry(grant).and_modify(|grant| grant.ended = true);

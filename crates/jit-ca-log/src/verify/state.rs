@@ -10,7 +10,7 @@
 use jit_ca_core::event::{Event, LogInit};
 use jit_ca_core::{Digest, Origin, UnixTime};
 
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::erasures::Erasures;
 use super::fault::{Fault, must};
 use super::issuances::Issuances;
@@ -76,6 +76,10 @@ impl<'s, 'scope> State<'s, 'scope> {
         must(is_init || leaf.idx > 0, Code::Init, "the log does not begin with log.init")?;
         must(!is_init || leaf.idx == 0, Code::Init, "the log begins a second time")?;
         self.clock.pass(leaf)?;
+        if clock::may_go_back(&leaf.entry_type) {
+            self.logins.take_back(leaf.ts_ms);
+            self.requests.take_back(leaf.ts_ms);
+        }
         self.counts.certificates += u64::from(leaf.entry_type.as_str() == "issue.intent");
         let mut order = None;
         match &payload {
@@ -144,7 +148,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::PersonListed(person) => people.must_act(leaf.actor, &person.subject),
             Event::Refused(refused) => people.must_act(leaf.actor, &refused.subject),
             Event::MfaCodeMade(made) => {
-                logins.code(made);
+                logins.code(leaf, made);
                 Ok(())
             }
             Event::MfaEnrolled(enrolled) => {

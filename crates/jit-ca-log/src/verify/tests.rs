@@ -194,6 +194,28 @@ fn an_acknowledgement_counts_whatever_is_erased() {
     assert_eq!(found(erased(&story, gone).export(&teller)), expected);
 }
 
+#[test]
+fn what_was_made_by_a_clock_that_was_put_back_is_over() {
+    let teller = Teller::new();
+    for (made, rests, code) in [
+        (at::CODE, at::LOGIN, Code::Login),
+        (at::LOGIN, at::SSH, Code::Under),
+        (at::REQUEST, at::APPROVAL, Code::State),
+        (at::GRANT, at::SSH, Code::Under),
+    ] {
+        let with = |later: u64| {
+            let mut story = teller.story();
+            story.truncate(at::LOGOUT);
+            story.splice(made + 1..=made, [faulted(), acknowledged()]);
+            let mut told = Told::of(&story);
+            told.leaves[made..made + 2].iter_mut().for_each(|leaf| leaf.ts_ms += later);
+            found(told.export(&teller))
+        };
+        assert_eq!(with(0), None);
+        assert_eq!(with(1), Some((code, Some(rests as u64 + 2))));
+    }
+}
+
 /// The story, and then an erasure by age of these entries.
 fn erased(story: &Story, entries: Vec<(u64, u64)>) -> Told {
     let mut story = story.clone();

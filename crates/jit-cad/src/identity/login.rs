@@ -126,7 +126,7 @@ pub fn verify<'b>(
             let code = enrolment_code_digest(code);
             let expected = subject.as_ref().and_then(|subject| subject.enrolment_code);
             let holds =
-                expected.is_some_and(|(expected, expires)| expected == code && now < expires);
+                expected.is_some_and(|expected| expected.code == code && now < expected.expires);
             holds.then_some(event::Factor::EnrolmentCode { code })
         }
     };

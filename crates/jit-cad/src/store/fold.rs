@@ -5,6 +5,7 @@ mod apply;
 mod index;
 mod records;
 mod requests;
+mod taken_back;
 
 use jit_ca_core::event::{CertificateIntended, PersonListed};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};

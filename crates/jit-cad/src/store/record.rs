@@ -4,11 +4,15 @@ use jit_ca_core::workflow::Access;
 use jit_ca_core::{ActorRef, Digest, GrantId, PersonName, SubjectId, UnixTime, Window};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Millis;
+
 /// A request with all that came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessRecord {
     /// The index of the last entry that changed it.
     pub generation: u64,
+    /// When the entry was written that made it, or its grant if it became one.
+    pub began: Millis,
     /// The request.
     pub access: Access,
 }
@@ -22,10 +26,21 @@ pub struct SubjectRecord {
     pub name: PersonName,
     /// The pseudonym in the leaves.
     pub actor: ActorRef,
-    /// The one-use enrolment code that has not been used, and until when it can be.
-    pub enrolment_code: Option<(Digest, UnixTime)>,
+    /// The one-use enrolment code that has not been used.
+    pub enrolment_code: Option<EnrolmentCode>,
     /// The last RFC 6238 step used, once a second factor is enrolled.
     pub totp_step: Option<u64>,
+}
+
+/// A one-use code that lets in whoever has no second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolmentCode {
+    /// Its digest.
+    pub code: Digest,
+    /// When the entry was written that made it.
+    pub made: Millis,
+    /// Until when it can be used.
+    pub expires: UnixTime,
 }
 
 /// A login.
@@ -37,7 +52,9 @@ pub struct LoginRecord {
     pub window: Window,
     /// When a second factor was given.
     pub mfa_at: Option<UnixTime>,
-    /// Whether the subject ended it.
+    /// When its entry was written.
+    pub began: Millis,
+    /// Whether the subject ended it, or the clock was put back behind it.
     pub ended: bool,
 }
 

@@ -56,6 +56,38 @@ forgeries! {
         Some(intent + 1)
     },
 
+    // === what was made by a clock that was put back ===
+    "issued-under-a-grant-taken-back" "under" |log, place| {
+        let at = log.find(place, is_granted)?;
+        let grant = log.leaf(at).ids.grant;
+        let made = before(log, at, |leaf, event| matches!(event, Event::GrantMade(_)) && leaf.ids.grant == grant)?;
+        take_back(log, at, made)?;
+        Some(at + 2)
+    },
+    "issued-under-a-login-taken-back" "under" |log, place| {
+        let (asked, issued) = asked_and_issued(log, place)?;
+        let Some(Event::CertificateIntended(intent)) = log.event(issued) else { return None };
+        let under = intent.under?.login;
+        let made = before(log, asked, |_, event| matches!(event, Event::LoggedIn(login) if login.serial == under))?;
+        take_back(log, asked, made)?;
+        Some(issued + 2)
+    },
+    "approval-of-a-request-taken-back" "state" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::ApprovalGiven(_)))?;
+        let request = log.leaf(at).ids.request;
+        let made = before(log, at, |leaf, event| matches!(event, Event::RequestMade(_)) && leaf.ids.request == request)?;
+        take_back(log, at, made)?;
+        Some(at + 2)
+    },
+    "login-by-a-code-taken-back" "login" |log, place| {
+        let is_by_code = |event: &Event| matches!(event, Event::LoggedIn(login) if matches!(login.factor, Factor::EnrolmentCode { .. }));
+        let at = log.find(place, is_by_code)?;
+        let Some(Event::LoggedIn(login)) = log.event(at) else { return None };
+        let made = before(log, at, |_, event| matches!(event, Event::MfaCodeMade(made) if made.subject == login.subject))?;
+        take_back(log, at, made)?;
+        Some(at + 2)
+    },
+
     // === payloads ===
     "commit" "payload" |log, place| leaf_of_a_payload(log, place, |leaf| leaf.commit = Digest::from_bytes([7; 32])),
     "other-bundle" "payload" |log, place| leaf(log, place, |leaf| leaf.bundle = Some(Digest::from_bytes([7; 32]))),

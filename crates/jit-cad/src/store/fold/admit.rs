@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jit_ca_core::event::{CertificateIntended, Event, Factor, LoggedIn};
+use jit_ca_core::workflow::GrantState;
 use jit_ca_core::{Digest, GrantId, RequestId, UnixTime};
 use redb::ReadableTable as _;
 
@@ -89,7 +90,7 @@ impl Fold<'_> {
             Factor::Totp { step } => subject.totp_step.is_some_and(|last| step > last),
             Factor::EnrolmentCode { code } => subject
                 .enrolment_code
-                .is_some_and(|(expected, expires)| code == expected && now < expires),
+                .is_some_and(|expected| code == expected.code && now < expected.expires),
         };
         Ok(unused.then_some(()).ok_or(Clash::Code))
     }
@@ -127,7 +128,8 @@ impl Fold<'_> {
         let access = self.access_of(&under.grant)?;
         let grant = access.as_ref().and_then(|record| record.access.grant());
         let open = grant.is_some_and(|grant| {
-            grant.window.contains(now) && intended.validity.until <= grant.window.end()
+            let is_open = grant.state(now) == GrantState::Active;
+            is_open && intended.validity.until <= grant.window.end()
         });
         Ok(open.then_some(()).ok_or(Clash::Access))
     }

@@ -2,18 +2,20 @@
 
 use jit_ca_core::event::{Event, Factor, LoggedIn, PersonListed};
 use jit_ca_core::workflow::Access;
-use jit_ca_core::{ActorRef, GrantId, RequestId, UnixTime};
+use jit_ca_core::{ActorRef, GrantId, RequestId};
 use jit_ca_log::Leaf;
 use redb::ReadableTable as _;
 
 use super::{Fold, IndexKey, requests, ssh_serial, unacknowledged};
+use crate::clock::Millis;
 use crate::store::StoreError;
-use crate::store::record::{AccessRecord, LoginRecord, SubjectRecord};
+use crate::store::record::{AccessRecord, EnrolmentCode, LoginRecord, SubjectRecord};
 
 impl Fold<'_> {
     /// Folds an entry in. What it changes depends on the tables, the leaf and the payload alone.
     pub(in crate::store) fn apply(&mut self, leaf: &Leaf, event: &Event) -> Result<(), StoreError> {
-        let at = UnixTime::from_secs(leaf.ts_ms / 1_000);
+        let written = Millis(leaf.ts_ms);
+        let at = written.time();
         match event {
             Event::BundleActivated(activated) => {
                 self.bundle.insert((), (activated.hash.as_bytes(), activated.zone.as_str()))?;
@@ -52,7 +54,8 @@ impl Fold<'_> {
             }
             Event::MfaCodeMade(made) => {
                 self.subjects.change(made.subject.to_string().as_str(), |subject| {
-                    subject.enrolment_code = Some((made.code, made.expires));
+                    let (code, expires) = (made.code, made.expires);
+                    subject.enrolment_code = Some(EnrolmentCode { code, made: written, expires });
                 })?;
             }
             Event::MfaEnrolled(enrolled) => {
@@ -67,7 +70,7 @@ impl Fold<'_> {
                     subject.totp_step = subject.totp_step.max(Some(kept.step));
                 })?;
             }
-            Event::LoggedIn(login) => self.apply_login(login, at)?,
+            Event::LoggedIn(login) => self.apply_login(login, written)?,
             Event::LoggedOut(logout) => {
                 self.logins.change(logout.login.as_slice(), |login| login.ended = true)?;
             }
@@ -89,7 +92,7 @@ impl Fold<'_> {
             }
             event => {
                 if let Some(request) = event.request() {
-                    self.apply_access(request, leaf.idx, event)?;
+                    self.apply_access(request, leaf, event)?;
                 }
             }
         }
@@ -127,6 +130,7 @@ impl Fold<'_> {
                 if let Some(fault) = self.clock_fault()? {
                     self.clock.insert(fault, leaf.idx)?;
                 }
+                self.take_back(leaf.idx, Millis(leaf.ts_ms))?;
             }
             _ => {}
         }
@@ -138,7 +142,8 @@ impl Fold<'_> {
         unacknowledged(&self.clock)
     }
 
-    fn apply_login(&mut self, login: &LoggedIn, at: UnixTime) -> Result<(), StoreError> {
+    fn apply_login(&mut self, login: &LoggedIn, began: Millis) -> Result<(), StoreError> {
+        let at = began.time();
         // What is older can't be answered any more, and needs no remembering.
         self.spent.retain(|_, expires| expires > at.secs())?;
         self.spent.insert(
@@ -158,6 +163,7 @@ impl Fold<'_> {
             subject: login.subject.clone(),
             window: login.window,
             mfa_at,
+            began,
             ended: false,
         };
         self.logins.put(login.serial.as_slice(), record)
@@ -166,10 +172,15 @@ impl Fold<'_> {
     fn apply_access(
         &mut self,
         request: RequestId,
-        generation: u64,
+        leaf: &Leaf,
         event: &Event,
     ) -> Result<(), StoreError> {
-        let before = self.accesses.get(request.as_bytes())?.map(|record| record.access.clone());
+        let record = self.accesses.get(request.as_bytes())?;
+        let began = match (&record, event) {
+            (None, _) | (_, Event::GrantMade(_)) => Millis(leaf.ts_ms),
+            (Some(record), _) => record.began,
+        };
+        let before = record.map(|record| record.access.clone());
         let after = Access::fold(before.clone(), event);
         self.place_access(request, before.as_ref(), after.as_ref())?;
         let Some(access) = after else {
@@ -178,11 +189,11 @@ impl Fold<'_> {
         if let Event::GrantMade(made) = event {
             self.grants.insert(made.grant.as_bytes(), request.as_bytes())?;
         }
-        self.accesses.put(request.as_bytes(), AccessRecord { generation, access })
+        self.accesses.put(request.as_bytes(), AccessRecord { generation: leaf.idx, began, access })
     }
 
     /// Moves a request in the tables that it is found by.
-    fn place_access(
+    pub(super) fn place_access(
         &mut self,
         request: RequestId,
         before: Option<&Access>,

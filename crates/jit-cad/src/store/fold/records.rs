@@ -51,6 +51,19 @@ where
         Ok(found)
     }
 
+    /// What `pick` takes of the records, of all that there are.
+    pub(super) fn pick<R>(
+        &self,
+        pick: impl Fn(K::SelfType<'_>, &T) -> Option<R>,
+    ) -> Result<Vec<R>, StoreError> {
+        let mut picked = Vec::new();
+        for row in self.table.iter()? {
+            let (key, bytes) = row?;
+            picked.extend(pick(key.value(), &payload::decode(bytes.value())?));
+        }
+        Ok(picked)
+    }
+
     /// Puts the record in place of any before.
     pub(super) fn put<'k>(
         &mut self,

@@ -1,0 +1,50 @@
+//! What is over where time goes back in the log.
+//!
+//! By a clock that is put back, what was made later than it says now has not been made yet. When that time comes at
+//! last, it must not begin a second time: it is over for good.
+
+use jit_ca_core::RequestId;
+use redb::ReadableTable as _;
+
+use super::Fold;
+use crate::clock::Millis;
+use crate::store::StoreError;
+use crate::store::record::AccessRecord;
+
+impl Fold<'_> {
+    /// Ends what entries made that were written later than `now`, which is when the clock was acknowledged, at `index`.
+    ///
+    /// INVARIANT (time goes back): the one place that says what comes of it. Leaves say when, so that both verifiers
+    /// come to the same.
+    pub(super) fn take_back(&mut self, index: u64, now: Millis) -> Result<(), StoreError> {
+        let logins = self
+            .logins
+            .pick(|serial, login| (login.began > now && !login.ended).then(|| serial.to_vec()))?;
+        for serial in logins {
+            self.logins.change(serial.as_slice(), |login| login.ended = true)?;
+        }
+        let subjects = self.subjects.pick(|subject, record| {
+            let code = record.enrolment_code?;
+            (code.made > now).then(|| subject.to_owned())
+        })?;
+        for subject in subjects {
+            self.subjects.change(subject.as_str(), |record| record.enrolment_code = None)?;
+        }
+        let mut unfinished = Vec::new();
+        for row in self.due.iter()? {
+            let (key, _) = row?;
+            unfinished.push(RequestId::from_bytes(*key.value().1));
+        }
+        for request in unfinished {
+            let record = self.accesses.get(request.as_bytes())?;
+            let Some(record) = record.filter(|record| record.began > now) else {
+                continue;
+            };
+            let access = record.access.clone().taken_back();
+            self.place_access(request, Some(&record.access), Some(&access))?;
+            let record = AccessRecord { generation: index, began: record.began, access };
+            self.accesses.put(request.as_bytes(), record)?;
+        }
+        Ok(())
+    }
+}
