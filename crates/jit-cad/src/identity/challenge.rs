@@ -13,6 +13,9 @@ const CHALLENGE_LIFE: Span = Span::from_secs(120);
 /// How long an answered one is remembered: its life, and twice as long as a call may take until it is in the log.
 pub const CHALLENGE_MEMORY: Span = Span::from_secs(CHALLENGE_LIFE.secs() + 60);
 
+/// How far a clock may be set back without a word of anybody.
+const SET_BACK: Span = Span::from_secs(5);
+
 /// Makes and knows challenges, from one start of the daemon to its end.
 ///
 /// ```text
@@ -34,13 +37,11 @@ impl Challenges {
         Ok(Self { key: RwLock::new(key()?) })
     }
 
-    /// Knows none of those before any more: once time goes back, one that was answered and forgotten would be young.
-    ///
-    /// # Errors
-    /// If the system has no random bytes.
-    pub fn begin_anew(&self) -> Result<(), NoRandomness> {
-        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key()?;
-        Ok(())
+    /// Goes on as these: knows none of those before any more. Once time goes back, one that was answered and forgotten
+    /// would be young.
+    pub fn begin_anew(&self, fresh: Self) {
+        let fresh = fresh.key.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
     /// A challenge, and until when it can be answered.
@@ -67,7 +68,9 @@ impl Challenges {
             return false;
         };
         let made_here = hmac::verify(&self.key(), signed, tag).is_ok();
-        made_here && now < UnixTime::from_secs(u64::from_be_bytes(*expires))
+        let expires = UnixTime::from_secs(u64::from_be_bytes(*expires));
+        // One that is good for longer was made by a clock that was put back since.
+        made_here && now < expires && expires <= now.plus(CHALLENGE_LIFE).plus(SET_BACK)
     }
 }
 
@@ -93,10 +96,12 @@ mod tests {
         assert!(challenges.knows(&challenge, now));
         assert!(challenges.knows(&challenge, expires.minus(Span::from_secs(1))));
         assert!(!challenges.knows(&challenge, expires));
+        assert!(challenges.knows(&challenge, now.minus(SET_BACK)));
+        assert!(!challenges.knows(&challenge, now.minus(SET_BACK).minus(Span::from_secs(1))));
         assert!(!Challenges::new().unwrap().knows(&challenge, now));
         let renewed = Challenges::new().unwrap();
         let before = renewed.make(now).unwrap().0;
-        renewed.begin_anew().unwrap();
+        renewed.begin_anew(Challenges::new().unwrap());
         assert!(!renewed.knows(&before, now));
         assert!(renewed.knows(&renewed.make(now).unwrap().0, now));
         for place in 0..challenge.len() {

@@ -76,7 +76,7 @@ impl Tail {
         Ok(())
     }
 
-    fn write(&mut self, mut batch: Vec<Wanted>) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, mut batch: Vec<Wanted>) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }

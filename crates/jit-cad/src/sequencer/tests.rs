@@ -24,6 +24,7 @@ use jit_ca_log::{Checkpoint, LogKey, LogVerifier};
 use zeroize::Zeroizing;
 
 mod erasure;
+mod standing;
 
 const ALICE: ActorRef = ActorRef::from_bytes([1; 16]);
 const LOGIN: [u8; 17] = [1; 17];

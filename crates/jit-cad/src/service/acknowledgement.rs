@@ -6,6 +6,7 @@ use jit_ca_core::{ActorRef, Text, UnixTime};
 use super::Fault;
 use crate::app::App;
 use crate::clock;
+use crate::identity::Challenges;
 use crate::sequencer::{CommitError, Proposal};
 use crate::store::Clash;
 
@@ -19,15 +20,17 @@ pub async fn acknowledge(app: &App, reason: Text, uid: u32) -> Result<(u64, Unix
     }
     // The fault's own entry comes first.
     app.sequencer.flush().await.map_err(Fault::Commit)?;
-    if clock::read().wall < clock::now_millis() {
-        // What was measured by a time that is still to come counts no more.
-        app.challenges.begin_anew()?;
-        app.failed_addresses.begin_anew();
-        app.failed_codes.begin_anew();
-    }
+    // Made before: what follows on the commit must not fail.
+    let challenges = Challenges::new()?;
     let entry = (ActorRef::DAEMON, ClockAcknowledged { reason, uid }.into());
     match app.sequencer.commit(Proposal::decided_at(clock::now(), vec![entry])).await {
-        Ok(committed) => Ok((committed.first, clock::now())),
+        Ok(committed) => {
+            // What was measured by the time until now, which may be still to come, counts no more.
+            app.challenges.begin_anew(challenges);
+            app.failed_addresses.begin_anew();
+            app.failed_codes.begin_anew();
+            Ok((committed.first, clock::now()))
+        }
         Err(CommitError::Clash(Clash::Clock)) => Err(nothing_to_acknowledge()),
         // It is somebody's word for what the clock said then, and not for what it has come to since.
         Err(CommitError::Clash(Clash::Late)) => Err(Fault::bad(
