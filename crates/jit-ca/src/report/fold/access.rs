@@ -30,6 +30,8 @@ struct Tracked {
     /// What the requester was called then, which is what certificates bear.
     name: Option<PersonName>,
     role: Option<RoleName>,
+    /// When the request was written, in milliseconds since 1970.
+    written: u64,
     /// Whether anything of it happened in the period.
     is_told: bool,
 }
@@ -77,6 +79,7 @@ impl<'n> Accesses<'n> {
                 self.requests.remove(&id);
                 self.grants.remove(&grant);
             }
+            ("clock.ack", ..) => self.take_back(entry),
             ("issue.intent", _, Some(grant), Some(id)) => self.intent(entry, grant, id, people),
             ("issue.done", _, _, Some(id)) => self.issued(id),
             ("issue.failed", _, _, Some(id)) => self.failed(entry, id, people),
@@ -119,6 +122,7 @@ impl<'n> Accesses<'n> {
             requester: entry.actor(),
             name: made.map(|made| made.name.clone()),
             role: made.map(|made| made.role.clone()),
+            written: entry.leaf.ts_ms,
             is_told: entry.is_told,
         };
         self.requests.insert(id, tracked);
@@ -185,6 +189,18 @@ impl<'n> Accesses<'n> {
             self.requests.remove(&id);
         } else if let Some(tracked) = self.tell(entry, id) {
             tracked.row.outcome = outcome;
+        }
+    }
+
+    /// Time goes back: what was made later, and nobody has decided on, is over.
+    fn take_back(&mut self, entry: &Entry<'_>) {
+        let is_later = |(_, tracked): &(&RequestId, &Tracked)| {
+            tracked.row.outcome == RequestOutcome::Pending && tracked.written > entry.leaf.ts_ms
+        };
+        let later: Vec<RequestId> = self.requests.iter().filter(is_later).map(|it| *it.0).collect();
+        for id in later {
+            let over = RequestOutcome::Lapsed { entry: entry.leaf.idx, at: entry.at };
+            self.close(entry, id, over);
         }
     }
 

@@ -1,7 +1,7 @@
 use jit_ca_core::event::{
-    CertificateIssued, DaemonStarted, DaemonStopped, Erased, ErasureCause, GrantEnded,
-    IssuanceFailed, MfaCodeMade, Refused, RequestCancelled, RequestDenied, RequestLapsed,
-    StrangersRefused,
+    CertificateIssued, ClockAcknowledged, DaemonStarted, DaemonStopped, Erased, ErasureCause,
+    GrantEnded, IssuanceFailed, MfaCodeMade, Refused, RequestCancelled, RequestDenied,
+    RequestLapsed, StrangersRefused,
 };
 use jit_ca_core::{Action, ActorRef, Bytes, RefusalCode, Span, UnixTime};
 use jit_ca_log::Ids;
@@ -139,6 +139,18 @@ fn requests_are_told_with_who_agreed_and_what_came_of_it() {
         (4, 1, Some("local/u-alice"))
     );
     assert_eq!(report.people.iter().find(|row| row.name == "bob").unwrap().denials, 1);
+}
+
+#[test]
+fn what_a_clock_is_put_back_behind_is_over() {
+    let mut script = script();
+    script.at(FROM + 20).request(1, ALICE, "before").at(FROM + 60).request(2, ALICE, "ahead");
+    let ack = ClockAcknowledged { reason: "chrony was set up anew".parse().unwrap(), uid: 0 };
+    script.at(FROM + 40).push(ActorRef::DAEMON, Ids::default(), ack);
+    let (outcomes, entry) = (script.report(None).requests, script.last() as u64);
+    let outcomes: Vec<_> = outcomes.into_iter().map(|row| row.outcome).collect();
+    let at = UnixTime::from_secs(FROM + 40);
+    assert_eq!(outcomes, [RequestOutcome::Pending, RequestOutcome::Lapsed { entry, at }]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub(crate) enum RequestOutcome {
         /// When.
         at: UnixTime,
     },
-    /// It waited for too long.
+    /// It waited for too long, or the clock was put back behind it.
     Lapsed {
         /// The index of the entry.
         entry: u64,
