@@ -76,6 +76,7 @@ impl<'s, 'scope> State<'s, 'scope> {
         must(is_init || leaf.idx > 0, Code::Init, "the log does not begin with log.init")?;
         must(!is_init || leaf.idx == 0, Code::Init, "the log begins a second time")?;
         self.clock.pass(leaf)?;
+        // INVARIANT (nothing of a wrong clock).
         if clock::may_go_back(&leaf.entry_type) {
             self.logins.take_back(leaf.ts_ms);
             self.requests.take_back(leaf.ts_ms);

@@ -14,8 +14,8 @@ use crate::store::record::AccessRecord;
 impl Fold<'_> {
     /// Ends what entries made that were written later than `now`, which is when the clock was acknowledged, at `index`.
     ///
-    /// INVARIANT (time goes back): the one place that says what comes of it. Leaves say when, so that both verifiers
-    /// come to the same.
+    /// INVARIANT (nothing of a wrong clock): the one place of the daemon that says what is over. Leaves say when, so that
+    /// a fold made again and both verifiers come to the same.
     pub(super) fn take_back(&mut self, index: u64, now: Millis) -> Result<(), StoreError> {
         let logins = self
             .logins
