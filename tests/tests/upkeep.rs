@@ -1,5 +1,7 @@
 //! The store's upkeep, while the daemon issues: backups, and a file that is written anew.
 
+mod place;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use std::thread;
 use jit_ca_log::tree::Tree;
 use jit_ca_tests::{Ca, Caller, Lab, Output, grown};
 use jit_cad::store::Store;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// How many entries the log has: copying them takes longer than a call.
@@ -62,6 +65,24 @@ impl Scene {
 
     fn check(&self, backup: &Path) -> Output {
         self.ca.jit_cad(&["log", "check", "--backup", backup.to_str().unwrap()])
+    }
+
+    /// Does something while the daemon makes this file, and stands still. Gives what the command said that had it made.
+    fn interrupting(&self, command: &[&str], file: &Path, act: impl FnOnce()) -> Output {
+        let ca = &self.ca;
+        let daemon = Pid::from_raw(ca.pid().cast_signed()).unwrap();
+        thread::scope(|scope| {
+            let said = scope.spawn(|| ca.jit_cad(command));
+            while !file.exists() {
+                assert!(!said.is_finished(), "{:?}", said.join());
+                thread::yield_now();
+            }
+            kill_process(daemon, Signal::STOP).unwrap();
+            assert!(file.exists(), "it was faster");
+            act();
+            kill_process(daemon, Signal::CONT).unwrap();
+            said.join().unwrap()
+        })
     }
 
     /// How many entries the log has, as its checkpoint says.

@@ -38,7 +38,7 @@ pub struct Config {
     pub keys: PathBuf,
     /// Where the passphrase of the sealed keys comes from.
     pub passphrase: Passphrase,
-    /// The store's file.
+    /// The store's file itself, also where the configuration names a link to it.
     pub store: PathBuf,
     /// How many bytes its disk has to have free for certificates to be issued.
     pub keep_free: u64,
@@ -114,7 +114,7 @@ impl Config {
                     names: file.names,
                     keys: base.join(file.keys),
                     passphrase: file.passphrase.relative_to(base),
-                    store: base.join(file.store),
+                    store: real_path(base.join(file.store)),
                     keep_free: file.keep_free.bytes(),
                     admin_socket: base.join(file.admin_socket),
                     login_longest: file.login_longest,
@@ -135,6 +135,11 @@ impl Config {
 }
 
 /// A bundle as the log lists it.
+/// Where a file lies whose name may be a link: what takes its place has to lie there as well.
+fn real_path(path: PathBuf) -> PathBuf {
+    fs::canonicalize(&path).unwrap_or(path)
+}
+
 fn listed(bundle: &Bundle) -> jit_ca_log::Bundle {
     let files = bundle.files().iter().filter(|file| file.path != jit_ca_log::bundle::USERS);
     let people = bundle.people().map(|person| PersonListed {

@@ -129,7 +129,8 @@ impl Store {
         write.commit()
     }
 
-    /// Opens a store that was made before. A wrong path is an error and never a new, empty log.
+    /// Opens a store that was made before. A wrong path is an error and never a new, empty log. It is the file's own: a
+    /// link's place would be taken, and not the file's, when the store is written anew.
     ///
     /// # Errors
     /// If there is none, another process has it open, or it can't be read.

@@ -65,14 +65,14 @@ impl Tail {
         rewriting: Rewriting,
         done: oneshot::Sender<Result<(), StoreError>>,
     ) -> Result<(), StoreError> {
-        let caught_up = self.store.catch_up(&rewriting);
-        if caught_up.is_ok() {
-            self.store.replace(&rewriting)?;
+        let mut replaced = self.store.catch_up(&rewriting);
+        if replaced.is_ok() {
+            replaced = self.store.replace(&rewriting)?;
         }
         // Before anybody is answered, who could begin the next one beside it.
         drop(rewriting);
         // Nobody listens where the caller has gone away.
-        let _ = done.send(caught_up);
+        let _ = done.send(replaced);
         Ok(())
     }
 

@@ -11,6 +11,8 @@ use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 /// A place for the files of a store.
 pub trait Disk: Debug + Send + Sync {
@@ -33,8 +35,14 @@ pub trait Disk: Debug + Send + Sync {
     /// Puts a file in another one's place. When it has returned, no crash undoes that.
     ///
     /// # Errors
-    /// If it can't be done. It is then not known which of the two a restart will find.
-    fn replace(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// If it is not known which of the two a restart will find; inside, if it is the old one.
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<io::Result<()>>;
+
+    /// Gives a file another name, which nothing may have yet. When it has returned, no crash undoes that.
+    ///
+    /// # Errors
+    /// If something has that name, or it can't be given.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file, if there is one.
     ///
@@ -66,8 +74,25 @@ impl Disk for FileSystem {
         Ok(database)
     }
 
-    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)?;
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<io::Result<()>> {
+        match fs::rename(from, to) {
+            // A disk that fails may have done it. Any other refusal, such as of a file that is mounted by itself,
+            // comes before anything is changed.
+            Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => Err(error),
+            Err(error) => Ok(Err(error)),
+            Ok(()) => sync_folder_of(to).map(Ok),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // NFS knows no such renaming; but it has links, and they replace nothing.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                fs::hard_link(from, to)?;
+                fs::remove_file(from)?;
+            }
+            done => done?,
+        }
         sync_folder_of(to)
     }
 
@@ -82,4 +107,23 @@ impl Disk for FileSystem {
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_name_is_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let [copy, taken, free] = ["copy", "taken", "free"].map(|name| folder.path().join(name));
+        fs::write(&copy, "a copy").unwrap();
+        fs::write(&taken, "somebody else's").unwrap();
+        let refused = FileSystem.rename(&copy, &taken).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&taken).unwrap(), "somebody else's");
+        FileSystem.rename(&copy, &free).unwrap();
+        assert_eq!(fs::read_to_string(&free).unwrap(), "a copy");
+        assert!(!copy.exists());
+    }
 }

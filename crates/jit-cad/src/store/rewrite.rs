@@ -15,6 +15,7 @@
 //! is still to be done.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -69,21 +70,23 @@ impl Store {
     /// If there is such a file already, or one of the name that it has until it is whole; it can't be written, or the
     /// log does not hold.
     pub fn backup(&self, file: &Path) -> Result<(Head, u64), StoreError> {
-        let must_be_new = |file: &Path| match fs::symlink_metadata(file) {
-            Ok(_) => Err(StoreError::Exists(file.to_owned())),
-            Err(_) => Ok(()),
-        };
-        must_be_new(file)?;
-        // What is not in our own folder may be anybody's.
-        must_be_new(&unfinished(file))?;
+        // Before the work is done; the name is given to nothing that came meanwhile, either. What has the other name, and is
+        // not in our own folder, may be anybody's.
+        for name in [file, &unfinished(file)] {
+            if fs::symlink_metadata(name).is_ok() {
+                return Err(StoreError::Exists(name.to_owned()));
+            }
+        }
         let snapshot = self.read()?;
         let (store, unfinished) = self.create_unfinished(file)?;
         let head = snapshot.copy_to(&store, 0, Copied::Everything)?;
         snapshot.copy_beside_to(&store)?;
         // Closed, so that it is opened as after an orderly end.
         drop(store);
-        must_be_new(file)?;
-        self.disk.replace(&unfinished.path, file).map_err(io)?;
+        self.disk.rename(&unfinished.path, file).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => StoreError::Exists(file.to_owned()),
+            _ => io(error),
+        })?;
         Ok((head, size_of(file)?))
     }
 
@@ -126,14 +129,16 @@ impl Store {
     ///
     /// # Errors
     /// If the file system fails. It is then not known which of the two files a restart will find: the process must
-    /// end.
-    pub fn replace(&self, rewriting: &Rewriting) -> Result<(), StoreError> {
-        self.disk.replace(&rewriting.store.path, &self.path).map_err(io)?;
+    /// end. Inside, if the file system refuses, and nothing has changed.
+    pub fn replace(&self, rewriting: &Rewriting) -> Result<Result<(), StoreError>, StoreError> {
+        if let Err(error) = self.disk.replace(&rewriting.store.path, &self.path).map_err(io)? {
+            return Ok(Err(io(error)));
+        }
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *database = rewriting.store.database();
         // What was erased is in no memory either.
         self.decoded.clear();
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// An empty store beside the path that it will have, where nothing is yet.

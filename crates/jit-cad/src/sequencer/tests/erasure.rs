@@ -83,7 +83,7 @@ async fn a_file_that_was_not_finished_is_made_again() {
     assert_eq!(store.read().unwrap().unfinished_erasure().unwrap(), Some(3));
     let rewriting = store.rewrite().unwrap();
     store.catch_up(&rewriting).unwrap();
-    store.replace(&rewriting).unwrap();
+    store.replace(&rewriting).unwrap().unwrap();
     assert_eq!(store.read().unwrap().unfinished_erasure().unwrap(), None);
     let bytes = fs::read(&copy).unwrap();
     assert!(!bytes.windows(SECRET.len()).any(|at| at == SECRET.as_bytes()));

@@ -226,7 +226,11 @@ impl Disk for FailingDisk {
         builder.create_with_backend(self.clone())
     }
 
-    fn replace(&self, _: &Path, _: &Path) -> io::Result<()> {
+    fn replace(&self, _: &Path, _: &Path) -> io::Result<io::Result<()>> {
+        Ok(Ok(()))
+    }
+
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
         Ok(())
     }
 

@@ -272,7 +272,7 @@ impl Disk for Recorder {
         Ok(database)
     }
 
-    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<io::Result<()>> {
         let mut recorded = self.lock();
         let file = recorded.names.get(from).copied().ok_or(io::ErrorKind::NotFound)?;
         recorded.rename(|names| {
@@ -280,7 +280,14 @@ impl Disk for Recorder {
             names.insert(to.to_owned(), file);
         });
         recorded.changes.push(Change::NamesSynced);
-        Ok(())
+        Ok(Ok(()))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.exists(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.replace(from, to)?
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
