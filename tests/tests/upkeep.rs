@@ -1,6 +1,7 @@
 //! The store's upkeep, while the daemon issues: backups, and a file that is written anew.
 
 mod place;
+mod room;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -27,8 +28,11 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let lab = Lab::new();
-        let mut ca = Ca::start(&lab);
+        Self::in_lab(Lab::new(), |_| {})
+    }
+
+    fn in_lab(lab: Lab, configure: impl FnOnce(&Path)) -> Self {
+        let mut ca = Ca::start_with(&lab, configure);
         let (alice, bob) = (ca.caller("alice"), ca.caller("bob"));
         let grant = alice.granted("orders-api", json!({}), &[&bob])["grant"].clone();
         alice.take_x509(&grant, &["-subj", "/CN=alice"]);

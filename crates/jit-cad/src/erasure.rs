@@ -202,8 +202,8 @@ pub async fn finish(app: &Arc<App>) -> Result<(), Fault> {
 /// The payloads are gone; their bytes, and what the tables were told by them, are still in the store's file.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the payloads are erased, but the store's file can't be written anew: it needs as much room again as it takes. Until \
-     then it holds their bytes, and lists still say names. It is tried again once a day, and at each start"
+    "the payloads are erased, but the store's file can't be written anew. Until then it holds their bytes, and lists \
+     still say names. It is tried again once a day, at each start, and by `jit-cad log compact`"
 )]
 struct Unfinished(#[source] StoreError);
 

@@ -10,6 +10,7 @@
 //! ```
 
 mod beside;
+mod bounded;
 mod check;
 mod decoded;
 mod disk;
@@ -26,12 +27,14 @@ mod tiles;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use jit_ca_log::tree::{TileId, TileReader};
 use redb::{Builder, Database, Durability};
 
 pub use beside::{KeyName, Reply, Resource};
+pub use bounded::NoRoom;
+use bounded::{Bound, Bounded};
 use decoded::Decoded;
 
 pub use disk::{Disk, FileSystem};
@@ -67,6 +70,9 @@ pub enum StoreError {
     /// redb can't do what it is for.
     #[error("the store failed")]
     Redb(#[source] redb::Error),
+    /// A copy would take room that is to be left free.
+    #[error(transparent)]
+    NoRoom(NoRoom),
     /// What is stored can't be read, or does not hold together.
     #[error("the log is damaged: {0}")]
     Damaged(String),
@@ -82,7 +88,7 @@ macro_rules! from_redb {
     ($($error:ty),*) => {
         $(impl From<$error> for StoreError {
             fn from(error: $error) -> Self {
-                Self::Redb(error.into())
+                redb::Error::from(error).into()
             }
         })*
     };
@@ -113,10 +119,20 @@ impl Store {
     /// # Errors
     /// If there is one already, or it can't be made.
     pub fn create_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, StoreError> {
+        Self::create_bounded(disk, path, Weak::new())
+    }
+
+    /// Makes an empty store that leaves this room.
+    fn create_bounded(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        bound: Weak<Bound>,
+    ) -> Result<Self, StoreError> {
         if disk.exists(path) {
             return Err(StoreError::Exists(path.to_owned()));
         }
-        let database = disk.create(path, Builder::new().set_cache_size(CACHE_BYTES))?;
+        let file = Bounded { file: disk.create(path)?, bound };
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file)?;
         let store = Self::of(disk, path, database);
         store.make_tables()?;
         Ok(store)

@@ -42,11 +42,7 @@ pub struct Compacted {
 pub async fn backup(app: &Arc<App>, file: PathBuf) -> Result<Backup, Fault> {
     let _alone = app.copying.lock().await;
     let store = Arc::clone(&app.store);
-    blocking(move || match copy(&store, &file) {
-        Err(error @ StoreError::Exists(_)) => Err(Fault::bad(error.to_string(), NEW_FILE)),
-        done => Ok(done?),
-    })
-    .await
+    blocking(move || copy(&store, &file).map_err(fault)).await
 }
 
 fn copy(store: &Store, file: &Path) -> Result<Backup, StoreError> {
@@ -61,7 +57,7 @@ fn copy(store: &Store, file: &Path) -> Result<Backup, StoreError> {
 pub async fn compact(app: &Arc<App>) -> Result<Compacted, Fault> {
     let _alone = app.copying.lock().await;
     let before = app.store.room_taken()?;
-    rewrite(app).await??;
+    rewrite(app).await?.map_err(fault)?;
     Ok(Compacted { before, after: app.store.room_taken()? })
 }
 
@@ -79,6 +75,16 @@ pub async fn rewrite(app: &Arc<App>) -> Result<Result<(), StoreError>, Fault> {
 
 const NEW_FILE: &str =
     "name a file that is not there; one that ends in .new is what an interrupted backup has left";
+const ROOM: &str = "make room, or give the disk more; docs/guides/upkeep.md says how much";
+
+/// What whoever asked can do about it.
+fn fault(error: StoreError) -> Fault {
+    match error {
+        StoreError::Exists(_) => Fault::bad(error.to_string(), NEW_FILE),
+        StoreError::NoRoom(_) => Fault::bad(error.to_string(), ROOM),
+        _ => error.into(),
+    }
+}
 
 /// `jit-cad log backup`: asks the running daemon, or copies the store of one that does not run.
 ///
@@ -90,14 +96,12 @@ pub async fn run_backup(config: &Config, file: &Path) -> Result<String, Failure>
     let made = match admin::is_there(&config.admin_socket).await {
         true => admin::ask_for_backup(&config.admin_socket, file.clone()).await?,
         false => {
-            let store = Store::open(&config.store)?;
+            let store = Store::open(&config.store)?.keeping_free(config.keep_free);
             store.read()?.verify_head()?;
-            match copy(&store, &file) {
-                Err(error @ StoreError::Exists(_)) => {
-                    return Err(Failure::usage(error.to_string(), NEW_FILE));
-                }
-                made => made?,
-            }
+            copy(&store, &file).map_err(|error| match fault(error) {
+                Fault::Bad { detail, hint } => Failure::usage(detail, hint),
+                fault => fault.into(),
+            })?
         }
     };
     let Backup { size, root, bytes } = made;

@@ -6,12 +6,12 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use redb::{Builder, Database, DatabaseError, StorageBackend};
+use rustix::fs::{CWD, RenameFlags, renameat_with, statvfs};
 use rustix::io::Errno;
 
 /// A place for the files of a store.
@@ -19,11 +19,11 @@ pub trait Disk: Debug + Send + Sync {
     /// Whether there is a file of this name.
     fn exists(&self, path: &Path) -> bool;
 
-    /// Makes a file and a database in it. When it has returned, no crash undoes the name.
+    /// Makes a file for a database. When it has returned, no crash undoes the name.
     ///
     /// # Errors
     /// If the file is there already, or can't be made.
-    fn create(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError>;
+    fn create(&self, path: &Path) -> Result<Box<dyn StorageBackend>, DatabaseError>;
 
     /// Opens the database in a file. It makes none where there is none. When it has returned, no crash undoes that it
     /// is this file which has the name: a process may have been killed before it could see to that.
@@ -49,6 +49,18 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// If it can't be removed.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// How many bytes are free where this file or folder lies.
+    ///
+    /// # Errors
+    /// If that can't be told.
+    fn free(&self, path: &Path) -> io::Result<u64>;
+
+    /// How many bytes of the disk a file takes: fewer than its length where nothing was written yet.
+    ///
+    /// # Errors
+    /// If that can't be told.
+    fn taken(&self, path: &Path) -> io::Result<u64>;
 }
 
 /// The file system's files.
@@ -60,12 +72,12 @@ impl Disk for FileSystem {
         path.exists()
     }
 
-    fn create(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
+    fn create(&self, path: &Path) -> Result<Box<dyn StorageBackend>, DatabaseError> {
         let file =
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         // A file's own sync does not promise that its name is found again.
         sync_folder_of(path)?;
-        builder.create_with_backend(FileBackend::new(file)?)
+        Ok(Box::new(FileBackend::new(file)?))
     }
 
     fn open(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
@@ -102,11 +114,27 @@ impl Disk for FileSystem {
             _ => Ok(()),
         }
     }
+
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        let disk = statvfs(path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn taken(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.blocks().saturating_mul(BLOCK))
+    }
 }
 
+/// What `stat` counts in, whatever the file system does.
+const BLOCK: u64 = 512;
+
 fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+pub(super) fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    folder.unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

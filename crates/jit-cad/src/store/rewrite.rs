@@ -16,7 +16,6 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
@@ -24,6 +23,7 @@ use jit_ca_core::event::Event;
 use jit_ca_log::Leaf;
 use redb::{Key, ReadableTable as _, TableDefinition, Value};
 
+use super::bounded::Bound;
 use super::disk::Disk;
 use super::{Head, Snapshot, Store, StoreError, Tables, Write, beside};
 use crate::clock::Millis;
@@ -46,11 +46,12 @@ pub struct Rewriting {
     _file: Unfinished,
 }
 
-/// A file that is removed unless it gets another name.
+/// A file that is removed unless it gets another name, and leaves room until then.
 #[derive(Debug)]
 struct Unfinished {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    bound: Arc<Bound>,
 }
 
 /// What of the entries is copied.
@@ -67,8 +68,8 @@ impl Store {
     /// its head and how large it is. One backup or rewriting at a time.
     ///
     /// # Errors
-    /// If there is such a file already, or one of the name that it has until it is whole; it can't be written, or the
-    /// log does not hold.
+    /// If there is such a file already, or one of the name that it has until it is whole; there is no room, it can't be
+    /// written, or the log does not hold.
     pub fn backup(&self, file: &Path) -> Result<(Head, u64), StoreError> {
         // Before the work is done; the name is given to nothing that came meanwhile, either. What has the other name, and is
         // not in our own folder, may be anybody's.
@@ -94,7 +95,7 @@ impl Store {
     /// at a time.
     ///
     /// # Errors
-    /// If redb fails, or the log does not hold.
+    /// If there is no room, redb fails, or the log does not hold.
     pub fn rewrite(&self) -> Result<Rewriting, StoreError> {
         let snapshot = self.read()?;
         let erasure = snapshot.unfinished_erasure()?;
@@ -141,10 +142,12 @@ impl Store {
         Ok(Ok(()))
     }
 
-    /// An empty store beside the path that it will have, where nothing is yet.
+    /// An empty store beside the path that it will have, where nothing is yet, if there is room for a copy.
     fn create_unfinished(&self, path: &Path) -> Result<(Self, Unfinished), StoreError> {
-        let file = Unfinished { disk: Arc::clone(&self.disk), path: unfinished(path) };
-        Ok((Self::create_on(Arc::clone(&self.disk), &file.path)?, file))
+        let (disk, path) = (Arc::clone(&self.disk), unfinished(path));
+        let file = Unfinished { bound: self.bound(&path)?, disk, path };
+        let bound = Arc::downgrade(&file.bound);
+        Ok((Self::create_bounded(Arc::clone(&file.disk), &file.path, bound)?, file))
     }
 
     /// How much room the file takes on the disk: its length has holes in it.
@@ -152,8 +155,7 @@ impl Store {
     /// # Errors
     /// If the file system does not say.
     pub fn room_taken(&self) -> Result<u64, StoreError> {
-        // The system counts in units of 512 bytes, whatever the file system does.
-        Ok(fs::metadata(&self.path).map_err(io)?.blocks() * 512)
+        self.disk.taken(&self.path).map_err(io)
     }
 }
 
@@ -261,5 +263,5 @@ fn size_of(path: &Path) -> Result<u64, StoreError> {
 }
 
 pub(super) fn io(error: std::io::Error) -> StoreError {
-    StoreError::Redb(redb::Error::Io(error))
+    redb::Error::Io(error).into()
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Store;
+use super::disk::Disk;
 
 /// For how long a look at the disk counts.
 const LOOK_LIFE: Duration = Duration::from_secs(1);
@@ -29,7 +30,7 @@ impl fmt::Display for Low {
 /// What is to be kept free, and what was found when it was last looked.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    keep: u64,
+    pub(super) keep: u64,
     found: Mutex<Found>,
 }
 
@@ -52,7 +53,7 @@ impl Store {
         let mut found = self.room.found.lock().unwrap_or_else(PoisonError::into_inner);
         if found.at.is_none_or(|at| at.elapsed() >= LOOK_LIFE) {
             found.at = Some(Instant::now());
-            let low = self.room.look(&self.path);
+            let low = self.room.look(&*self.disk, &self.path);
             match (found.low, low) {
                 (None, Some(low)) => tracing::error!("no certificate is issued: {low}"),
                 (Some(_), None) => tracing::info!("the log's disk has room again"),
@@ -65,9 +66,9 @@ impl Store {
 }
 
 impl Room {
-    fn look(&self, path: &Path) -> Option<Low> {
-        let free = match rustix::fs::statvfs(path) {
-            Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+    fn look(&self, disk: &dyn Disk, path: &Path) -> Option<Low> {
+        let free = match disk.free(path) {
+            Ok(free) => free,
             // Who can't tell what is free counts on nothing.
             Err(_) if self.keep > 0 => 0,
             Err(_) => return None,

@@ -218,8 +218,8 @@ impl Disk for FailingDisk {
         false
     }
 
-    fn create(&self, _: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
-        builder.create_with_backend(self.clone())
+    fn create(&self, _: &Path) -> Result<Box<dyn StorageBackend>, DatabaseError> {
+        Ok(Box::new(self.clone()))
     }
 
     fn open(&self, _: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
@@ -236,6 +236,14 @@ impl Disk for FailingDisk {
 
     fn remove(&self, _: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
+    fn taken(&self, _: &Path) -> io::Result<u64> {
+        Ok(0)
     }
 }
 

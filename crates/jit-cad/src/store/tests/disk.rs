@@ -248,7 +248,7 @@ impl Disk for Recorder {
         self.lock().names.contains_key(path)
     }
 
-    fn create(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
+    fn create(&self, path: &Path) -> Result<Box<dyn StorageBackend>, DatabaseError> {
         let mut recorded = self.lock();
         let file = recorded.files.len();
         recorded.files.push(Pages::default());
@@ -257,7 +257,7 @@ impl Disk for Recorder {
         });
         recorded.changes.push(Change::NamesSynced);
         drop(recorded);
-        builder.create_with_backend(OpenFile { disk: self.clone(), file })
+        Ok(Box::new(OpenFile { disk: self.clone(), file }))
     }
 
     fn open(&self, path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
@@ -298,6 +298,14 @@ impl Disk for Recorder {
             });
         }
         Ok(())
+    }
+
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
+    fn taken(&self, _: &Path) -> io::Result<u64> {
+        Ok(0)
     }
 }
 
