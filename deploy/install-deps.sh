@@ -10,6 +10,7 @@ set -euo pipefail
 # What must be there (a program, or a file by its path), and the package that brings it.
 demo='
 cc                    gcc
+make                  make
 /usr/include/stdio.h  libc6-dev
 ssh                   openssh-client
 sshd                  openssh-server

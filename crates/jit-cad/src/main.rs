@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use jit_ca_core::ActorRef;
 use jit_ca_core::event::{DaemonStarted, DaemonStopped};
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use jit_cad::admin::{self, AdminSocket};
@@ -24,7 +24,7 @@ use jit_cad::{anchor, clock, erasure, http, init, passage, succeed, upkeep};
 
 /// A certificate is some hundred allocations, made on one thread and freed on another.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// How long threads that still work may go on once the program has done what it was asked.
 const SHUTDOWN: Duration = Duration::from_secs(1);
