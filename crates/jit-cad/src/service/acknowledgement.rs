@@ -22,13 +22,16 @@ pub async fn acknowledge(app: &App, reason: Text, uid: u32) -> Result<(u64, Unix
     app.sequencer.flush().await.map_err(Fault::Commit)?;
     // Made before: what follows on the commit must not fail.
     let challenges = Challenges::new()?;
+    let before = clock::now_millis();
     let entry = (ActorRef::DAEMON, ClockAcknowledged { reason, uid }.into());
     match app.sequencer.commit(Proposal::decided_at(clock::now(), vec![entry])).await {
         Ok(committed) => {
-            // What was measured by the time until now, which may be still to come, counts no more.
-            app.challenges.begin_anew(challenges);
-            app.failed_addresses.begin_anew();
-            app.failed_codes.begin_anew();
+            if clock::now_millis() < before {
+                // What was measured by a time that is still to come counts no more.
+                app.challenges.begin_anew(challenges);
+                app.failed_addresses.begin_anew();
+                app.failed_codes.begin_anew();
+            }
             Ok((committed.first, clock::now()))
         }
         Err(CommitError::Clash(Clash::Clock)) => Err(nothing_to_acknowledge()),
