@@ -143,7 +143,7 @@ fn a_call_that_takes_too_long_is_answered_by_a_problem_and_all_that_happened_is_
     drop(hung);
     let asked = waiting.wait_with_output().unwrap();
     assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
-    // What it asked for is done, and the same call finds it.
+    // What it asked for is done once, however often it was called.
     bob.wire.post_again("/v1/requests", &ask, "late").ok();
     let before = size();
     bob.wire.post_again("/v1/requests", &ask, "late").ok();
@@ -155,6 +155,8 @@ fn a_call_that_takes_too_long_is_answered_by_a_problem_and_all_that_happened_is_
     let types: Vec<_> = entries.as_array().unwrap().iter().map(|it| &it["type"]).collect();
     let count = |wanted: &str| types.iter().filter(|found| **found == wanted).count();
     assert_eq!((count("issue.done"), count("refusal")), (1, 2), "{types:?}");
+    // Bob's, and Erin's.
+    assert_eq!(count("request"), 2, "{types:?}");
     assert!(!ca.log_text().contains("lost"), "{}", ca.log_text());
 }
 

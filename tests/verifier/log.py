@@ -51,7 +51,7 @@ class Log:
         if e.type == "approval" and ("r", e.ids.get("r")) in self.begun:
             self.begun["r", e.ids["r"]].approvals.append(e)
         if not e.record:
-            self.gone[e.type, e.actor] = e.second
+            self.gone.setdefault((e.type, e.actor), []).append(e.leaf["ts_ms"])
             self.parts_known &= e.type not in ("bundle.file", "bundle.file.removed", "person", "person.removed")
         if e.type == "subject" and (p is not UNKNOWN or e.actor not in self.actors):
             self.actors[e.actor] = p["subject"]
@@ -71,6 +71,8 @@ class Log:
                 e.is_open = False
             elif e.type == "mfa.code" and e.payload is not UNKNOWN:
                 self.codes.pop(e.payload["subject"], None)
+        for gone in self.gone.values():
+            gone[:] = [at for at in gone if at <= now]
 
     def apply_payload(self, e, p):
         match e.type:
@@ -163,7 +165,8 @@ class Log:
 
     def is_gone(self, entry_type, e, age):
         """Whether a payload of this type and the same actor is missing, no older than this."""
-        return e.second - self.gone.get((entry_type, e.actor), -age - 1) <= age
+        gone = self.gone.get((entry_type, e.actor))
+        return bool(gone) and e.second - gone[-1] // 1000 <= age
 
 
 def step_of(p):

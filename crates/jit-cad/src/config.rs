@@ -134,12 +134,12 @@ impl Config {
     }
 }
 
-/// A bundle as the log lists it.
 /// Where a file lies whose name may be a link: what takes its place has to lie there as well.
 fn real_path(path: PathBuf) -> PathBuf {
     fs::canonicalize(&path).unwrap_or(path)
 }
 
+/// A bundle as the log lists it.
 fn listed(bundle: &Bundle) -> jit_ca_log::Bundle {
     let files = bundle.files().iter().filter(|file| file.path != jit_ca_log::bundle::USERS);
     let people = bundle.people().map(|person| PersonListed {

@@ -165,8 +165,9 @@ async fn decided(
 ///
 /// # Errors
 /// If the log can't be read or written.
-pub async fn retire(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
+pub async fn retire(app: &Arc<App>) -> Result<(), Fault> {
     let (_no_copy, _alone) = (app.copying.lock().await, app.erasing.lock().await);
+    let now = clock::now();
     // A minute longer, so that a clock that steps back does not make it too soon.
     let before = now.minus(app.config.keep_payloads).minus(Span::from_secs(60));
     let plan = {
@@ -174,7 +175,8 @@ pub async fn retire(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
         blocking(move || Plan::of_age(&app.store.read()?, &app.config.listed, before)).await?
     };
     let Aged { entries, count, forgotten } = plan;
-    if count == 0 {
+    // If the clock was put back meanwhile they are too young; tomorrow is soon enough.
+    if count == 0 || clock::now() < now {
         return finish(app).await;
     }
     let reason: Text = format!("kept for {}", app.config.keep_payloads)

@@ -33,6 +33,12 @@ impl LastUses {
         }
     }
 
+    /// Forgets uses by a time that is still to come.
+    pub fn take_back(&self, now: UnixTime) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.uses.retain(|_, at| *at <= now);
+    }
+
     /// The uses to be kept, and forgets those before `forget`, which no login outlives.
     pub fn take_unkept(&self, forget: UnixTime) -> Vec<(Vec<u8>, UnixTime)> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

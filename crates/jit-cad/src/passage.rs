@@ -47,7 +47,7 @@ pub async fn run(app: Arc<App>) {
             last_day = Some(now);
             let app = Arc::clone(&app);
             tokio::spawn(async move {
-                if let Err(error) = erasure::retire(&app, now).await {
+                if let Err(error) = erasure::retire(&app).await {
                     tracing::error!(error = with_causes(&error), "old payloads can't be erased");
                 }
             });

@@ -46,7 +46,7 @@ impl App {
     /// # Errors
     /// If the key was used for another call.
     fn repeated(&self, caller: &Caller, call: &CallKey) -> Result<Option<Resource>, Fault> {
-        match self.store.read()?.reply(caller.actor, call.key, clock::now())? {
+        match self.store.read()?.reply(caller.actor, call.key)? {
             Some(reply) if reply.call == call.call => Ok(Some(reply.resource)),
             Some(_) => Err(Fault::KeyReused),
             None => Ok(None),
@@ -114,9 +114,9 @@ pub async fn in_turn<T: Send + 'static>(
     caller: &Caller,
     work: impl FnOnce(&App) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let _turn = app.turns.take(&caller.person.id).await;
-    let app = Arc::clone(app);
-    blocking(move || work(&app)).await
+    let (turns, app) = (&app.turns, Arc::clone(app));
+    let done = turns.run(&caller.person.id, move || work(&app)).await;
+    done.map_err(|error| Fault::Internal(Box::new(error)))?
 }
 
 /// Whether the caller may read the log's entries.

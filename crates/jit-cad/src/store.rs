@@ -53,9 +53,15 @@ pub struct Store {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Another one once the file was written anew ([`Store::replace`]); snapshots keep the one that they are of.
-    database: RwLock<Arc<Database>>,
-    decoded: Arc<Decoded>,
+    open: RwLock<Open>,
     room: room::Room,
+}
+
+/// A file that is open, and what was read of it.
+#[derive(Clone, Debug)]
+struct Open {
+    database: Arc<Database>,
+    decoded: Arc<Decoded>,
 }
 
 /// The store can't be used. Whoever gets this while writing ends the process and does not try again.
@@ -181,13 +187,13 @@ impl Store {
     }
 
     fn of(disk: Arc<dyn Disk>, path: &Path, database: Database) -> Self {
-        let database = RwLock::new(Arc::new(database));
-        let (decoded, room) = (Arc::default(), room::Room::default());
-        Self { disk, path: path.to_owned(), database, decoded, room }
+        let open = Open { database: Arc::new(database), decoded: Arc::default() };
+        let open = RwLock::new(open);
+        Self { disk, path: path.to_owned(), open, room: room::Room::default() }
     }
 
-    fn database(&self) -> Arc<Database> {
-        Arc::clone(&self.database.read().unwrap_or_else(PoisonError::into_inner))
+    fn opened(&self) -> Open {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A store in memory: for the fold to be made again and compared.
@@ -207,7 +213,8 @@ impl Store {
     /// # Errors
     /// If redb fails.
     pub fn read(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::new(self.database(), Arc::clone(&self.decoded))
+        let Open { database, decoded } = self.opened();
+        Snapshot::new(database, decoded)
     }
 
     /// Begins a transaction; [`crate::sequencer`] alone does.
@@ -218,10 +225,11 @@ impl Store {
     /// # Errors
     /// If redb fails.
     pub fn write(&self) -> Result<Write, StoreError> {
-        let mut transaction = self.database().begin_write()?;
+        let Open { database, decoded } = self.opened();
+        let mut transaction = database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_quick_repair(true);
-        Ok(Write::new(transaction, Arc::clone(&self.decoded)))
+        Ok(Write::new(transaction, decoded))
     }
 }
 

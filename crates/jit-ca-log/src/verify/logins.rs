@@ -26,10 +26,11 @@ pub(super) struct Logins {
     codes: HashMap<SubjectId, (Digest, u64)>,
     /// Whether the payload of an enrolment code was erased: it may have been anybody's.
     codes_are_partial: bool,
-    /// When each person's last login was whose payload is erased: a serial that is not here may be its.
-    erased: HashMap<ActorRef, UnixTime>,
-    /// When each person's last enrolment was whose payload is erased: any of their logins may have enrolled.
-    erased_enrolments: HashMap<ActorRef, UnixTime>,
+    /// When each person's logins were whose payloads are erased, in milliseconds since 1970: a serial that is not here
+    /// may be theirs.
+    erased: HashMap<ActorRef, Vec<u64>>,
+    /// When each person's enrolments were whose payloads are erased: any of their logins may have enrolled.
+    erased_enrolments: HashMap<ActorRef, Vec<u64>>,
 }
 
 #[derive(Debug)]
@@ -115,6 +116,9 @@ impl Logins {
         let later = self.logins.values_mut().filter(|login| login.began > now);
         later.for_each(|login| login.ended = true);
         self.codes.retain(|_, (_, made)| *made <= now);
+        for erased in self.erased.values_mut().chain(self.erased_enrolments.values_mut()) {
+            erased.retain(|at| *at <= now);
+        }
     }
 
     pub(super) fn enrolled(&mut self, leaf: &Leaf, enrolled: &MfaEnrolled) -> Result<(), Fault> {
@@ -172,7 +176,7 @@ impl Logins {
             "mfa.enrolled" => &mut self.erased_enrolments,
             _ => return,
         };
-        erased.insert(leaf.actor, second_of(leaf));
+        erased.entry(leaf.actor).or_default().push(leaf.ts_ms);
     }
 
     /// The login whose certificate has this serial, to be issued now; none if it is erased.
@@ -218,6 +222,8 @@ impl Logins {
 }
 
 /// Whether the leaf's actor has one of these whose payload is erased, and that is no older than this.
-fn is_within(erased: &HashMap<ActorRef, UnixTime>, leaf: &Leaf, age: Span) -> bool {
-    erased.get(&leaf.actor).is_some_and(|&at| second_of(leaf).since(at) <= age)
+fn is_within(erased: &HashMap<ActorRef, Vec<u64>>, leaf: &Leaf, age: Span) -> bool {
+    // Time goes back only where later ones are over: the last one is the newest.
+    let newest = erased.get(&leaf.actor).and_then(|erased| erased.last());
+    newest.is_some_and(|at| second_of(leaf).since(UnixTime::from_secs(at / 1_000)) <= age)
 }

@@ -17,9 +17,9 @@ use super::poll::Poll;
 use crate::app::App;
 use crate::clock;
 use crate::service::{self, Caller, Fault, access};
-use crate::store::AccessRecord;
+use crate::store::{AccessRecord, Whose};
 
-/// How many of the newest requests of a person or role a list looks at, and how many it holds at most.
+/// How many of the newest requests a list looks at, of the caller's own and of the others, and how many it holds at most.
 const LOOKED_AT: usize = 10_000;
 const LONGEST_LIST: usize = 500;
 
@@ -42,11 +42,13 @@ pub(super) async fn list(
     let now = clock::now();
     let asking = caller.clone();
     let records = service::in_turn(&app, &caller, move |app| {
-        let whose = access::visible_to(app, &asking, filter.mine);
+        let own = [Whose::Subject(&asking.person.id)];
+        let roles = if filter.mine { Vec::new() } else { access::approvable_by(app, &asking) };
+        let is_over = may_be_over(filter.status);
         let wanted = |record: &AccessRecord| {
             filter.status.is_none_or(|status| status == status_of(&record.access, now))
         };
-        Ok(app.store.read()?.newest(&whose, LOOKED_AT, LONGEST_LIST, wanted)?)
+        Ok(app.store.read()?.newest(&[&own, &roles], is_over, (LOOKED_AT, LONGEST_LIST), wanted)?)
     });
     let records = records.await?;
     Ok(Json(records.iter().map(|record| view(&record.access, Vec::new(), now)).collect()))
@@ -157,6 +159,16 @@ fn view(access: &Access, approvers: Vec<PersonName>, now: UnixTime) -> Request {
             window: grant.window,
             state: grant.state(now),
         }),
+    }
+}
+
+/// Whether time alone can still change a request of this status, or of any. Of those whose time has come, the entry that
+/// says so may be still to come.
+fn may_be_over(status: Option<RequestStatus>) -> &'static [bool] {
+    match status {
+        Some(RequestStatus::Pending) => &[false],
+        Some(RequestStatus::Denied | RequestStatus::Cancelled) => &[true],
+        _ => &[false, true],
     }
 }
 

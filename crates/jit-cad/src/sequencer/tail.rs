@@ -110,6 +110,7 @@ impl Tail {
                         // Time goes by the machine's clock again, wherever that leads.
                         let reading = clock::read();
                         (now, acknowledged) = (reading.wall, Some(reading));
+                        tables.take_back_uses(now.time())?;
                     }
                     if (acknowledges || wanted.proposal.keep_clock)
                         && let Some(standing) =
@@ -212,7 +213,7 @@ fn admit(
         }
     }
     if let Some(reply) = &proposal.reply
-        && tables.reply(reply.actor, reply.key, now)?.is_some()
+        && tables.reply(reply.actor, reply.key)?.is_some()
     {
         return Ok(Err(Clash::Call));
     }

@@ -134,12 +134,11 @@ pub fn visible(app: &App, caller: &Caller, id: RequestId) -> Result<Arc<AccessRe
     if may_see(app, caller, &record) { Ok(record) } else { Err(Fault::NotFound("request")) }
 }
 
-/// Whose requests the caller may see: the caller's own, and unless these are all that is wanted, those for each role
-/// that names the caller among its approvers.
-pub fn visible_to<'a>(app: &'a App, caller: &'a Caller, only_own: bool) -> Vec<Whose<'a>> {
-    let roles = app.bundle().roles().filter(|role| !only_own && is_approver(&caller.person, role));
-    let roles = roles.map(|role| Whose::Role(&role.name));
-    [Whose::Subject(&caller.person.id)].into_iter().chain(roles).collect()
+/// The requests, beside the caller's own, that the caller may see: those for each role that names the caller among its
+/// approvers.
+pub fn approvable_by<'a>(app: &'a App, caller: &Caller) -> Vec<Whose<'a>> {
+    let roles = app.bundle().roles().filter(|role| is_approver(&caller.person, role));
+    roles.map(|role| Whose::Role(&role.name)).collect()
 }
 
 /// Whether the caller asked for it, or is among those that its role names as approvers.

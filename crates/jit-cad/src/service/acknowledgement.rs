@@ -31,6 +31,7 @@ pub async fn acknowledge(app: &App, reason: Text, uid: u32) -> Result<(u64, Unix
                 app.challenges.begin_anew(challenges);
                 app.failed_addresses.begin_anew();
                 app.failed_codes.begin_anew();
+                app.last_uses.take_back(clock::now());
             }
             Ok((committed.first, clock::now()))
         }

@@ -177,7 +177,7 @@ async fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Log
     let Some(person) = app.bundle().person_named(name) else { return Ok(None) };
     let snapshot = app.store.read()?;
     let Some(subject) = snapshot.subject(&person.id)? else { return Ok(None) };
-    let reply = snapshot.reply(subject.actor, key.key, clock::now())?;
+    let reply = snapshot.reply(subject.actor, key.key)?;
     let reply = reply.filter(|reply| reply.call == key.call);
     let Some(Resource::Issuance(issuance)) = reply.map(|reply| reply.resource) else {
         return Ok(None);

@@ -21,16 +21,20 @@ const CODE_LIFE: Span = Span::from_secs(24 * 60 * 60);
 /// If there is no such person, or the log can't be written.
 pub async fn make_code(app: &App, name: &PersonName) -> Result<(String, UnixTime), Fault> {
     let person = app.bundle().person_named(name).ok_or(Fault::NotFound("person"))?;
-    let now = clock::now();
     let code = enrolment_code()?;
-    let expires = now.plus(CODE_LIFE);
-    let made =
-        MfaCodeMade { subject: person.id.clone(), code: enrolment_code_digest(&code), expires };
-    app.sequencer
-        .commit(Proposal::new(vec![(ActorRef::DAEMON, made.into())]))
-        .await
-        .map_err(Fault::Commit)?;
-    Ok((code, expires))
+    for _ in 0..ATTEMPTS {
+        let now = clock::now();
+        let expires = now.plus(CODE_LIFE);
+        let (subject, digest) = (person.id.clone(), enrolment_code_digest(&code));
+        let made = MfaCodeMade { subject, code: digest, expires };
+        let proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, made.into())]);
+        match app.sequencer.commit(proposal).await {
+            Ok(_) => return Ok((code, expires)),
+            Err(CommitError::Clash(Clash::Late)) => {}
+            Err(error) => return Err(Fault::Commit(error)),
+        }
+    }
+    Err(Fault::Commit(CommitError::Busy))
 }
 
 /// A new secret for the caller, to be confirmed by a code of it. Until then nothing has changed. Asked again, it is

@@ -99,13 +99,8 @@ impl<'t> Replies<'t> {
         Ok(Self(transaction.open_table(REPLIES)?))
     }
 
-    pub(super) fn get(
-        &self,
-        actor: ActorRef,
-        key: KeyName,
-        now: UnixTime,
-    ) -> Result<Option<Reply>, StoreError> {
-        reply(&self.0, actor, key, now)
+    pub(super) fn get(&self, actor: ActorRef, key: KeyName) -> Result<Option<Reply>, StoreError> {
+        reply(&self.0, actor, key)
     }
 
     pub(super) fn put(&mut self, reply: &Reply) -> Result<(), StoreError> {
@@ -124,35 +119,24 @@ impl<'t> Replies<'t> {
     }
 }
 
-/// What an earlier call made, yesterday or since: for a day at least, which is longer than any login lasts. What was made
-/// by a clock that has been put back lies in days that are still to come.
+/// What an earlier call made, on any day that is still remembered: today and yesterday, and where a clock was put back or
+/// forward, others.
 pub(super) fn reply(
     table: &impl ReadableTable<ReplyKey, ReplyRow>,
     actor: ActorRef,
     key: KeyName,
-    now: UnixTime,
 ) -> Result<Option<Reply>, StoreError> {
-    let (today, (made, name)) = (day(now), place(actor, key));
-    let of_day = |day: u32| -> Result<Option<Reply>, StoreError> {
-        let Some(row) = table.get((day, made, &name))? else {
-            return Ok(None);
-        };
-        let (call, kind, id, at) = row.value();
-        let (call, at) = (Digest::from_bytes(*call), UnixTime::from_secs(at));
-        let resource = Resource::from_row(kind, *id)?;
-        Ok(Some(Reply { actor, key, call, resource, at }))
-    };
-    for day in [today, today.saturating_sub(1)] {
-        if let Some(reply) = of_day(day)? {
-            return Ok(Some(reply));
+    let (made, name) = place(actor, key);
+    let mut last = table.last()?.map(|(key, _)| key.value().0);
+    while let Some(day) = last {
+        if let Some(row) = table.get((day, made, &name))? {
+            let (call, kind, id, at) = row.value();
+            let (call, at) = (Digest::from_bytes(*call), UnixTime::from_secs(at));
+            let resource = Resource::from_row(kind, *id)?;
+            return Ok(Some(Reply { actor, key, call, resource, at }));
         }
-    }
-    let mut last = today;
-    while let Some(row) = table.range((last.saturating_add(1), 0, &[0; 16])..)?.next() {
-        last = row?.0.value().0;
-        if let Some(reply) = of_day(last)? {
-            return Ok(Some(reply));
-        }
+        let before = table.range(..(day, 0, &[0; 16]))?.next_back().transpose()?;
+        last = before.map(|(key, _)| key.value().0);
     }
     Ok(None)
 }
@@ -179,7 +163,7 @@ mod tests {
     const NOW: u64 = 20_000 * DAY;
 
     #[test]
-    fn a_call_is_remembered_for_a_day_and_from_days_that_are_still_to_come() {
+    fn a_call_is_remembered_from_days_before_and_days_that_are_still_to_come() {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         let times = [NOW, NOW - DAY, NOW - 2 * DAY, NOW + DAY, NOW + 50 * 365 * DAY];
         let key = |at: u64| KeyName::new(&at.to_string());
@@ -195,10 +179,8 @@ mod tests {
         write.commit().unwrap();
 
         let table = database.begin_read().unwrap().open_table(REPLIES).unwrap();
-        let now = UnixTime::from_secs(NOW);
-        let found = times.map(|at| reply(&table, actor, key(at), now).unwrap().map(|it| it.at));
-        let expected = times.map(|at| (at != NOW - 2 * DAY).then(|| UnixTime::from_secs(at)));
-        assert_eq!(found, expected);
-        assert_eq!(reply(&table, actor, key(1), now).unwrap(), None);
+        let found = times.map(|at| reply(&table, actor, key(at)).unwrap().map(|it| it.at.secs()));
+        assert_eq!(found, times.map(Some));
+        assert_eq!(reply(&table, actor, key(1)).unwrap(), None);
     }
 }

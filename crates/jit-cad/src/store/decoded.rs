@@ -22,16 +22,6 @@ pub(super) struct Decoded {
     pub(super) people: Records<PersonListed>,
 }
 
-impl Decoded {
-    /// Keeps none any longer.
-    pub(super) fn clear(&self) {
-        self.accesses.clear();
-        self.subjects.clear();
-        self.logins.clear();
-        self.people.clear();
-    }
-}
-
 /// Records by their bytes. Which record some bytes are never changes, so that none of these can be out of date.
 #[derive(Debug)]
 pub(super) struct Records<T>(Mutex<HashMap<Box<[u8]>, Arc<T>>>);
@@ -39,12 +29,6 @@ pub(super) struct Records<T>(Mutex<HashMap<Box<[u8]>, Arc<T>>>);
 impl<T> Default for Records<T> {
     fn default() -> Self {
         Self(Mutex::default())
-    }
-}
-
-impl<T> Records<T> {
-    fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

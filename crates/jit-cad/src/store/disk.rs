@@ -88,10 +88,16 @@ impl Disk for FileSystem {
 
     fn replace(&self, from: &Path, to: &Path) -> io::Result<io::Result<()>> {
         match fs::rename(from, to) {
-            // A disk that fails may have done it. Any other refusal, such as of a file that is mounted by itself,
-            // comes before anything is changed.
-            Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => Err(error),
-            Err(error) => Ok(Err(error)),
+            // These come before anything is changed, such as of a file that is mounted by itself. After any other one it may
+            // have been done: by a disk that fails, or at the other end of a network.
+            Err(error)
+                if REFUSALS
+                    .map(|errno| Some(errno.raw_os_error()))
+                    .contains(&error.raw_os_error()) =>
+            {
+                Ok(Err(error))
+            }
+            Err(error) => Err(error),
             Ok(()) => sync_folder_of(to).map(Ok),
         }
     }
@@ -124,6 +130,10 @@ impl Disk for FileSystem {
         Ok(fs::metadata(path)?.blocks().saturating_mul(BLOCK))
     }
 }
+
+/// What a renaming is refused by that has changed nothing.
+const REFUSALS: [Errno; 7] =
+    [Errno::BUSY, Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::XDEV, Errno::NOSPC, Errno::DQUOT];
 
 /// What `stat` counts in, whatever the file system does.
 const BLOCK: u64 = 512;

@@ -51,7 +51,7 @@ pub struct Rewriting {
 struct Unfinished {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    bound: Arc<Bound>,
+    _bound: Arc<Bound>,
 }
 
 /// What of the entries is copied.
@@ -135,19 +135,18 @@ impl Store {
         if let Err(error) = self.disk.replace(&rewriting.store.path, &self.path).map_err(io)? {
             return Ok(Err(io(error)));
         }
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        *database = rewriting.store.database();
-        // What was erased is in no memory either.
-        self.decoded.clear();
+        // With its own memory of what was read: what was erased is not in that either.
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = rewriting.store.opened();
         Ok(Ok(()))
     }
 
     /// An empty store beside the path that it will have, where nothing is yet, if there is room for a copy.
     fn create_unfinished(&self, path: &Path) -> Result<(Self, Unfinished), StoreError> {
         let (disk, path) = (Arc::clone(&self.disk), unfinished(path));
-        let file = Unfinished { bound: self.bound(&path)?, disk, path };
-        let bound = Arc::downgrade(&file.bound);
-        Ok((Self::create_bounded(Arc::clone(&file.disk), &file.path, bound)?, file))
+        let bound = self.bound(&path)?;
+        let store = Self::create_bounded(Arc::clone(&disk), &path, Arc::downgrade(&bound))?;
+        // Only now: what was there before is not ours to remove.
+        Ok((store, Unfinished { disk, path, _bound: bound }))
     }
 
     /// How much room the file takes on the disk: its length has holes in it.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jit_ca_core::event::{Event, PersonListed};
@@ -219,39 +219,41 @@ impl Snapshot {
         Ok(records)
     }
 
-    /// The newest requests, newest first, that `wanted` accepts: at most `most`, of the newest `within` of each subject
-    /// and role. Those that are not over come before those that are, where there are more.
+    /// The newest requests, newest first, that `wanted` accepts: at most `most`, of the newest `within` of each group.
+    /// `is_over` says whether to look at those that are over, or are not; of both, those that are not come first, where
+    /// there are more.
     ///
     /// # Errors
     /// If redb fails.
     pub fn newest(
         &self,
-        whose: &[Whose<'_>],
-        within: usize,
-        most: usize,
+        groups: &[&[Whose<'_>]],
+        is_over: &[bool],
+        (within, most): (usize, usize),
         wanted: impl Fn(&AccessRecord) -> bool,
     ) -> Result<Vec<AccessRecord>, StoreError> {
         let requests = self.transaction.open_table(fold::REQUESTS)?;
         let accesses = self.transaction.open_table(fold::ACCESSES)?;
-        let mut records = Vec::new();
-        for is_over in [false, true] {
+        let mut found = BTreeMap::new();
+        for (&is_over, group) in
+            is_over.iter().flat_map(|over| groups.iter().map(move |it| (over, it)))
+        {
             let mut ids = BTreeSet::new();
-            for &whose in whose {
+            for &whose in *group {
                 ids.extend(fold::newest(&requests, whose, is_over, within)?);
             }
-            for id in ids.iter().rev() {
+            for id in ids.into_iter().rev().take(within) {
+                if found.len() == most {
+                    break;
+                }
                 let Some(bytes) = accesses.get(id.as_bytes())? else { continue };
                 let record: AccessRecord = payload::decode(bytes.value())?;
-                if records.len() < most && wanted(&record) {
-                    records.push(record);
-                }
-                if records.len() == most {
-                    break;
+                if wanted(&record) {
+                    found.insert(Reverse(id), record);
                 }
             }
         }
-        records.sort_unstable_by_key(|record| Reverse(record.access.request.id));
-        Ok(records)
+        Ok(found.into_values().collect())
     }
 
     /// A subject.
@@ -364,13 +366,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// If redb fails.
-    pub fn reply(
-        &self,
-        actor: ActorRef,
-        key: KeyName,
-        now: UnixTime,
-    ) -> Result<Option<Reply>, StoreError> {
-        beside::reply(&self.transaction.open_table(beside::REPLIES)?, actor, key, now)
+    pub fn reply(&self, actor: ActorRef, key: KeyName) -> Result<Option<Reply>, StoreError> {
+        beside::reply(&self.transaction.open_table(beside::REPLIES)?, actor, key)
     }
 }
 

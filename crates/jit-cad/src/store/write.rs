@@ -214,13 +214,8 @@ impl Tables<'_> {
     ///
     /// # Errors
     /// If redb fails.
-    pub fn reply(
-        &self,
-        actor: ActorRef,
-        key: KeyName,
-        now: UnixTime,
-    ) -> Result<Option<Reply>, StoreError> {
-        self.replies.get(actor, key, now)
+    pub fn reply(&self, actor: ActorRef, key: KeyName) -> Result<Option<Reply>, StoreError> {
+        self.replies.get(actor, key)
     }
 
     /// Remembers what a call made, and forgets some of what is too old.
@@ -237,6 +232,15 @@ impl Tables<'_> {
     /// If redb fails.
     pub fn forget(&mut self, before: UnixTime) -> Result<(), StoreError> {
         self.last_uses.retain(|_, at| at >= before.secs())?;
+        Ok(())
+    }
+
+    /// Forgets uses of logins by a time that is still to come.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn take_back_uses(&mut self, now: UnixTime) -> Result<(), StoreError> {
+        self.last_uses.retain(|_, at| at <= now.secs())?;
         Ok(())
     }
 
