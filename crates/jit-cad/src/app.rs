@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use jit_ca_core::event::{Event, LogInit, StrangersRefused, Succession};
 use jit_ca_core::{Digest, Origin, SubjectId, UnixTime};
 use jit_ca_log::LogKey;
-use jit_ca_policy::Bundle;
 use tokio::sync::watch;
 
 use crate::activation;
@@ -21,6 +20,7 @@ use crate::identity::{Challenges, Limiter, Network, Quota};
 use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
+use crate::policy::{InForce, Policy};
 use crate::sequencer::{CommitError, Proposal, Sequencer};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::succeed;
@@ -29,7 +29,7 @@ use crate::turns::Turns;
 /// Everything that a call needs.
 #[derive(Debug)]
 pub struct App {
-    /// The configuration, with the policy bundle.
+    /// The configuration.
     pub config: Config,
     /// The CA's keys.
     pub keys: Keys,
@@ -63,8 +63,9 @@ pub struct App {
     pub turns: Turns,
     /// Held while the store is copied, for a backup or to be written anew: one at a time, and no erasure meanwhile.
     pub copying: tokio::sync::Mutex<()>,
-    /// Held while payloads are erased; taken after the other.
+    /// Held while payloads are erased, and while the policy is exchanged; taken after the other.
     pub erasing: tokio::sync::Mutex<()>,
+    policy: InForce,
     strangers: Mutex<Option<StrangersRefused>>,
     written_at: tokio::sync::Mutex<Option<Instant>>,
     stopping: watch::Sender<bool>,
@@ -82,7 +83,7 @@ impl App {
     pub async fn open(path: &Path) -> Result<Arc<Self>, Failure> {
         // The key that opens the others takes its time to come from the passphrase, on purpose: meanwhile the policy is
         // read and tested, and the store is opened.
-        let (config, opening) = Config::read_and_begin(path, |dir, passphrase| {
+        let (config, policy, opening) = Config::read_and_begin(path, |dir, passphrase| {
             thread::spawn(move || Ok::<_, Failure>(Keys::open(&dir, &passphrase.read()?)?))
         })?;
         let store = Store::open(&config.store).and_then(|store| {
@@ -116,6 +117,7 @@ impl App {
             turns: Turns::default(),
             copying: tokio::sync::Mutex::default(),
             erasing: tokio::sync::Mutex::default(),
+            policy: InForce::new(policy),
             strangers: Mutex::default(),
             written_at: tokio::sync::Mutex::new(None),
             stopping: watch::Sender::new(false),
@@ -133,9 +135,14 @@ impl App {
         Ok(app)
     }
 
-    /// The policy in force.
-    pub fn bundle(&self) -> &Bundle {
-        &self.config.bundle
+    /// The policy in force, to be taken once by each call.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.now()
+    }
+
+    /// The policy in force, to decide again by what was decided by `policy` and came back with [`Bundle`](crate::store::Clash::Bundle).
+    pub async fn policy_after(&self, policy: &Arc<Policy>) -> Arc<Policy> {
+        self.policy.after(policy).await
     }
 
     /// The CA's pin.
@@ -186,7 +193,7 @@ impl App {
         let actor = |subject: &SubjectId| -> Result<_, Failure> {
             Ok(snapshot.subject(subject)?.map(|known| known.actor))
         };
-        let entries = activation::entries(&snapshot.listed()?, &self.config.listed, actor)?;
+        let entries = activation::entries(&snapshot.listed()?, &self.policy().listed, actor)?;
         if !entries.is_empty() {
             self.sequencer.commit(Proposal::new(entries)).await?;
         }

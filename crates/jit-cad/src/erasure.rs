@@ -60,7 +60,7 @@ pub async fn plan(app: &Arc<App>, subject: &str) -> Result<Plan, Fault> {
     blocking(move || {
         let snapshot = app.store.read()?;
         let subject = known(&app, &subject)?;
-        Plan::of_subject(&snapshot, &app.config.listed, subject)
+        Plan::of_subject(&snapshot, &app.policy().listed, subject)
     })
     .await
 }
@@ -86,13 +86,14 @@ async fn decided(
     order: &Order,
     arrived: UnixTime,
 ) -> Result<Option<(u64, u64)>, Fault> {
+    let policy = app.policy();
     let plan = plan(app, &order.subject).await?;
     if plan.mentions(order.reason.as_str()) {
         return Err(Fault::bad("the reason names the subject", "say why without saying who"));
     }
 
     // 1. Who orders it: a signature that names the pseudonym, and a code that is used up.
-    let person = app.bundle().person_named(&order.by).ok_or(Fault::NotFound("person"))?;
+    let person = policy.bundle.person_named(&order.by).ok_or(Fault::NotFound("person"))?;
     let by = app.store.read()?.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
     let refuse = |refusal, decision| refused(app, person, by.actor, refusal, decision);
     let entries = plan.ranges();
@@ -121,7 +122,7 @@ async fn decided(
     // 2. Whether that person may.
     let now = clock::now();
     let facts = facts(person, &order.reason, now);
-    let decision = jit_ca_policy::decide(app.bundle(), &facts);
+    let decision = jit_ca_policy::decide(&policy.bundle, &facts);
     let decided = Decided { facts, decision };
     if !decided.decision.allows() {
         let reason = decided.decision.reasons.first();
@@ -145,7 +146,7 @@ async fn decided(
     let erased = Erased { cause, reason: order.reason.clone(), entries };
     let mut proposal =
         Proposal::decided_at(now, vec![(by.actor, ordered.into()), (by.actor, erased.into())]);
-    proposal.bundle = Some(app.config.bundle_hash);
+    proposal.bundle = Some(policy.hash);
     proposal.forget_secrets_of(std::slice::from_ref(&plan.subject));
     match app.sequencer.commit(proposal).await {
         Ok(committed) => {
@@ -172,7 +173,7 @@ pub async fn retire(app: &Arc<App>) -> Result<(), Fault> {
     let before = now.minus(app.config.keep_payloads).minus(Span::from_secs(60));
     let plan = {
         let app = Arc::clone(app);
-        blocking(move || Plan::of_age(&app.store.read()?, &app.config.listed, before)).await?
+        blocking(move || Plan::of_age(&app.store.read()?, &app.policy().listed, before)).await?
     };
     let Aged { entries, count, forgotten } = plan;
     // If the clock was put back meanwhile they are too young; tomorrow is soon enough.

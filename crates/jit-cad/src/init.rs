@@ -55,7 +55,7 @@ async fn make(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure>
     // 1. The configuration, and nothing else if it has faults.
     let file = dir.join("config/jit-cad.toml");
     put_config(&dir.join("config"), config_from)?;
-    let config = Config::read(&file)?;
+    let (config, policy) = Config::read_with_policy(&file)?;
     let passphrase = config.passphrase.read()?;
 
     // 2. Keys, and a log whose first entry names them.
@@ -70,7 +70,7 @@ async fn make(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure>
     let begin = LogInit { origin: config.origin.clone(), keys: keys_logged, succeeds: None };
     let mut entries = vec![(ActorRef::DAEMON, begin.into())];
     let nobody = |_: &SubjectId| Ok::<_, Failure>(None);
-    entries.extend(activation::entries(&Bundle::empty(), &config.listed, nobody)?);
+    entries.extend(activation::entries(&Bundle::empty(), &policy.listed, nobody)?);
     sequencer.commit(Proposal::new(entries)).await?;
 
     // 3. The CA's own certificates, which the log holds before they are signed, as it does all others.

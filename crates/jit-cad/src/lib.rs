@@ -28,6 +28,7 @@ pub mod issuer;
 pub mod keys;
 pub mod last_uses;
 pub mod passage;
+pub mod policy;
 pub mod sequencer;
 pub mod service;
 pub mod store;

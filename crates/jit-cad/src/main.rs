@@ -64,8 +64,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Serve { config, listen } => serve(&config.file, listen).await,
         Command::CheckConfig(config) => {
-            let config = Config::read(&config.file)?;
-            say(&format!("no faults; the bundle is {}", config.bundle_hash))
+            let (_, policy) = Config::read_with_policy(&config.file)?;
+            say(&format!("no faults; the bundle is {}", policy.hash))
         }
         Command::User(User::Enroll { name, config }) => {
             let config = Config::read(&config.file)?;

@@ -55,7 +55,7 @@ impl App {
 
     /// Asks the policy. A no of it is an entry, and a refusal.
     fn ask(&self, caller: &Caller, facts: Facts) -> Result<Decided, Fault> {
-        let decision = jit_ca_policy::decide(self.bundle(), &facts);
+        let decision = jit_ca_policy::decide(&caller.policy.bundle, &facts);
         let decided = Decided { facts, decision };
         if decided.decision.outcome == Outcome::Allow {
             return Ok(decided);
@@ -158,10 +158,18 @@ enum Again {
     Repeated,
 }
 
-/// Whether to decide again; other errors end the call.
-fn again(result: Result<Committed, CommitError>) -> Result<Result<Committed, Again>, Fault> {
+/// Whether to decide again, by the policy that is in force then; other errors end the call.
+async fn again(
+    app: &App,
+    caller: &Caller,
+    result: Result<Committed, CommitError>,
+) -> Result<Result<Committed, Again>, Fault> {
     match result {
         Ok(committed) => Ok(Ok(committed)),
+        Err(CommitError::Clash(Clash::Bundle)) => {
+            app.policy_after(&caller.policy).await;
+            Ok(Err(Again::Decide))
+        }
         Err(CommitError::Clash(Clash::Call)) => Ok(Err(Again::Repeated)),
         Err(CommitError::Clash(Clash::Login)) => Err(Fault::login_ended()),
         Err(CommitError::Clash(_)) => Ok(Err(Again::Decide)),

@@ -36,6 +36,7 @@ use crate::config::Config;
 use crate::failure::{Failure, with_causes};
 use crate::identity::totp::newest_step;
 use crate::keys::{self, Keys, make_private_folder};
+use crate::policy::Policy;
 use crate::sequencer::{Proposal, Sequencer};
 use crate::store::{Store, StoreError};
 use crate::{activation, anchor};
@@ -102,7 +103,7 @@ pub async fn succeed(
     reason: Text,
     from_anchor: bool,
 ) -> Result<Succeeded, Failure> {
-    let config = Config::read(file)?;
+    let (config, policy) = Config::read_with_policy(file)?;
     if config.origin != *origin {
         let message = format!("{} names the origin {}", file.display(), config.origin);
         return Err(Failure::usage(message, format!("write origin = \"{origin}\" there first")));
@@ -114,7 +115,7 @@ pub async fn succeed(
 
     // 1. What the log before had come to, and who goes on.
     let before = match from_anchor {
-        false => Before::of_store(&config, &log, &public_keys)?,
+        false => Before::of_store(&config, &policy, &log, &public_keys)?,
         true => Before::of_anchor(&config, &log, &anchors).await?,
     };
     if before.checkpoint.origin == *origin {
@@ -147,7 +148,7 @@ pub async fn succeed(
         keys: public_keys,
         succeeds: Some(Succession { checkpoint, reason }),
     };
-    let (entries, secrets) = first_entries(init, &before.people, &config.listed)?;
+    let (entries, secrets) = first_entries(init, &before.people, &policy.listed)?;
     let size = u64::try_from(entries.len()).unwrap_or(u64::MAX);
     let kept = secrets.len();
     let store = Arc::new(Store::create(&unfinished)?);
@@ -180,6 +181,7 @@ impl Before {
     /// The log that the store holds.
     fn of_store(
         config: &Config,
+        policy: &Policy,
         log: &Key<Log>,
         public_keys: &[jit_ca_core::event::PublicKey],
     ) -> Result<Self, Failure> {
@@ -197,7 +199,7 @@ impl Before {
         let checkpoint = Checkpoint { origin, size: head.size, root: head.root };
         let signed = log.sign_checkpoint(&checkpoint)?;
         let mut people = Vec::new();
-        for subject in config.listed.people.keys() {
+        for subject in policy.listed.people.keys() {
             let Some(known) = snapshot.subject(subject)? else { continue };
             let second_factor = known.totp_step.zip(snapshot.secret(&subject.to_string())?);
             people.push(Known { subject: subject.clone(), actor: known.actor, second_factor });

@@ -42,10 +42,16 @@ pub(super) async fn list(
     WithMfa(caller): WithMfa,
     Filter(mut query): Filter<LogQuery>,
 ) -> Result<Json<Vec<Entry>>, Fault> {
-    service::may_read_log(&app, &caller)?;
     let mut poll = Poll::new(&app, query.wait);
+    let mut asked = None;
     loop {
-        let found = service::in_turn(&app, &caller, move |app| {
+        // By the policy in force now, however long it has been waited.
+        let caller = &*caller.today(&app)?;
+        if asked != Some(caller.policy.hash) {
+            service::may_read_log(&app, caller)?;
+            asked = Some(caller.policy.hash);
+        }
+        let found = service::in_turn(&app, caller, move |app| {
             let entries = found(app, &mut query)?;
             Ok((entries, query))
         });
@@ -96,10 +102,9 @@ fn filter(
     let subject = match &query.subject {
         None => None,
         Some(text) => {
-            let named = text
-                .parse::<PersonName>()
-                .ok()
-                .and_then(|name| app.bundle().person_named(&name).map(|person| person.id.clone()));
+            let named = text.parse::<PersonName>().ok().and_then(|name| {
+                app.policy().bundle.person_named(&name).map(|person| person.id.clone())
+            });
             let Some(subject) = named.or_else(|| text.parse::<SubjectId>().ok()) else {
                 return Ok(None);
             };

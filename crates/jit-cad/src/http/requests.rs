@@ -43,7 +43,7 @@ pub(super) async fn list(
     let asking = caller.clone();
     let records = service::in_turn(&app, &caller, move |app| {
         let own = [Whose::Subject(&asking.person.id)];
-        let roles = if filter.mine { Vec::new() } else { access::approvable_by(app, &asking) };
+        let roles = if filter.mine { Vec::new() } else { access::approvable_by(&asking) };
         let is_over = may_be_over(filter.status);
         let wanted = |record: &AccessRecord| {
             filter.status.is_none_or(|status| status == status_of(&record.access, now))
@@ -63,11 +63,12 @@ pub(super) async fn get(
 ) -> Result<Json<Request>, Fault> {
     let mut poll = Poll::new(&app, query.wait);
     loop {
-        let record = access::visible(&app, &caller, id)?;
+        let caller = &*caller.today(&app)?;
+        let record = access::visible(&app, caller, id)?;
         let access = &record.access;
         let pending = status_of(access, clock::now()) == RequestStatus::Pending;
         if !pending || access.approvals.len() > query.approvals || !poll.again().await {
-            return answer(&app, &caller, id);
+            return answer(&app, caller, id);
         }
     }
 }
@@ -109,7 +110,7 @@ fn answer(app: &App, caller: &Caller, id: RequestId) -> Result<Json<Request>, Fa
     let record = access::visible(app, caller, id)?;
     let now = clock::now();
     let approvers = match status_of(&record.access, now) {
-        RequestStatus::Pending => approvers(app, caller, &record.access, now),
+        RequestStatus::Pending => approvers(caller, &record.access, now),
         _ => Vec::new(),
     };
     Ok(Json(view(&record.access, approvers, now)))
@@ -184,7 +185,7 @@ fn status_of(access: &Access, now: UnixTime) -> RequestStatus {
 }
 
 /// Who can still approve it, by name.
-fn approvers(app: &App, caller: &Caller, access: &Access, now: UnixTime) -> Vec<PersonName> {
+fn approvers(caller: &Caller, access: &Access, now: UnixTime) -> Vec<PersonName> {
     let asked = Facts {
         action: Action::Request,
         subject: access.request.subject.clone(),
@@ -199,6 +200,7 @@ fn approvers(app: &App, caller: &Caller, access: &Access, now: UnixTime) -> Vec<
         ticket: None,
     };
     let gave = access.approvers();
-    let people = who_can_approve(app.bundle(), &access::facts_about(access, asked)).into_iter();
+    let people =
+        who_can_approve(&caller.policy.bundle, &access::facts_about(access, asked)).into_iter();
     people.filter(|person| !gave.contains(&person.id)).map(|person| person.name.clone()).collect()
 }

@@ -1,22 +1,19 @@
 //! What the caller may ask for.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use jit_ca_api::Role;
 use jit_ca_core::{Action, Facts};
 use jit_ca_policy::{decide, may_request};
 
 use super::call::WithMfa;
-use crate::app::App;
 use crate::clock;
 
 /// `GET /v1/roles`.
-pub(super) async fn list(State(app): State<Arc<App>>, WithMfa(caller): WithMfa) -> Json<Vec<Role>> {
+pub(super) async fn list(WithMfa(caller): WithMfa) -> Json<Vec<Role>> {
     let now = clock::now();
     let subject = &caller.person.id;
-    let roles = may_request(app.bundle(), subject, now, caller.address).into_iter();
+    let bundle = &caller.policy.bundle;
+    let roles = may_request(bundle, subject, now, caller.address).into_iter();
     let view = |role: &jit_ca_policy::Role| {
         let facts = Facts {
             action: Action::SkipApproval,
@@ -39,7 +36,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, WithMfa(caller): WithMfa) 
             longest: role.longest,
             approvals: role.approvals,
             approvers: role.approvers.iter().cloned().collect(),
-            approved_by_rule: decide(app.bundle(), &facts).allows(),
+            approved_by_rule: decide(bundle, &facts).allows(),
             mfa_max_age: role.mfa_max_age,
             ticket_required: role.ticket_required,
         }

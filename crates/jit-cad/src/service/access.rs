@@ -1,7 +1,6 @@
 //! Asking for access, and saying yes or no to it.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use jit_ca_api::{ApproveCall, DenyCall, RequestCall};
@@ -35,8 +34,9 @@ pub async fn request(
         if let Some(Resource::Request(id)) = app.repeated(caller, key)? {
             return Ok(id);
         }
+        let caller = &*caller.today(app)?;
         let (id, proposal) = propose_request(app, caller, call, key)?;
-        match again(app.sequencer.commit(proposal).await)? {
+        match again(app, caller, app.sequencer.commit(proposal).await).await? {
             Ok(_) => return Ok(id),
             Err(Again::Decide | Again::Repeated) => {}
         }
@@ -57,7 +57,7 @@ pub async fn approve(
     key: &CallKey,
 ) -> Result<(), Fault> {
     let asked = (Action::Approve, Some(call.duration));
-    change(app, caller, id, key, asked, |record, decided, grant, now| {
+    change(app, caller, id, key, asked, |caller, record, decided, grant, now| {
         let statement = statement::Approval {
             origin: &app.config.origin,
             request: &call.hash,
@@ -77,13 +77,14 @@ pub async fn approve(
             comment: call.comment.clone(),
             signature: Some(signature),
             decision: decided,
-            needed_today: app
-                .bundle()
+            needed_today: caller
+                .policy
+                .bundle
                 .role(&record.access.request.role)
                 .map_or(1, |role| role.approvals),
-            no_longer: no_longer(app, &record.access, caller.address, now),
+            no_longer: no_longer(caller, &record.access, now),
         };
-        must_still_give(app, &record.access)?;
+        must_still_give(caller, &record.access)?;
         record.access.approve(approval, grant, now)
     })
     .await
@@ -107,7 +108,7 @@ pub async fn deny(
             Refusal::new(RefusalCode::SelfApproval, "this is your own request; cancel it instead");
         return Err(app.refused(caller, Some(Action::Approve), own, None));
     }
-    change(app, caller, id, key, (Action::Approve, None), |record, decided, _, now| {
+    change(app, caller, id, key, (Action::Approve, None), |caller, record, decided, _, now| {
         let (by, name) = (caller.person.id.clone(), caller.person.name.clone());
         record.access.deny(by, name, call.reason.clone(), decided, now)
     })
@@ -119,7 +120,7 @@ pub async fn deny(
 /// # Errors
 /// If there is no such request that the caller may see, it is somebody else's, or it is no longer pending.
 pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) -> Result<(), Fault> {
-    change(app, caller, id, key, (Action::Request, None), |record, _, _, now| {
+    change(app, caller, id, key, (Action::Request, None), |caller, record, _, _, now| {
         record.access.cancel(&caller.person.id, now)
     })
     .await
@@ -131,21 +132,22 @@ pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) ->
 /// If there is none, or none that the caller may see: the answer is the same.
 pub fn visible(app: &App, caller: &Caller, id: RequestId) -> Result<Arc<AccessRecord>, Fault> {
     let record = app.store.read()?.access(id)?.ok_or(Fault::NotFound("request"))?;
-    if may_see(app, caller, &record) { Ok(record) } else { Err(Fault::NotFound("request")) }
+    if may_see(caller, &record) { Ok(record) } else { Err(Fault::NotFound("request")) }
 }
 
 /// The requests, beside the caller's own, that the caller may see: those for each role that names the caller among its
 /// approvers.
-pub fn approvable_by<'a>(app: &'a App, caller: &Caller) -> Vec<Whose<'a>> {
-    let roles = app.bundle().roles().filter(|role| is_approver(&caller.person, role));
+pub fn approvable_by(caller: &Caller) -> Vec<Whose<'_>> {
+    let roles = caller.policy.bundle.roles().filter(|role| is_approver(&caller.person, role));
     roles.map(|role| Whose::Role(&role.name)).collect()
 }
 
 /// Whether the caller asked for it, or is among those that its role names as approvers.
-pub fn may_see(app: &App, caller: &Caller, record: &AccessRecord) -> bool {
+pub fn may_see(caller: &Caller, record: &AccessRecord) -> bool {
     let request = &record.access.request;
+    let role = caller.policy.bundle.role(&request.role);
     request.subject == caller.person.id
-        || app.bundle().role(&request.role).is_some_and(|role| is_approver(&caller.person, role))
+        || role.is_some_and(|role| is_approver(&caller.person, role))
 }
 
 fn is_approver(person: &Person, role: &Role) -> bool {
@@ -173,7 +175,7 @@ fn propose_request(
     key: &CallKey,
 ) -> Result<(RequestId, Proposal), Fault> {
     let now = clock::now_millis();
-    let bundle = app.bundle();
+    let bundle = &caller.policy.bundle;
     let unknown =
         || Refusal::new(RefusalCode::UnknownRole, format!("there is no role {}", call.role));
     let role = bundle
@@ -218,7 +220,7 @@ fn propose_request(
         start: &Start::AtApproval,
         reason: &call.reason,
         ticket: call.ticket.as_ref(),
-        bundle: &app.config.bundle_hash,
+        bundle: &caller.policy.hash,
     };
     let hash = sha256(statement.text().as_bytes());
     let made: Event = RequestMade {
@@ -232,7 +234,7 @@ fn propose_request(
         start: Start::AtApproval,
         reason: call.reason.clone(),
         ticket: call.ticket.clone(),
-        bundle: app.config.bundle_hash,
+        bundle: caller.policy.hash,
         hash,
         made: now.time(),
         lapses: now.time().plus(role.pending_for),
@@ -265,7 +267,7 @@ fn propose_request(
     }
 
     let mut proposal = Proposal::decided_at(now.time(), entries);
-    proposal.bundle = Some(app.config.bundle_hash);
+    proposal.bundle = Some(caller.policy.hash);
     proposal.reply = Some(caller.reply(key, Resource::Request(id), now.time()));
     Ok((id, proposal))
 }
@@ -284,12 +286,13 @@ async fn change(
     id: RequestId,
     key: &CallKey,
     (action, duration): (Action, Option<Span>),
-    command: impl Fn(&AccessRecord, Decided, GrantId, UnixTime) -> Result<Vec<Event>, Refusal>,
+    command: impl Fn(&Caller, &AccessRecord, Decided, GrantId, UnixTime) -> Result<Vec<Event>, Refusal>,
 ) -> Result<(), Fault> {
     for _ in 0..ATTEMPTS {
         if app.repeated(caller, key)?.is_some() {
             return Ok(());
         }
+        let caller = &*caller.today(app)?;
         let now = clock::now_millis();
         let record =
             visible(app, caller, id).map_err(|fault| unseen(app, caller, action, id, fault))?;
@@ -299,20 +302,20 @@ async fn change(
         // Nobody needs a rule to take back what is theirs.
         let is_own = action == Action::Request;
         let decided = match is_own {
-            true => Decided { decision: decide(app.bundle(), &facts), facts },
+            true => Decided { decision: decide(&caller.policy.bundle, &facts), facts },
             false => app.ask(caller, facts)?,
         };
-        let events = command(&record, decided.clone(), grant, now.time());
+        let events = command(caller, &record, decided.clone(), grant, now.time());
         let events =
             events.map_err(|refusal| app.refused(caller, Some(action), refusal, Some(decided)))?;
         let mut proposal = Proposal::decided_at(
             now.time(),
             events.into_iter().map(|event| (caller.actor, event)).collect(),
         );
-        proposal.bundle = Some(app.config.bundle_hash);
+        proposal.bundle = Some(caller.policy.hash);
         proposal.access = Some((id, record.generation));
         proposal.reply = Some(caller.reply(key, Resource::Request(id), now.time()));
-        match again(app.sequencer.commit(proposal).await) {
+        match again(app, caller, app.sequencer.commit(proposal).await).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(Again::Decide | Again::Repeated))
             | Err(Fault::Commit(CommitError::Clash(Clash::Access))) => {}
@@ -335,14 +338,14 @@ fn unseen(app: &App, caller: &Caller, action: Action, id: RequestId, fault: Faul
 }
 
 /// Who has approved before and may no longer, by today's policy.
-fn no_longer(app: &App, access: &Access, address: IpAddr, now: UnixTime) -> BTreeSet<SubjectId> {
+fn no_longer(caller: &Caller, access: &Access, now: UnixTime) -> BTreeSet<SubjectId> {
     let may_not = |approver: &&SubjectId| {
         let facts = Facts {
             action: Action::Approve,
             subject: (*approver).clone(),
             now,
             // With how old a factor was judged when it was given; who it is, is judged today.
-            address,
+            address: caller.address,
             mfa_at: Some(now),
             role: None,
             requester: None,
@@ -351,14 +354,14 @@ fn no_longer(app: &App, access: &Access, address: IpAddr, now: UnixTime) -> BTre
             reason: None,
             ticket: None,
         };
-        !decide(app.bundle(), &facts_about(access, facts)).allows()
+        !decide(&caller.policy.bundle, &facts_about(access, facts)).allows()
     };
     access.approvers().into_iter().filter(may_not).cloned().collect()
 }
 
 /// What is asked for must be what the role gives today.
-fn must_still_give(app: &App, access: &Access) -> Result<(), Refusal> {
-    let role = app.bundle().role(&access.request.role);
+fn must_still_give(caller: &Caller, access: &Access) -> Result<(), Refusal> {
+    let role = caller.policy.bundle.role(&access.request.role);
     let gives =
         |row: &Row| role.is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)));
     match access.request.rows.iter().find(|row| !gives(row)) {

@@ -1,5 +1,6 @@
 //! Who calls: a person with a login that is open now.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,12 +10,15 @@ use jit_ca_policy::Person;
 
 use super::Fault;
 use crate::app::App;
+use crate::policy::Policy;
 use crate::store::LoginRecord;
 
 /// A person with an open login. Made from a login certificate whose key TLS has proven.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The person, as the bundle in force has it.
+    /// The policy that the call goes by.
+    pub policy: Arc<Policy>,
+    /// The person, as that policy has it.
     pub person: Person,
     /// The person's pseudonym.
     pub actor: ActorRef,
@@ -41,6 +45,8 @@ impl Caller {
         address: IpAddr,
         now: UnixTime,
     ) -> Result<Self, Fault> {
+        // Before the snapshot, which then knows everybody in it.
+        let policy = app.policy();
         let snapshot = app.store.read()?;
         let login = snapshot.login(serial)?.ok_or(Fault::login_ended())?;
         if login.ended || !login.window.contains(now) {
@@ -55,11 +61,12 @@ impl Caller {
                 hint: "log in again: jit-ca login",
             });
         }
-        let person = app.bundle().person(&login.subject).cloned().ok_or(Fault::login_ended())?;
+        let person = person(&policy, &login)?;
         let subject = snapshot.subject(&login.subject)?.ok_or(Fault::login_ended())?;
         app.last_uses.note(serial, now);
         let idle_ends = now.plus(app.config.login_idle).min(login.window.end());
         Ok(Self {
+            policy,
             person,
             actor: subject.actor,
             login,
@@ -67,6 +74,19 @@ impl Caller {
             address,
             idle_ends,
         })
+    }
+
+    /// The same by the policy in force now, which may have been exchanged since the call began.
+    ///
+    /// # Errors
+    /// If the person is no longer in the user file.
+    pub fn today(&self, app: &App) -> Result<Cow<'_, Self>, Fault> {
+        let policy = app.policy();
+        if Arc::ptr_eq(&policy, &self.policy) {
+            return Ok(Cow::Borrowed(self));
+        }
+        let person = person(&policy, &self.login)?;
+        Ok(Cow::Owned(Self { policy, person, ..self.clone() }))
     }
 
     /// The same, if the login has a second factor. All but enrolling one needs it.
@@ -87,6 +107,11 @@ impl Caller {
     pub fn serial_hex(&self) -> String {
         hex(&self.serial)
     }
+}
+
+/// Whose login it is, as the policy has that person.
+fn person(policy: &Policy, login: &LoginRecord) -> Result<Person, Fault> {
+    policy.bundle.person(&login.subject).cloned().ok_or(Fault::login_ended())
 }
 
 /// Lower-case hexadecimal.

@@ -53,6 +53,7 @@ pub async fn ssh(
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
             return ssh_again(app, caller, issuance).await;
         }
+        let caller = &*caller.today(app)?;
         let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
             matches!(row, Row::Ssh(_))
         })?;
@@ -81,21 +82,20 @@ pub async fn ssh(
         };
         let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
         let intent = Intent::new(content, issuer.1)?;
-        let mut proposal =
-            ready.proposal(app, caller, key, idempotency_key, &possession, |under| {
-                let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
-                intended(
-                    issuance.id,
-                    &intent,
-                    serial.as_u64().to_be_bytes().to_vec(),
-                    validity,
-                    Some(under),
-                )
-            });
+        let mut proposal = ready.proposal(caller, key, idempotency_key, &possession, |under| {
+            let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
+            intended(
+                issuance.id,
+                &intent,
+                serial.as_u64().to_be_bytes().to_vec(),
+                validity,
+                Some(under),
+            )
+        });
         proposal.approach = approach.take();
         match app.issuer.issue(issuance, intent, issuer.0, proposal).await {
             Ok((signed, proof)) => return Ok(ssh_answer(&signed, ready.row.name(), &proof)),
-            Err(error) => try_again(error)?,
+            Err(error) => try_again(app, caller, error).await?,
         }
     }
     Err(Fault::Commit(CommitError::Busy))
@@ -123,6 +123,7 @@ pub async fn x509(
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
             return x509_again(app, caller, issuance).await;
         }
+        let caller = &*caller.today(app)?;
         let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
             matches!(row, Row::X509(_))
         })?;
@@ -145,15 +146,14 @@ pub async fn x509(
         };
         let issuer = (&app.keys.clients, &app.authorities.clients);
         let intent = Intent::new(content, issuer.1)?;
-        let mut proposal =
-            ready.proposal(app, caller, key, idempotency_key, &possession, |under| {
-                let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
-                intended(issuance.id, &intent, x509_serial(issuance.id), validity, Some(under))
-            });
+        let mut proposal = ready.proposal(caller, key, idempotency_key, &possession, |under| {
+            let validity = (ready.window.start().minus(BACKDATE), ready.window.end());
+            intended(issuance.id, &intent, x509_serial(issuance.id), validity, Some(under))
+        });
         proposal.approach = approach.take();
         match app.issuer.issue(issuance, intent, issuer.0, proposal).await {
             Ok((signed, proof)) => return Ok(x509_answer(app, &signed, ready.row.name(), &proof)),
-            Err(error) => try_again(error)?,
+            Err(error) => try_again(app, caller, error).await?,
         }
     }
     Err(Fault::Commit(CommitError::Busy))
@@ -203,7 +203,7 @@ impl Ready {
                 Some(decided.clone()),
             )
         };
-        if !still_gives(app, access, row) {
+        if !still_gives(caller, access, row) {
             return Err(refuse(
                 RefusalCode::RoleChanged,
                 format!("the role {} no longer gives {row}", access.request.role),
@@ -228,7 +228,6 @@ impl Ready {
 
     fn proposal(
         &self,
-        app: &App,
         caller: &Caller,
         key: &CallKey,
         idempotency_key: &str,
@@ -245,7 +244,7 @@ impl Ready {
         };
         let mut proposal =
             Proposal::decided_at(self.now.time(), vec![(caller.actor, intent(under))]);
-        proposal.bundle = Some(app.config.bundle_hash);
+        proposal.bundle = Some(caller.policy.hash);
         proposal.access = Some((self.record.access.request.id, self.record.generation));
         proposal.reply =
             Some(caller.reply(key, Resource::Issuance(self.issuance.id), self.now.time()));
@@ -262,8 +261,8 @@ fn not_the_callers(app: &App, caller: &Caller, grant: GrantId) -> Fault {
     }
 }
 
-fn still_gives(app: &App, access: &Access, row: &Row) -> bool {
-    let role = app.bundle().role(&access.request.role);
+fn still_gives(caller: &Caller, access: &Access, row: &Row) -> bool {
+    let role = caller.policy.bundle.role(&access.request.role);
     role.is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)))
 }
 
@@ -281,7 +280,7 @@ fn belongs_to_another(app: &App, caller: &Caller, key: &PublicKey) -> Option<&'s
     if cas.contains(&key) || key.point() == app.log_key.public_key().as_slice() {
         return Some("one of the CA's own");
     }
-    let owner = app.bundle().person_by_key(&key.to_openssh(""));
+    let owner = caller.policy.bundle.person_by_key(&key.to_openssh(""));
     owner.is_some_and(|owner| owner.id != caller.person.id).then_some("another person's")
 }
 
@@ -335,8 +334,12 @@ fn ssh_serial(now: Millis) -> Result<SshSerial, Fault> {
 }
 
 /// Something changed under the issuance: it is decided again.
-fn try_again(error: IssueError) -> Result<(), Fault> {
+async fn try_again(app: &App, caller: &Caller, error: IssueError) -> Result<(), Fault> {
     match error {
+        IssueError::Commit(CommitError::Clash(Clash::Bundle)) => {
+            app.policy_after(&caller.policy).await;
+            Ok(())
+        }
         IssueError::Commit(CommitError::Clash(Clash::Login)) => Err(Fault::login_ended()),
         IssueError::Commit(CommitError::Clash(_)) => Ok(()),
         error => Err(error.into()),

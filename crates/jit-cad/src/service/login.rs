@@ -19,8 +19,9 @@ use crate::app::App;
 use crate::clock;
 use crate::identity::{Authenticated, Network, UnverifiedLogin, Verdict, verify};
 use crate::issuer::{Issuance, IssueError, intended, x509_serial};
+use crate::policy::Policy;
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{Clash, Reply, Resource};
+use crate::store::{Clash, Reply, Resource, Snapshot};
 
 /// How long a login lasts that can only enrol a second factor.
 const ENROLMENT_LOGIN: Span = Span::from_secs(600);
@@ -53,36 +54,21 @@ pub async fn log_in(
         refuse_stranger(app, address, arrived);
     })?;
 
-    // 1. Who is it?
+    // The code was right when it came: where the log takes too long, or the policy changes, who it is is asked again
+    // about that time.
     let login = UnverifiedLogin { call, login_key: &login_key };
-    let snapshot = app.store.read()?;
-    let ca = (&app.config.origin, &app.pin());
-    let verdict =
-        verify(&login, app.bundle(), &snapshot, &app.challenges, &app.keys.kek, ca, arrived)?;
-    let subject = match &verdict {
-        Verdict::Accepted(authenticated) => &authenticated.person().id,
-        Verdict::WrongFactor(subject) => subject,
-        Verdict::Stranger => return Err(refuse_stranger(app, address, arrived)),
-    };
-    // Asked of right and wrong codes alike: the answer to a guess must not say that it was right.
-    app.failed_codes.attempt(subject, arrived).map_err(|wait| Fault::SlowDown { wait })?;
-    let authenticated = match verdict {
-        Verdict::Accepted(authenticated) => authenticated,
-        Verdict::WrongFactor(subject) => {
-            return Err(refuse_known(app, &subject, address, arrived)?);
-        }
-        Verdict::Stranger => return Err(refuse_stranger(app, address, arrived)),
-    };
-    let person = authenticated.person();
-    // It was no guess, whatever comes of the call.
-    app.failed_codes.succeeded(&person.id);
-
-    // 2. The login, and the certificate of its key. The code was right when it came: where the log takes too long, only
-    //    the times are made anew.
-    let known = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
-    let accepted = Accepted::new(authenticated, &login_key, known.actor);
     for _ in 0..ATTEMPTS {
-        let (issuance, intent, proposal) = accepted.propose(app, call, address, key)?;
+        // 1. Who is it?
+        let policy = app.policy();
+        let snapshot = app.store.read()?;
+        let authenticated = authenticate(app, &policy, &snapshot, &login, (address, arrived))?;
+        let person = authenticated.person();
+
+        // 2. The login, and the certificate of its key.
+        let known = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
+        let accepted = Accepted::new(authenticated, &login_key, known.actor);
+        let (issuance, intent, mut proposal) = accepted.propose(app, call, address, key)?;
+        proposal.bundle = Some(policy.hash);
         match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
             Ok((signed, _)) => {
                 app.failed_addresses.succeeded(&Network::of(address));
@@ -98,11 +84,43 @@ pub async fn log_in(
                 app.failed_codes.failed(&person.id, arrived);
                 return Err(refuse_known(app, &person.id, address, arrived)?);
             }
+            Err(IssueError::Commit(CommitError::Clash(Clash::Bundle))) => {
+                app.policy_after(&policy).await;
+            }
             Err(IssueError::Commit(CommitError::Clash(Clash::Late))) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Who it is, by a policy. A refusal is counted, and is an entry where it is a known subject's.
+fn authenticate<'p>(
+    app: &App,
+    policy: &'p Policy,
+    snapshot: &Snapshot,
+    login: &UnverifiedLogin<'_>,
+    (address, arrived): (IpAddr, UnixTime),
+) -> Result<Authenticated<'p>, Fault> {
+    let ca = (&app.config.origin, &app.pin());
+    let (challenges, kek) = (&app.challenges, &app.keys.kek);
+    let verdict = verify(login, &policy.bundle, snapshot, challenges, kek, ca, arrived)?;
+    let subject = match &verdict {
+        Verdict::Accepted(authenticated) => &authenticated.person().id,
+        Verdict::WrongFactor(subject) => subject,
+        Verdict::Stranger => return Err(refuse_stranger(app, address, arrived)),
+    };
+    // Asked of right and wrong codes alike: the answer to a guess must not say that it was right.
+    app.failed_codes.attempt(subject, arrived).map_err(|wait| Fault::SlowDown { wait })?;
+    match verdict {
+        Verdict::Accepted(authenticated) => {
+            // It was no guess, whatever comes of the call.
+            app.failed_codes.succeeded(&authenticated.person().id);
+            Ok(authenticated)
+        }
+        Verdict::WrongFactor(subject) => Err(refuse_known(app, &subject, address, arrived)?),
+        Verdict::Stranger => Err(refuse_stranger(app, address, arrived)),
+    }
 }
 
 /// Who has proven who they are, and what of it becomes a login.
@@ -174,7 +192,8 @@ impl<'a> Accepted<'a> {
 
 /// The login that the same call made before; its answer may not have arrived.
 async fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Login>, Fault> {
-    let Some(person) = app.bundle().person_named(name) else { return Ok(None) };
+    let policy = app.policy();
+    let Some(person) = policy.bundle.person_named(name) else { return Ok(None) };
     let snapshot = app.store.read()?;
     let Some(subject) = snapshot.subject(&person.id)? else { return Ok(None) };
     let reply = snapshot.reply(subject.actor, key.key)?;

@@ -20,16 +20,19 @@ const CODE_LIFE: Span = Span::from_secs(24 * 60 * 60);
 /// # Errors
 /// If there is no such person, or the log can't be written.
 pub async fn make_code(app: &App, name: &PersonName) -> Result<(String, UnixTime), Fault> {
-    let person = app.bundle().person_named(name).ok_or(Fault::NotFound("person"))?;
+    let mut policy = app.policy();
     let code = enrolment_code()?;
     for _ in 0..ATTEMPTS {
+        let person = policy.bundle.person_named(name).ok_or(Fault::NotFound("person"))?;
         let now = clock::now();
         let expires = now.plus(CODE_LIFE);
         let (subject, digest) = (person.id.clone(), enrolment_code_digest(&code));
         let made = MfaCodeMade { subject, code: digest, expires };
-        let proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, made.into())]);
+        let mut proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, made.into())]);
+        proposal.bundle = Some(policy.hash);
         match app.sequencer.commit(proposal).await {
             Ok(_) => return Ok((code, expires)),
+            Err(CommitError::Clash(Clash::Bundle)) => policy = app.policy_after(&policy).await,
             Err(CommitError::Clash(Clash::Late)) => {}
             Err(error) => return Err(Fault::Commit(error)),
         }
@@ -92,16 +95,21 @@ pub async fn confirm(app: &App, caller: &Caller, code: &str, key: &CallKey) -> R
     };
     // The code was right when it came: how long the log takes is not the person's doing.
     for _ in 0..ATTEMPTS {
+        let caller = &*caller.today(app)?;
         let now = clock::now();
         let mut proposal = Proposal::decided_at(now, vec![(caller.actor, enrolled.clone().into())]);
         proposal.secrets = vec![
             (caller.person.id.to_string(), Some(sealed.clone())),
             (pending_name(caller), None),
         ];
+        proposal.bundle = Some(caller.policy.hash);
         proposal.reply = Some(caller.reply(key, Resource::Login, now));
         match app.sequencer.commit(proposal).await {
             Ok(_) | Err(CommitError::Clash(Clash::Call)) => return Ok(()),
             Err(CommitError::Clash(Clash::Late)) => {}
+            Err(CommitError::Clash(Clash::Bundle)) => {
+                app.policy_after(&caller.policy).await;
+            }
             Err(CommitError::Clash(_)) => return Err(Fault::login_ended()),
             Err(error) => return Err(Fault::Commit(error)),
         }
