@@ -21,6 +21,14 @@ pub enum Action {
     Approve,
     /// Take a certificate under a grant.
     Issue,
+    /// Take a role at once, without asking anybody, in an emergency.
+    BreakGlass,
+    /// Look at somebody's emergency afterwards.
+    Review,
+    /// Take somebody's grant away.
+    Revoke,
+    /// Lock and unlock subjects, roles and everything.
+    Lock,
     /// Read the log's entries and payloads.
     ReadLog,
     /// Have what the log says of a subject erased.
@@ -34,6 +42,10 @@ impl fmt::Display for Action {
             Self::SkipApproval => "skip-approval",
             Self::Approve => "approve",
             Self::Issue => "issue",
+            Self::BreakGlass => "break-glass",
+            Self::Review => "review",
+            Self::Revoke => "revoke",
+            Self::Lock => "lock",
             Self::ReadLog => "read-log",
             Self::Erase => "erase",
         })
@@ -56,7 +68,7 @@ pub struct Facts {
     pub mfa_at: Option<UnixTime>,
     /// The role asked for; `None` for actions that concern no role.
     pub role: Option<RoleName>,
-    /// Who asked for the role; the subject itself unless it approves.
+    /// Who asked for the role; the subject itself unless it approves, reviews or revokes.
     pub requester: Option<SubjectId>,
     /// The hosts asked for.
     pub hosts: Option<Hosts>,
@@ -122,12 +134,30 @@ pub enum RefusalCode {
     UnknownHost,
     /// The role wants a ticket.
     TicketRequired,
+    /// The ticket is not one that the role takes.
+    TicketRefused,
+    /// It starts too late, or at a time that is over.
+    StartOutOfBounds,
+    /// The role knows no emergencies.
+    NoBreakGlass,
+    /// The subject has as many open requests as it may.
+    TooManyRequests,
+    /// The subject has had the role as often today as it may.
+    TooManyGrants,
+    /// As many certificates were issued under the grant as may be.
+    TooManyCertificates,
+    /// The subject, the role or everything is locked.
+    Locked,
     /// Nobody approves their own request.
     SelfApproval,
     /// The subject is in none of the groups that the role names for approval.
     NotAnApprover,
     /// The approval gives more than was asked for, or nothing.
     Widening,
+    /// What takes something away says why.
+    ReasonRequired,
+    /// An approval of the role counts only if it is signed.
+    SignatureRequired,
     /// The approver's signature does not cover this request.
     WrongStatement,
     /// The request is no longer pending.
@@ -140,6 +170,12 @@ pub enum RefusalCode {
     GrantEnded,
     /// The grant's window has not begun.
     GrantWaiting,
+    /// The grant was taken away.
+    GrantRevoked,
+    /// There is nothing to review, or not yet, or no longer.
+    NotToReview,
+    /// It is locked already, or not locked.
+    LockUnchanged,
     /// The grant gives no such row.
     UnknownRow,
     /// Today's role no longer gives what was granted.

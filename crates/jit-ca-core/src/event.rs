@@ -5,6 +5,7 @@
 //! and an unknown field of a known one is an error.
 
 mod ids;
+mod parts;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,14 +13,17 @@ use std::net::IpAddr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::workflow::{Approver, Start};
+use crate::workflow::{Approver, Quorum, Start, Term};
 use crate::{
-    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, GroupName, Hosts, IssuanceId,
-    Origin, PersonName, RefusalCode, RequestId, RoleName, Row, RowName, Span, SubjectId, Text,
-    UnixTime, Window,
+    Action, ActorRef, Bytes, Digest, GrantId, GroupName, Hosts, IssuanceId, Origin, PersonName,
+    RefusalCode, RequestId, RoleName, Row, Span, SubjectId, Text, UnixTime, Window,
 };
 
 pub use ids::Ids;
+pub use parts::{
+    Allowed, Decided, EndCause, ErasureCause, Factor, IssuedUnder, Locked, Officer,
+    ProofOfPossession, PublicKey, Scope, Signature, Succession, Validity,
+};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:literal $type:ident { $($(#[$field_doc:meta])* $field:ident: $field_type:ty,)* })*) => {
@@ -270,6 +274,8 @@ events! {
         duration: Span,
         /// From when.
         start: Start,
+        /// The grant that it is to follow on.
+        extends: Option<GrantId>,
         /// Why.
         reason: Text,
         /// The ticket that it is about.
@@ -282,8 +288,12 @@ events! {
         made: UnixTime,
         /// When it lapses if it is still pending.
         lapses: UnixTime,
-        /// How many people have to approve it.
-        approvals: u8,
+        /// Who has to approve it.
+        approvals: Vec<Quorum>,
+        /// Where it starts with the first certificate: within what time.
+        use_within: Option<Span>,
+        /// How many certificates may be issued under it; any number if it does not say.
+        certificates: Option<u32>,
         /// What the policy was asked and said.
         decision: Decided,
     }
@@ -296,14 +306,42 @@ events! {
         hash: Digest,
         /// Who approved.
         by: Approver,
+        /// Of the groups that have to approve, those that the approver is in.
+        groups: BTreeSet<GroupName>,
         /// For how long.
         duration: Span,
         /// The rows kept.
         rows: Vec<Row>,
+        /// The hosts kept.
+        hosts: Hosts,
         /// What the approver has to say.
         comment: Option<Text>,
-        /// The signature over the approval statement; a rule has none.
+        /// The signature over the approval statement, if it was signed; a rule's is not.
         signature: Option<Signature>,
+        /// What the policy was asked and said.
+        decision: Decided,
+    }
+
+    /// A glass was broken: the request becomes a grant at once, as it is an emergency, and is looked at afterwards.
+    "break-glass" GlassBroken {
+        /// The request.
+        request: RequestId,
+        /// The groups whose members are told.
+        told: BTreeSet<GroupName>,
+        /// What the policy was asked and said.
+        decision: Decided,
+    }
+
+    /// Somebody looked at an emergency afterwards.
+    "review" Reviewed {
+        /// Its request.
+        request: RequestId,
+        /// Who.
+        by: SubjectId,
+        /// What that person is called.
+        name: PersonName,
+        /// What was found.
+        comment: Text,
         /// What the policy was asked and said.
         decision: Decided,
     }
@@ -334,6 +372,8 @@ events! {
         request: RequestId,
         /// When its time was over.
         lapsed: UnixTime,
+        /// What it was about.
+        scope: Scope,
     }
 
     /// An approved request became a grant.
@@ -351,17 +391,77 @@ events! {
         /// On which hosts.
         hosts: Hosts,
         /// For which time.
-        window: Window,
+        term: Term,
+        /// How many certificates may be issued under it; any number if it does not say.
+        certificates: Option<u32>,
     }
 
-    /// A grant's window is over.
+    /// A grant starts that was made for a time to come, or for its first use.
+    "grant.start" GrantStarted {
+        /// The grant.
+        grant: GrantId,
+        /// The request that it came from.
+        request: RequestId,
+        /// Its window. The entry is later than its start where the daemon was down then.
+        window: Window,
+        /// What the policy was asked once more and said; at a first use, the certificate's entry says it.
+        decision: Option<Decided>,
+    }
+
+    /// A grant ended.
     "grant.end" GrantEnded {
         /// The grant.
         grant: GrantId,
         /// The request that it came from.
         request: RequestId,
-        /// When it ended.
+        /// When it ended. The entry is later where the daemon was down then.
         ended: UnixTime,
+        /// What for.
+        cause: EndCause,
+        /// What it was about.
+        scope: Scope,
+        /// What the policy said where it was the cause.
+        decision: Option<Decided>,
+    }
+
+    /// A person took a grant away from its holder.
+    "grant.revoke" GrantRevoked {
+        /// The grant.
+        grant: GrantId,
+        /// The request that it came from.
+        request: RequestId,
+        /// When.
+        revoked: UnixTime,
+        /// Who did.
+        by: SubjectId,
+        /// What that person is called.
+        name: PersonName,
+        /// Why.
+        reason: Text,
+        /// What it was about.
+        scope: Scope,
+        /// What the policy was asked and said.
+        decision: Decided,
+    }
+
+    /// Nothing is done for whom or what is locked, until it is unlocked: no login, no approval, no certificate.
+    "lock" LockSet {
+        /// What.
+        lock: Locked,
+        /// Who locks it.
+        by: Officer,
+        /// Why.
+        reason: Text,
+    }
+
+    /// What was locked is so no longer.
+    "unlock" LockLifted {
+        /// What.
+        lock: Locked,
+        /// Who unlocks it.
+        by: Officer,
+        /// Why.
+        reason: Text,
     }
 
     /// A certificate is about to be signed; the leaf holds the SHA-256 of `tbs`.
@@ -428,128 +528,4 @@ events! {
         /// The entries whose payloads are gone: ranges `(first, last)`, sorted, both ends in them.
         entries: Vec<(u64, u64)>,
     }
-}
-
-/// One of the CA's public keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PublicKey {
-    /// What it signs.
-    pub purpose: String,
-    /// The key: a SubjectPublicKeyInfo in DER.
-    pub spki: Bytes,
-}
-
-/// The log that a new one goes on from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Succession {
-    /// Its last checkpoint that the CA still held the entries of: a signed note.
-    pub checkpoint: String,
-    /// Why it could not go on.
-    pub reason: Text,
-}
-
-/// What payloads were erased for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ErasureCause {
-    /// A subject, by its pseudonym: the entry before is the order.
-    Subject(ActorRef),
-    /// Age: entries written before this time have been kept for as long as the configuration says.
-    Retention(UnixTime),
-}
-
-/// What was given beside the SSH key at a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Factor {
-    /// A code of RFC 6238, by its time step, which is used up by this.
-    Totp {
-        /// The time step.
-        step: u64,
-    },
-    /// A one-use enrolment code, used up by this; the login can do nothing but enrol.
-    EnrolmentCode {
-        /// SHA-256 of the code.
-        code: Digest,
-    },
-}
-
-/// What the policy was asked, and what it said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Decided {
-    /// The question.
-    pub facts: Facts,
-    /// The answer.
-    pub decision: Decision,
-}
-
-/// A signature over a statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Signature {
-    /// The key that made it, in its SSH wire form.
-    pub key: Bytes,
-    /// The SSHSIG blob.
-    pub sshsig: Bytes,
-}
-
-/// When a certificate is valid: `[from, until)`, in whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Validity {
-    /// The first second.
-    pub from: UnixTime,
-    /// The first second after.
-    pub until: UnixTime,
-}
-
-/// What a certificate under a grant rests on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IssuedUnder {
-    /// The grant.
-    #[serde(skip, default = "ids::no_grant")]
-    pub grant: GrantId,
-    /// The row of it.
-    pub row: RowName,
-    /// The serial of the login certificate of the call.
-    pub login: Bytes,
-    /// The call's idempotency key.
-    pub idempotency_key: String,
-    /// That the caller has the key.
-    pub possession: ProofOfPossession,
-    /// That the policy allows it.
-    pub decision: Allowed,
-}
-
-/// Of a decision that allows an issuance, what the entries before do not say.
-///
-/// All other facts are those of the grant's request: whose it is, role, hosts, duration, reason and ticket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Allowed {
-    /// When.
-    pub now: UnixTime,
-    /// The address that the call came from.
-    pub address: IpAddr,
-    /// When the caller last gave a second factor.
-    pub mfa_at: Option<UnixTime>,
-    /// The rules that permit it.
-    pub rules: Vec<String>,
-}
-
-/// A signature by the key to be certified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ProofOfPossession {
-    /// Of an SSHSIG over the possession statement, hashed with SHA-256, the 64 bytes that can't be made again: the
-    /// signature of ed25519, or r and s of ECDSA P-256.
-    Sha256(Bytes),
-    /// The same, hashed with SHA-512.
-    Sha512(Bytes),
-    /// A PKCS#10 request in DER, for X.509.
-    Pkcs10(Bytes),
 }

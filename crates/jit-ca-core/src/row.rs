@@ -99,6 +99,38 @@ impl Row {
             _ => false,
         }
     }
+
+    /// Whether it gives anything on these hosts. What is no account on a host is given on all.
+    pub fn gives_on(&self, hosts: &Hosts) -> bool {
+        match self {
+            Self::Ssh(row) => row.principals(hosts).is_some(),
+            Self::X509(_) => true,
+        }
+    }
+}
+
+impl Hosts {
+    /// Whether it names no other hosts than `asked` does of these rows.
+    pub fn is_within(&self, asked: &Self, rows: &[Row]) -> bool {
+        match (self, asked) {
+            (Self::All, asked) => *asked == Self::All,
+            (Self::Named(own), Self::Named(asked)) => own.is_subset(asked),
+            (Self::Named(own), Self::All) => own.iter().all(|host| {
+                rows.iter().any(|row| matches!(row, Row::Ssh(row) if row.hosts.contains(host)))
+            }),
+        }
+    }
+
+    /// The hosts of both; none if they have none in common.
+    pub fn and(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::All, hosts) | (hosts, Self::All) => Some(hosts.clone()),
+            (Self::Named(one), Self::Named(other)) => {
+                let both: BTreeSet<HostName> = one.intersection(other).cloned().collect();
+                (!both.is_empty()).then_some(Self::Named(both))
+            }
+        }
+    }
 }
 
 impl SshRow {
@@ -335,6 +367,22 @@ mod tests {
         assert_eq!(shown("*").as_deref(), Some("web-shell"));
         assert_eq!(shown("web2,db1").as_deref(), Some("web-shell.web2"));
         assert_eq!(shown("db1"), None);
+    }
+
+    #[test]
+    fn hosts_are_narrowed_and_never_widened() {
+        let hosts = |text: &str| text.parse::<Hosts>().unwrap();
+        let rows = [SHELL.parse().unwrap(), "x509 orders-api".parse().unwrap()];
+        let within = |own, asked| hosts(own).is_within(&hosts(asked), &rows);
+        assert!(within("*", "*") && within("web1", "*") && within("web1", "web1,web2"));
+        assert!(!within("db1", "*"), "no row gives it");
+        assert!(!within("*", "web1") && !within("web1,web2", "web1"));
+        let both = |one, other| hosts(one).and(&hosts(other)).map(|hosts| hosts.to_string());
+        assert_eq!(both("*", "web1").as_deref(), Some("web1"));
+        assert_eq!(both("web1,web2", "web2,web3").as_deref(), Some("web2"));
+        assert_eq!(both("web1", "web2"), None);
+        assert!(rows[0].gives_on(&hosts("web2")) && !rows[0].gives_on(&hosts("db1")));
+        assert!(rows[1].gives_on(&hosts("db1")));
     }
 
     #[test]

@@ -116,6 +116,8 @@ pub struct Approval<'a> {
     pub duration: Span,
     /// The rows kept; at least one of those asked for.
     pub rows: &'a [Row],
+    /// The hosts kept.
+    pub hosts: &'a Hosts,
 }
 
 impl Approval<'_> {
@@ -126,6 +128,7 @@ impl Approval<'_> {
             .line("request", self.request)
             .line("duration", self.duration)
             .lines("row", self.rows)
+            .line("hosts", self.hosts)
             .0
     }
 }
@@ -183,6 +186,8 @@ pub struct Request<'a> {
     pub duration: Span,
     /// From when.
     pub start: &'a Start,
+    /// The grant that it is to follow on.
+    pub extends: Option<&'a GrantId>,
     /// Why.
     pub reason: &'a Text,
     /// The ticket that it is about.
@@ -203,6 +208,7 @@ impl Request<'_> {
             .line("hosts", self.hosts)
             .line("duration", self.duration)
             .line("start", self.start)
+            .lines("extends", self.extends)
             .line("reason", self.reason)
             .lines("ticket", self.ticket)
             .line("bundle", self.bundle)
@@ -264,6 +270,7 @@ mod tests {
             hosts: &"web1".parse().unwrap(),
             duration: Span::from_secs(3600),
             start: &Start::AtApproval,
+            extends: None,
             reason: &"INC-42".parse().unwrap(),
             ticket: None,
             bundle: &Digest::from_bytes([0; 32]),

@@ -1,11 +1,11 @@
 //! The workflow: request, approval, grant, end, as a pure function.
 //!
 //! ```text
-//!             approve (the last one needed, or a rule)
-//! pending ──────────────────────────────────────────────> approved: a grant ── its end ──> ended
-//!    ├── deny ───> denied
-//!    ├── cancel ─> cancelled
-//!    └── time ───> lapsed
+//!             approve (the last one needed, or a rule), or break glass
+//! pending ──────────────────────────────────────────────> a grant: waiting ── start, or first use ──> active
+//!    ├── deny ───> denied                                     │                                         │
+//!    ├── cancel ─> cancelled                                  ├── its time, give back, policy ─> ended <┤
+//!    └── time ───> lapsed                                     └── revoke ─────────────────────> revoked <┘
 //! ```
 //!
 //! [`Access`] is a request with all that came of it. A command on it gives the events to be logged or
@@ -13,16 +13,22 @@
 
 mod access;
 mod command;
+mod grant;
 #[cfg(test)]
 mod model;
+mod quorum;
+mod running;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{Access, Approval, Grant, GrantState, Request, RequestState};
-pub use command::{Approve, Refusal};
+pub use access::{Access, Approval, Emergency, Request, RequestState, Review};
+pub use command::{Approve, Refusal, Today};
+pub use grant::{Grant, GrantState, Over, Term};
+pub use quorum::{Quorum, Voice, still_needed};
+pub use running::{Extendable, Usable, certificate_window};
 
 use crate::value::serde_by_text;
 use crate::{PersonName, SubjectId, UnixTime, ValueError};

@@ -22,7 +22,9 @@ impl Ids {
         let mut ids = Self { request: event.request(), grant: None, issuance: None };
         match event {
             Event::GrantMade(event) => ids.grant = Some(event.grant),
+            Event::GrantStarted(event) => ids.grant = Some(event.grant),
             Event::GrantEnded(event) => ids.grant = Some(event.grant),
+            Event::GrantRevoked(event) => ids.grant = Some(event.grant),
             Event::CertificateIntended(event) => {
                 ids.issuance = Some(event.issuance);
                 ids.grant = event.under.as_ref().map(|under| under.grant);

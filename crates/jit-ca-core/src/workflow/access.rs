@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::workflow::{Approver, Start};
+use crate::workflow::grant::{Grant, Over, Term};
+use crate::workflow::{Approver, Quorum, Start};
 use crate::{
-    Digest, GrantId, Hosts, PersonName, RequestId, RoleName, Row, RowName, Span, SubjectId, Text,
-    UnixTime, Window,
+    Digest, GrantId, GroupName, Hosts, PersonName, RequestId, RoleName, Row, Span, SubjectId, Text,
+    UnixTime,
 };
 
 /// A request with its approvals, and the grant that it became.
@@ -20,6 +21,8 @@ pub struct Access {
     pub approvals: Vec<Approval>,
     /// What came of it.
     pub state: RequestState,
+    /// Where nobody was asked, as it was an emergency: who looked at it afterwards.
+    pub emergency: Option<Emergency>,
 }
 
 /// What was asked for.
@@ -41,6 +44,8 @@ pub struct Request {
     pub duration: Span,
     /// From when.
     pub start: Start,
+    /// The grant that it is to follow on.
+    pub extends: Option<GrantId>,
     /// Why.
     pub reason: Text,
     /// The ticket that it is about.
@@ -53,8 +58,12 @@ pub struct Request {
     pub made: UnixTime,
     /// When it lapses if it is still pending.
     pub lapses: UnixTime,
-    /// How many people have to approve it.
-    pub approvals_needed: u8,
+    /// Who has to approve it.
+    pub approvals: Vec<Quorum>,
+    /// Where it starts with the first certificate: within what time.
+    pub use_within: Option<Span>,
+    /// How many certificates may be issued under it; any number if it does not say.
+    pub certificates: Option<u32>,
 }
 
 /// One approval.
@@ -62,12 +71,38 @@ pub struct Request {
 pub struct Approval {
     /// Who approved.
     pub by: Approver,
+    /// Of the groups that the role names for approval, those that the approver was in.
+    pub groups: BTreeSet<GroupName>,
+    /// Whether it was signed.
+    pub signed: bool,
     /// For how long.
     pub duration: Span,
     /// The rows kept.
     pub rows: Vec<Row>,
+    /// The hosts kept.
+    pub hosts: Hosts,
     /// What the approver had to say.
     pub comment: Option<Text>,
+}
+
+/// A glass that was broken: access at once, looked at afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emergency {
+    /// The groups that were to be told.
+    pub told: BTreeSet<GroupName>,
+    /// Who looked at it afterwards.
+    pub review: Option<Review>,
+}
+
+/// What somebody found who looked at an emergency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Who.
+    pub by: SubjectId,
+    /// What that person is called.
+    pub name: PersonName,
+    /// What was found.
+    pub comment: Text,
 }
 
 /// What came of a request.
@@ -93,31 +128,6 @@ pub enum RequestState {
     Lapsed,
 }
 
-/// What an approved request becomes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// Its id.
-    pub id: GrantId,
-    /// The rows that it gives.
-    pub rows: Vec<Row>,
-    /// For which time.
-    pub window: Window,
-    /// Whether its end is in the log: its own, or that of the clock that it was made by.
-    pub end_logged: bool,
-}
-
-/// How a grant stands at a point in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GrantState {
-    /// Its window lies ahead.
-    Waiting,
-    /// Its window is open.
-    Active,
-    /// Its window is over.
-    Ended,
-}
-
 impl Access {
     /// Folds an event in. `None` stays `None` until the request is made; an event of another request,
     /// or of no request, changes nothing.
@@ -134,16 +144,20 @@ impl Access {
                     hosts: made.hosts.clone(),
                     duration: made.duration,
                     start: made.start,
+                    extends: made.extends,
                     reason: made.reason.clone(),
                     ticket: made.ticket.clone(),
                     bundle: made.bundle,
                     hash: made.hash,
                     made: made.made,
                     lapses: made.lapses,
-                    approvals_needed: made.approvals,
+                    approvals: made.approvals.clone(),
+                    use_within: made.use_within,
+                    certificates: made.certificates,
                 },
                 approvals: Vec::new(),
                 state: RequestState::Pending,
+                emergency: None,
             }),
             (Some(access), event) if event.request() == Some(access.request.id) => {
                 Some(access.folded(event))
@@ -156,23 +170,17 @@ impl Access {
         match event {
             Event::ApprovalGiven(given) => self.approvals.push(Approval {
                 by: given.by.clone(),
+                groups: given.groups.clone(),
+                signed: given.signature.is_some(),
                 duration: given.duration,
                 rows: given.rows.clone(),
+                hosts: given.hosts.clone(),
                 comment: given.comment.clone(),
             }),
-            Event::GrantMade(made) => {
-                self.state = RequestState::Approved(Grant {
-                    id: made.grant,
-                    rows: made.rows.clone(),
-                    window: made.window,
-                    end_logged: false,
-                });
+            Event::GlassBroken(broken) => {
+                self.emergency = Some(Emergency { told: broken.told.clone(), review: None });
             }
-            Event::GrantEnded(_) => {
-                if let RequestState::Approved(grant) = &mut self.state {
-                    grant.end_logged = true;
-                }
-            }
+            Event::GrantMade(made) => self.state = RequestState::Approved(Grant::new(made)),
             Event::RequestDenied(denied) => {
                 self.state = RequestState::Denied {
                     by: denied.by.clone(),
@@ -182,7 +190,18 @@ impl Access {
             }
             Event::RequestCancelled(_) => self.state = RequestState::Cancelled,
             Event::RequestLapsed(_) => self.state = RequestState::Lapsed,
-            _ => {}
+            Event::Reviewed(reviewed) => {
+                let (by, name) = (reviewed.by.clone(), reviewed.name.clone());
+                let review = Review { by, name, comment: reviewed.comment.clone() };
+                if let Some(emergency) = &mut self.emergency {
+                    emergency.review = Some(review);
+                }
+            }
+            event => {
+                if let RequestState::Approved(grant) = &mut self.state {
+                    grant.change(event);
+                }
+            }
         }
         self
     }
@@ -192,7 +211,9 @@ impl Access {
     pub fn taken_back(mut self) -> Self {
         match &mut self.state {
             RequestState::Pending => self.state = RequestState::Lapsed,
-            RequestState::Approved(grant) => grant.end_logged = true,
+            RequestState::Approved(grant) => {
+                grant.over = grant.over.take().or(Some(Over::TakenBack))
+            }
             RequestState::Denied { .. } | RequestState::Cancelled | RequestState::Lapsed => {}
         }
         self
@@ -214,26 +235,31 @@ impl Access {
         });
         people.collect()
     }
+
+    /// Whether somebody still has to look at it.
+    pub fn is_to_review(&self) -> bool {
+        self.emergency.as_ref().is_some_and(|emergency| emergency.review.is_none())
+    }
 }
 
 impl Grant {
-    /// How it stands at `now`.
-    pub fn state(&self, now: UnixTime) -> GrantState {
-        if self.end_logged {
-            // For ever, also where the clock is put back behind its end.
-            GrantState::Ended
-        } else if self.window.contains(now) {
-            GrantState::Active
-        } else if now < self.window.start() {
-            GrantState::Waiting
-        } else {
-            GrantState::Ended
+    /// What an event makes of it.
+    fn change(&mut self, event: &Event) {
+        match event {
+            Event::GrantStarted(started) => self.term = Term::Open(started.window),
+            Event::GrantEnded(ended) => {
+                self.over = Some(Over::Ended { at: ended.ended, cause: ended.cause });
+            }
+            Event::GrantRevoked(revoked) => {
+                self.over = Some(Over::Revoked {
+                    at: revoked.revoked,
+                    by: revoked.by.clone(),
+                    name: revoked.name.clone(),
+                    reason: revoked.reason.clone(),
+                });
+            }
+            _ => {}
         }
-    }
-
-    /// The row of this name.
-    pub fn row(&self, name: &RowName) -> Option<&Row> {
-        self.rows.iter().find(|row| row.name() == *name)
     }
 }
 
@@ -243,11 +269,15 @@ impl Event {
         match self {
             Self::RequestMade(event) => Some(event.request),
             Self::ApprovalGiven(event) => Some(event.request),
+            Self::GlassBroken(event) => Some(event.request),
             Self::RequestDenied(event) => Some(event.request),
             Self::RequestCancelled(event) => Some(event.request),
             Self::RequestLapsed(event) => Some(event.request),
             Self::GrantMade(event) => Some(event.request),
+            Self::GrantStarted(event) => Some(event.request),
             Self::GrantEnded(event) => Some(event.request),
+            Self::GrantRevoked(event) => Some(event.request),
+            Self::Reviewed(event) => Some(event.request),
             _ => None,
         }
     }

@@ -1,14 +1,16 @@
-//! Commands: what may be done to a request, and what then has happened.
+//! Commands on a request: what may be said to it, and what then has happened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{
-    ApprovalGiven, Decided, Event, GrantEnded, GrantMade, RequestCancelled, RequestDenied,
-    RequestLapsed, Signature,
+    ApprovalGiven, Decided, Event, GlassBroken, GrantMade, RequestCancelled, RequestDenied,
+    Signature,
 };
-use crate::workflow::{Access, Approver, Grant, GrantState, RequestState, Start};
+use crate::workflow::quorum::{Quorum, Voice, still_needed};
+use crate::workflow::{Access, Approver, RequestState, Start, Term};
 use crate::{
-    Digest, GrantId, PersonName, RefusalCode, Row, RowName, Span, SubjectId, Text, UnixTime, Window,
+    Digest, GrantId, GroupName, Hosts, PersonName, RefusalCode, Row, Span, SubjectId, Text,
+    UnixTime, Window,
 };
 
 /// Why a command is not carried out. Nothing has changed then.
@@ -39,27 +41,36 @@ pub struct Approve {
     pub duration: Option<Span>,
     /// The rows kept; all that was asked for if left out.
     pub rows: Option<Vec<Row>>,
+    /// The hosts kept; all that was asked for if left out.
+    pub hosts: Option<Hosts>,
     /// What the approver has to say.
     pub comment: Option<Text>,
     /// The signature over the approval statement, verified by the caller.
     pub signature: Option<Signature>,
     /// What the policy was asked and said.
     pub decision: Decided,
-    /// How many people the role asks for today; more count, fewer don't.
-    pub needed_today: u8,
-    /// Who has approved before and may no longer: they don't count.
-    pub no_longer: BTreeSet<SubjectId>,
+    /// Whom the policy of today asks, and whom it knows.
+    pub today: Today,
+}
+
+/// Who has to approve a role's requests by the policy of today, and who may.
+#[derive(Clone, Debug, Default)]
+pub struct Today {
+    /// Whom the role asks for.
+    pub quorums: Vec<Quorum>,
+    /// The groups of whoever approves and has approved, and may do so today. Others don't count.
+    pub groups: BTreeMap<SubjectId, BTreeSet<GroupName>>,
 }
 
 impl Access {
     /// An approval, and the grant if it was the last one needed; `grant` is the id that it gets.
     ///
-    /// The grant's duration is the shortest approved, its rows are those that every approval kept,
-    /// and its window starts now: with the last approval.
+    /// The grant's duration is the shortest approved, its rows and hosts are those that every approval kept. It starts
+    /// with the last approval, where nothing else was asked for.
     ///
     /// # Errors
-    /// If the request is not pending, the approver is its requester or has approved before, or the
-    /// approval gives more than was asked for or leaves nothing.
+    /// If the request is not pending, the approver is its requester or has approved before, the approval counts for
+    /// nothing, or it gives more than was asked for, leaves nothing, or leaves something out and does not say why.
     pub fn approve(
         &self,
         approve: Approve,
@@ -67,66 +78,47 @@ impl Access {
         now: UnixTime,
     ) -> Result<Vec<Event>, Refusal> {
         self.must_be_pending(now)?;
-        if let Approver::Person { subject, .. } = &approve.by {
-            // INVARIANT (no self approval): whatever the rules say.
-            if *subject == self.request.subject {
-                return Err(Refusal::new(
-                    RefusalCode::SelfApproval,
-                    "nobody approves their own request",
-                ));
+        let groups = match &approve.by {
+            Approver::Person { subject, .. } => {
+                self.must_be_anothers(subject)?;
+                self.must_count(subject, &approve)?
             }
-            if self.approvers().contains(subject) {
-                return Err(Refusal::new(
-                    RefusalCode::AlreadyApproved,
-                    "you have approved this request before; another person is needed",
-                ));
-            }
-        }
+            Approver::Rules(_) => BTreeSet::new(),
+        };
         if approve.hash != self.request.hash {
-            return Err(Refusal::new(
-                RefusalCode::WrongStatement,
-                "the approval is for another request",
-            ));
+            let text = "the approval is for another request";
+            return Err(Refusal::new(RefusalCode::WrongStatement, text));
         }
-        let duration = approve.duration.unwrap_or(self.request.duration);
-        if duration > self.request.duration || duration.is_zero() {
-            let asked = self.request.duration;
-            return Err(Refusal::new(
-                RefusalCode::Widening,
-                format!("an approval can only shorten; {asked} was asked for"),
-            ));
-        }
-        let rows = approve.rows.unwrap_or_else(|| self.request.rows.clone());
-        let kept = self.request.rows.iter().filter(|row| rows.contains(row));
-        if rows.is_empty() || !kept.eq(&rows) {
-            return Err(Refusal::new(
-                RefusalCode::Widening,
-                "an approval keeps at least one of the rows asked for, in their order, and no other",
-            ));
-        }
-
-        let given = Event::from(ApprovalGiven {
-            request: self.request.id,
-            hash: approve.hash,
-            by: approve.by,
-            duration,
-            rows,
-            comment: approve.comment,
-            signature: approve.signature,
-            decision: approve.decision,
-        });
+        let today = approve.today.clone();
+        let given = self.narrowed(approve, groups)?;
+        let given = Event::from(given);
         let agreed = self.clone().folded(&given);
         if agreed.rows_kept().is_empty() {
-            return Err(Refusal::new(
-                RefusalCode::Widening,
-                "this approval and the earlier ones have no row in common",
-            ));
+            let text = "this approval and the earlier ones have no row and host in common";
+            return Err(Refusal::new(RefusalCode::Widening, text));
         }
-        if !agreed.is_agreed(approve.needed_today, &approve.no_longer) {
+        if !agreed.is_agreed(&today) {
             return Ok(vec![given]);
         }
-        let made = agreed.grant_now(grant, now)?;
+        let made = agreed.granted(grant, now)?;
         Ok(vec![given, made.into()])
+    }
+
+    /// Nobody is asked, as it is an emergency: a grant at once. The policy has allowed it.
+    ///
+    /// # Errors
+    /// If the request is not pending.
+    pub fn break_glass(
+        &self,
+        told: BTreeSet<GroupName>,
+        decision: Decided,
+        grant: GrantId,
+        now: UnixTime,
+    ) -> Result<Vec<Event>, Refusal> {
+        self.must_be_pending(now)?;
+        let broken = GlassBroken { request: self.request.id, told, decision };
+        let made = self.granted(grant, now)?;
+        Ok(vec![broken.into(), made.into()])
     }
 
     /// A person says no; one no is enough.
@@ -143,10 +135,8 @@ impl Access {
     ) -> Result<Vec<Event>, Refusal> {
         self.must_be_pending(now)?;
         if by == self.request.subject {
-            return Err(Refusal::new(
-                RefusalCode::SelfApproval,
-                "this is your own request; cancel it instead",
-            ));
+            let text = "this is your own request; cancel it instead";
+            return Err(Refusal::new(RefusalCode::SelfApproval, text));
         }
         Ok(vec![RequestDenied { request: self.request.id, by, name, reason, decision }.into()])
     }
@@ -157,75 +147,21 @@ impl Access {
     /// If the request is not pending, or somebody else's.
     pub fn cancel(&self, by: &SubjectId, now: UnixTime) -> Result<Vec<Event>, Refusal> {
         if *by != self.request.subject {
-            return Err(Refusal::new(
-                RefusalCode::NotYours,
-                "only the requester cancels a request",
-            ));
+            let text = "only the requester cancels a request";
+            return Err(Refusal::new(RefusalCode::NotYours, text));
         }
         self.must_be_pending(now)?;
         Ok(vec![RequestCancelled { request: self.request.id }.into()])
     }
 
-    /// What time alone has brought: the lapse of a pending request, the end of a grant.
-    pub fn passage(&self, now: UnixTime) -> Vec<Event> {
-        let request = self.request.id;
-        match &self.state {
-            RequestState::Pending if now >= self.request.lapses => {
-                vec![RequestLapsed { request, lapsed: self.request.lapses }.into()]
-            }
-            RequestState::Approved(grant) if !grant.end_logged && now >= grant.window.end() => {
-                vec![GrantEnded { grant: grant.id, request, ended: grant.window.end() }.into()]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// When [`Access::passage`] will next have something to say.
-    pub fn due(&self) -> Option<UnixTime> {
-        match &self.state {
-            RequestState::Pending => Some(self.request.lapses),
-            RequestState::Approved(grant) if !grant.end_logged => Some(grant.window.end()),
-            _ => None,
-        }
-    }
-
-    /// The grant and the row of it under which `subject` may have a certificate now.
-    ///
-    /// # Errors
-    /// If there is no grant, it is somebody else's, its window is not open, or it has no such row.
-    pub fn usable(
-        &self,
-        subject: &SubjectId,
-        row: &RowName,
-        now: UnixTime,
-    ) -> Result<(&Grant, &Row), Refusal> {
-        if *subject != self.request.subject {
-            return Err(Refusal::new(RefusalCode::NotYours, "the grant is somebody else's"));
-        }
-        let grant = self.grant().ok_or_else(|| {
-            Refusal::new(RefusalCode::NotPending, "the request has not become a grant")
-        })?;
-        match grant.state(now) {
-            GrantState::Active => {}
-            GrantState::Waiting => {
-                return Err(Refusal::new(
-                    RefusalCode::GrantWaiting,
-                    format!("the grant starts at {}", grant.window.start()),
-                ));
-            }
-            GrantState::Ended => {
-                let end = grant.window.end();
-                let text = match now < end {
-                    true => "the grant is over, as the clock was put back since".to_owned(),
-                    false => format!("the grant ended at {end}"),
-                };
-                return Err(Refusal::new(RefusalCode::GrantEnded, text));
-            }
-        }
-        let row = grant.row(row).ok_or_else(|| {
-            Refusal::new(RefusalCode::UnknownRow, format!("the grant has no row {row}"))
-        })?;
-        Ok((grant, row))
+    /// How many more people have to agree, by what the request asked for.
+    pub fn still_needed(&self) -> usize {
+        let voices: Vec<Voice<'_>> = self
+            .approvals
+            .iter()
+            .map(|given| Voice { groups: &given.groups, signed: given.signed })
+            .collect();
+        still_needed(&self.request.approvals, &voices)
     }
 
     fn must_be_pending(&self, now: UnixTime) -> Result<(), Refusal> {
@@ -240,43 +176,162 @@ impl Access {
         Err(Refusal::new(RefusalCode::NotPending, format!("the request {state}")))
     }
 
-    /// The rows that all approvals so far kept.
+    /// INVARIANT (no self approval): whatever the rules say. And nobody approves twice.
+    fn must_be_anothers(&self, approver: &SubjectId) -> Result<(), Refusal> {
+        if *approver == self.request.subject {
+            let text = "nobody approves their own request";
+            return Err(Refusal::new(RefusalCode::SelfApproval, text));
+        }
+        if self.approvers().contains(approver) {
+            let text = "you have approved this request before; another person is needed";
+            return Err(Refusal::new(RefusalCode::AlreadyApproved, text));
+        }
+        Ok(())
+    }
+
+    /// The groups by which an approval counts, in what the request asked for or in what its role asks for today.
+    fn must_count(
+        &self,
+        approver: &SubjectId,
+        approve: &Approve,
+    ) -> Result<BTreeSet<GroupName>, Refusal> {
+        let (asked, today) = (&self.request.approvals, &approve.today.quorums);
+        let own = approve.today.groups.get(approver).cloned().unwrap_or_default();
+        let named = |group: &&GroupName| {
+            asked.iter().chain(today).any(|quorum| quorum.from.contains(*group))
+        };
+        let groups: BTreeSet<GroupName> = own.iter().filter(named).cloned().collect();
+        let counts = |signed| {
+            let voice = Voice { groups: &groups, signed };
+            asked.iter().any(|quorum| quorum.hears(voice))
+        };
+        match (counts(approve.signature.is_some()), counts(true)) {
+            (true, _) => Ok(groups),
+            (false, true) => Err(Refusal::new(
+                RefusalCode::SignatureRequired,
+                format!("an approval of {} counts only if it is signed", self.request.role),
+            )),
+            (false, false) => Err(Refusal::new(
+                RefusalCode::NotAnApprover,
+                "you are in none of the groups that the request asked to approve it",
+            )),
+        }
+    }
+
+    /// The approval as it is written: what it leaves of the request.
+    fn narrowed(
+        &self,
+        approve: Approve,
+        groups: BTreeSet<GroupName>,
+    ) -> Result<ApprovalGiven, Refusal> {
+        let request = &self.request;
+        let widens = |text: String| Refusal::new(RefusalCode::Widening, text);
+        let duration = approve.duration.unwrap_or(request.duration);
+        if duration > request.duration || duration.is_zero() {
+            let asked = request.duration;
+            return Err(widens(format!("an approval can only shorten; {asked} was asked for")));
+        }
+        let rows = approve.rows.unwrap_or_else(|| request.rows.clone());
+        let kept = request.rows.iter().filter(|row| rows.contains(row));
+        if rows.is_empty() || !kept.eq(&rows) {
+            let text = "an approval keeps at least one of the rows asked for, in their order, and no other";
+            return Err(widens(text.to_owned()));
+        }
+        let hosts = approve.hosts.unwrap_or_else(|| request.hosts.clone());
+        if !hosts.is_within(&request.hosts, &request.rows) {
+            let asked = &request.hosts;
+            return Err(widens(format!("an approval keeps some of the hosts asked for: {asked}")));
+        }
+        let is_less = duration < request.duration || rows != request.rows || hosts != request.hosts;
+        if is_less && approve.comment.is_none() {
+            return Err(Refusal::new(
+                RefusalCode::ReasonRequired,
+                "an approval for less than was asked for says why",
+            ));
+        }
+        Ok(ApprovalGiven {
+            request: request.id,
+            hash: approve.hash,
+            by: approve.by,
+            groups,
+            duration,
+            rows,
+            hosts,
+            comment: approve.comment,
+            signature: approve.signature,
+            decision: approve.decision,
+        })
+    }
+
+    /// The hosts that all approvals so far kept.
+    fn hosts_kept(&self) -> Option<Hosts> {
+        let asked = Some(self.request.hosts.clone());
+        self.approvals.iter().fold(asked, |kept, given| kept?.and(&given.hosts))
+    }
+
+    /// The rows that all approvals so far kept, and that give anything on the hosts kept.
     fn rows_kept(&self) -> Vec<Row> {
-        let kept_by_all =
-            |row: &&Row| self.approvals.iter().all(|approval| approval.rows.contains(row));
-        self.request.rows.iter().filter(kept_by_all).cloned().collect()
+        let Some(hosts) = self.hosts_kept() else { return Vec::new() };
+        let is_kept = |row: &&Row| {
+            row.gives_on(&hosts) && self.approvals.iter().all(|given| given.rows.contains(row))
+        };
+        self.request.rows.iter().filter(is_kept).cloned().collect()
     }
 
     /// Whether enough people agree, as many as the role asked for then and asks for today, not counting those who
     /// may no longer approve. INVARIANT (nobody alone): a policy that is tightened holds for what is pending.
-    fn is_agreed(&self, needed_today: u8, no_longer: &BTreeSet<SubjectId>) -> bool {
-        let by_rule =
-            self.approvals.iter().any(|approval| matches!(approval.by, Approver::Rules(_)));
-        let count =
-            self.approvers().into_iter().filter(|approver| !no_longer.contains(approver)).count();
-        by_rule || count >= usize::from(self.request.approvals_needed.max(needed_today).max(1))
+    fn is_agreed(&self, today: &Today) -> bool {
+        let by_rule = |given: &super::Approval| matches!(given.by, Approver::Rules(_));
+        if self.approvals.iter().any(by_rule) {
+            return true;
+        }
+        let (mut then, mut now) = (Vec::new(), Vec::new());
+        for given in &self.approvals {
+            if let Approver::Person { subject, .. } = &given.by
+                && let Some(groups) = today.groups.get(subject)
+            {
+                then.push(Voice { groups: &given.groups, signed: given.signed });
+                now.push(Voice { groups, signed: given.signed });
+            }
+        }
+        !then.is_empty()
+            && still_needed(&self.request.approvals, &then) == 0
+            && still_needed(&today.quorums, &now) == 0
     }
 
-    fn grant_now(&self, grant: GrantId, now: UnixTime) -> Result<GrantMade, Refusal> {
-        let refuse = |text: &str| Refusal::new(RefusalCode::Widening, text);
-        if self.request.start != Start::AtApproval {
-            return Err(refuse("this release starts every grant at its approval"));
-        }
-        let duration = self
-            .approvals
-            .iter()
-            .map(|approval| approval.duration)
-            .min()
-            .unwrap_or(self.request.duration);
-        let window = Window::starting(now, duration).map_err(|error| refuse(&error.to_string()))?;
+    fn granted(&self, grant: GrantId, now: UnixTime) -> Result<GrantMade, Refusal> {
+        let asked = self.request.duration;
+        let durations = self.approvals.iter().map(|approval| approval.duration);
+        let (rows, hosts) = (self.rows_kept(), self.hosts_kept());
         Ok(GrantMade {
             grant,
             request: self.request.id,
             subject: self.request.subject.clone(),
             role: self.request.role.clone(),
-            rows: self.rows_kept(),
-            hosts: self.request.hosts.clone(),
-            window,
+            rows,
+            hosts: hosts.unwrap_or_else(|| self.request.hosts.clone()),
+            term: self.term(durations.min().unwrap_or(asked), now)?,
+            certificates: self.request.certificates,
         })
+    }
+
+    /// For which time access is given that is agreed on now. What was asked for from a time on ends when it was to end,
+    /// however late it is agreed on.
+    fn term(&self, duration: Span, now: UnixTime) -> Result<Term, Refusal> {
+        let window = |start, end| {
+            Window::new(start, end)
+                .map_err(|error| Refusal::new(RefusalCode::StartOutOfBounds, error.to_string()))
+        };
+        match self.request.start {
+            Start::AtApproval => window(now, now.plus(duration)).map(Term::Open),
+            Start::At(start) if now < start => {
+                window(start, start.plus(duration)).map(Term::Scheduled)
+            }
+            Start::At(start) => window(now, start.plus(duration)).map(Term::Open),
+            Start::FirstUse => {
+                let within = self.request.use_within.unwrap_or(duration);
+                Ok(Term::FirstUse { duration, by: now.plus(within) })
+            }
+        }
     }
 }

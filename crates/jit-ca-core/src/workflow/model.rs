@@ -1,258 +1,460 @@
 //! The workflow against a model small enough to be seen to be right.
 
+mod support;
+
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 
-use crate::event::{Decided, Event, RequestMade};
-use crate::workflow::{Access, Approve, Approver, GrantState, RequestState, Start};
-use crate::{
-    Action, Decision, Digest, Facts, GrantId, Outcome, RefusalCode, RequestId, Row, Span,
-    SubjectId, UnixTime,
+use self::support::{
+    GROUPS, HOSTS, PEOPLE, ROWS, Way, approval, decided, hosts, made, no, person, row, subject,
+    today,
 };
-
-/// The requester is person 0.
-const PEOPLE: usize = 4;
-const ROWS: [&str; 3] = ["ssh a login=x hosts=h1,h2", "ssh b login=y hosts=h1", "x509 c"];
+use crate::event::{EndCause, Event};
+use crate::workflow::{Access, Approver, GrantState, RequestState};
+use crate::{Digest, GrantId, RefusalCode, Span, UnixTime};
 
 #[derive(Clone, Debug)]
 enum Step {
-    Approve { by: usize, duration: Option<u64>, rows: Option<Vec<usize>> },
+    Approve {
+        by: usize,
+        duration: Option<u64>,
+        rows: Option<Vec<usize>>,
+        hosts: Option<usize>,
+        signed: bool,
+        says_why: bool,
+    },
     ApproveByRule,
-    Deny { by: usize },
-    Cancel { by: usize },
-    Wait { seconds: u64 },
+    BreakGlass,
+    Deny {
+        by: usize,
+    },
+    Cancel {
+        by: usize,
+    },
+    Start {
+        allowed: bool,
+    },
+    Use {
+        by: usize,
+    },
+    GiveBack {
+        by: usize,
+    },
+    Revoke {
+        by: usize,
+    },
+    Review {
+        by: usize,
+    },
+    TakeBack,
+    Wait {
+        seconds: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let rows = prop::option::of(prop::collection::vec(0..ROWS.len(), 0..3));
+    let by = || 0..PEOPLE.len();
+    let narrow = (prop::option::of(0u64..200), rows, prop::option::of(0..HOSTS.len()));
     prop_oneof![
-        4 => (0..PEOPLE, prop::option::of(0u64..200), rows).prop_map(|(by, duration, rows)| Step::Approve { by, duration, rows }),
+        6 => (by(), narrow, any::<bool>(), prop::bool::weighted(0.8)).prop_map(
+            |(by, (duration, rows, hosts), signed, says_why)| Step::Approve { by, duration, rows, hosts, signed, says_why }),
+        5 => (by(), any::<bool>()).prop_map(|(by, signed)| Step::Approve { by, duration: None, rows: None, hosts: None, signed, says_why: false }),
         1 => Just(Step::ApproveByRule),
-        1 => (0..PEOPLE).prop_map(|by| Step::Deny { by }),
-        1 => (0..PEOPLE).prop_map(|by| Step::Cancel { by }),
-        3 => (0u64..120).prop_map(|seconds| Step::Wait { seconds }),
+        1 => Just(Step::BreakGlass),
+        1 => by().prop_map(|by| Step::Deny { by }),
+        1 => by().prop_map(|by| Step::Cancel { by }),
+        2 => prop::bool::weighted(0.8).prop_map(|allowed| Step::Start { allowed }),
+        3 => prop::bool::weighted(0.8).prop_map(|own| Step::Use { by: usize::from(!own) }),
+        1 => by().prop_map(|by| Step::GiveBack { by }),
+        1 => by().prop_map(|by| Step::Revoke { by }),
+        2 => by().prop_map(|by| Step::Review { by }),
+        1 => Just(Step::TakeBack),
+        5 => (0u64..120).prop_map(|seconds| Step::Wait { seconds }),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     #[test]
-    fn the_workflow_agrees_with_the_model(needed in 1u8..=3, asked in 1u64..150, steps in prop::collection::vec(step(), 0..12)) {
-        let mut now = UnixTime::from_secs(1_000);
-        let mut log = vec![made(needed, asked, now)];
+    fn the_workflow_agrees_with_the_model(
+        quorums in prop::sample::select(vec![vec![(1, 1, false)], vec![(2, 3, false)], vec![(1, 1, false), (1, 2, false)], vec![(1, 1, true)], vec![(1, 3, true), (2, 1, false)]]),
+        way in prop_oneof![2 => Just(Way::AtApproval), 2 => (0u64..200).prop_map(Way::At), 1 => (1u64..100).prop_map(Way::FirstUse)],
+        asked in 1u64..150,
+        steps in prop::collection::vec(step(), 0..16),
+    ) {
+        let mut now = START;
+        let mut log = vec![made(&quorums, way, asked, UnixTime::from_secs(now))];
         let mut access = log.iter().fold(None, Access::fold).unwrap();
-        let mut model = Model { needed: needed.into(), asked, left: asked, rows: (0..ROWS.len()).collect(), approvers: BTreeSet::new(), over: None };
+        let mut model = Model::new(&quorums, way, asked);
 
         for step in steps {
-            let events = match step.clone() {
-                Step::Wait { seconds } => {
-                    now = now.plus(Span::from_secs(seconds));
-                    Ok(access.passage(now))
-                }
-                Step::Approve { by, duration, rows } => {
-                    let rows = rows.map(|rows| rows.into_iter().map(row).collect());
-                    access.approve(approval(person(by), duration, rows), GrantId::from_bytes([9; 16]), now)
-                }
-                Step::ApproveByRule => {
-                    access.approve(approval(Approver::Rules(vec!["r".into()]), None, None), GrantId::from_bytes([9; 16]), now)
-                }
-                Step::Deny { by } => access.deny(subject(by), "d".parse().unwrap(), None, decided(), now),
-                Step::Cancel { by } => access.cancel(&subject(by), now),
-            };
-            let expected = model.step(&step, now.secs());
-            prop_assert_eq!(events.is_ok(), expected, "{:?} at {}: {:?}", step, now, events);
+            if let Step::Wait { seconds } = step {
+                now += seconds;
+            }
+            let at = UnixTime::from_secs(now);
+            let events = carried_out(&access, &step, &quorums, at);
+            if matches!(step, Step::TakeBack) {
+                access = access.taken_back();
+                log.clear();
+            }
+            prop_assert_eq!(events.is_ok(), model.step(&step, now), "{:?} at {}: {:?}", step, now, events);
 
             for event in events.unwrap_or_default() {
                 access = Access::fold(Some(access), &event).unwrap();
                 log.push(event);
             }
             // State is the fold of the events, and of nothing else.
-            let folded = log.iter().fold(None, Access::fold);
-            prop_assert_eq!(Some(&access), folded.as_ref());
+            if let Some(Event::RequestMade(_)) = log.first() {
+                let folded = log.iter().fold(None, Access::fold);
+                prop_assert_eq!(Some(&access), folded.as_ref());
+            }
             // INVARIANT (no self approval)
             prop_assert!(!access.approvers().contains(&subject(0)));
-            if let Some(grant) = access.grant() {
-                let Some(Over::Granted { from, until, rows }) = &model.over else { panic!("a grant that the model has not") };
-                prop_assert_eq!((grant.window.start().secs(), grant.window.end().secs()), (*from, *until));
-                prop_assert_eq!(&grant.rows, &rows.iter().copied().map(row).collect::<Vec<_>>());
-                prop_assert_eq!(grant.state(now) == GrantState::Active, now.secs() < *until);
-                let usable = access.usable(&subject(0), &grant.rows[0].name(), now);
-                prop_assert_eq!(usable.is_ok(), now.secs() < *until);
-                prop_assert_eq!(access.usable(&subject(1), &grant.rows[0].name(), now).unwrap_err().code, RefusalCode::NotYours);
-            }
+            agree(&access, &model, now)?;
         }
     }
 }
 
+fn carried_out(
+    access: &Access,
+    step: &Step,
+    quorums: &[support::Seats],
+    at: UnixTime,
+) -> Result<Vec<Event>, crate::workflow::Refusal> {
+    let grant = GrantId::from_bytes([9; 16]);
+    let one = |event: Result<Event, _>| event.map(|event| vec![event]);
+    let name = || "p".parse().unwrap();
+    match step.clone() {
+        Step::Wait { .. } => Ok(access.passage(at).into_iter().collect()),
+        Step::Approve { by, duration, rows, hosts: kept, signed, says_why } => {
+            let mut approve = approval(person(by), signed, says_why, today(quorums));
+            approve.duration = duration.map(Span::from_secs);
+            approve.rows = rows.map(|rows| rows.into_iter().map(row).collect());
+            approve.hosts = kept.map(hosts);
+            access.approve(approve, grant, at)
+        }
+        Step::ApproveByRule => {
+            let by = Approver::Rules(vec!["r".into()]);
+            access.approve(approval(by, false, false, today(quorums)), grant, at)
+        }
+        Step::BreakGlass => access.break_glass(BTreeSet::new(), decided(), grant, at),
+        Step::Deny { by } => access.deny(subject(by), name(), None, decided(), at),
+        Step::Cancel { by } => access.cancel(&subject(by), at),
+        Step::Start { allowed } => one(access.start(if allowed { decided() } else { no() }, at)),
+        Step::Use { by } => {
+            // The row that all grants of this test have, if they have any.
+            let first = access.grant().map_or_else(|| row(0).name(), |grant| grant.rows[0].name());
+            let start = access.usable(&subject(by), &first, at)?.start;
+            Ok(start.into_iter().map(Event::from).collect())
+        }
+        Step::GiveBack { by } => one(access.give_back(&subject(by), at)),
+        Step::Revoke { by } => {
+            one(access.revoke(subject(by), name(), "why".parse().unwrap(), decided(), at))
+        }
+        Step::Review { by } => {
+            one(access.review(subject(by), name(), "fine".parse().unwrap(), decided(), at))
+        }
+        Step::TakeBack => Ok(Vec::new()),
+    }
+}
+
+fn agree(access: &Access, model: &Model, now: u64) -> Result<(), TestCaseError> {
+    let at = UnixTime::from_secs(now);
+    let Some(grant) = access.grant() else {
+        prop_assert!(model.grant.is_none());
+        return Ok(());
+    };
+    let Some(expected) = &model.grant else { panic!("a grant that the model has not") };
+    let window = grant.window().map(|window| (window.start().secs(), window.end().secs()));
+    prop_assert_eq!(window, expected.window);
+    let rows: Vec<_> = expected.rows.iter().copied().map(row).collect();
+    prop_assert_eq!(&grant.rows, &rows);
+    prop_assert_eq!(&grant.hosts, &hosts(expected.hosts));
+    prop_assert_eq!(grant.state(at), expected.state(now));
+    let usable = access.usable(&subject(0), &grant.rows[0].name(), at);
+    if let Ok(usable) = &usable {
+        // INVARIANT (window within grant), and no longer than was asked for or approved.
+        let length = usable.window.end().since(usable.window.start()).secs();
+        prop_assert!(usable.window.contains(at) && length <= expected.longest);
+    }
+    prop_assert_eq!(
+        access.usable(&subject(1), &grant.rows[0].name(), at).unwrap_err().code,
+        RefusalCode::NotYours
+    );
+    prop_assert_eq!(access.is_to_review(), model.is_broken && !model.is_reviewed);
+    Ok(())
+}
+
+const START: u64 = 1_000;
 /// How long the requests of these tests wait.
 const PATIENCE: u64 = 300;
 
 struct Model {
-    needed: usize,
+    quorums: Vec<support::Seats>,
+    way: Way,
     asked: u64,
     left: u64,
     rows: BTreeSet<usize>,
-    approvers: BTreeSet<usize>,
-    over: Option<Over>,
+    hosts: usize,
+    approvers: Vec<(usize, bool)>,
+    is_over: bool,
+    is_broken: bool,
+    is_reviewed: bool,
+    grant: Option<ModelGrant>,
 }
 
-enum Over {
-    Granted { from: u64, until: u64, rows: BTreeSet<usize> },
-    Otherwise,
+struct ModelGrant {
+    window: Option<(u64, u64)>,
+    /// Whether its window counts; else a policy or a first use has to begin it.
+    has_begun: bool,
+    /// Of a first use: by when.
+    by: u64,
+    longest: u64,
+    rows: BTreeSet<usize>,
+    hosts: usize,
+    over: Option<GrantState>,
+}
+
+impl ModelGrant {
+    fn state(&self, now: u64) -> GrantState {
+        let end = self.window.map_or(self.by, |(_, end)| end);
+        match self.over {
+            Some(over) => over,
+            None if now >= end => GrantState::Ended,
+            None if self.has_begun => GrantState::Active,
+            None => GrantState::Waiting,
+        }
+    }
+
+    fn is_open(&self, now: u64) -> bool {
+        matches!(self.state(now), GrantState::Active | GrantState::Waiting)
+    }
 }
 
 impl Model {
+    fn new(quorums: &[support::Seats], way: Way, asked: u64) -> Self {
+        Self {
+            quorums: quorums.to_vec(),
+            way,
+            asked,
+            left: asked,
+            rows: (0..ROWS.len()).collect(),
+            hosts: 0,
+            approvers: Vec::new(),
+            is_over: false,
+            is_broken: false,
+            is_reviewed: false,
+            grant: None,
+        }
+    }
+
+    fn lapses(&self) -> u64 {
+        START
+            + match self.way {
+                Way::At(ahead) => PATIENCE.min(ahead + self.asked),
+                Way::AtApproval | Way::FirstUse(_) => PATIENCE,
+            }
+    }
+
     /// Whether the step is carried out.
     fn step(&mut self, step: &Step, now: u64) -> bool {
-        let pending = self.over.is_none() && now < 1_000 + PATIENCE;
+        let pending = !self.is_over && self.grant.is_none() && now < self.lapses();
         match step {
             Step::Wait { .. } => {
-                if self.over.is_none() && !pending {
-                    self.over = Some(Over::Otherwise);
+                self.is_over |= self.grant.is_none() && !pending;
+                if let Some(grant) = &mut self.grant
+                    && grant.over.is_none()
+                    && grant.state(now) == GrantState::Ended
+                {
+                    grant.over = Some(GrantState::Ended);
                 }
                 true
             }
             Step::Deny { by } => pending && *by != 0 && self.end(),
             Step::Cancel { by } => *by == 0 && pending && self.end(),
-            Step::ApproveByRule => {
-                pending && {
-                    self.grant(now);
-                    true
-                }
+            Step::ApproveByRule => pending && self.grant(now),
+            Step::BreakGlass => {
+                let done = pending && self.grant(now);
+                self.is_broken |= done;
+                done
             }
-            Step::Approve { by, duration, rows } => {
-                let in_order = rows.as_ref().is_none_or(|rows| rows.is_sorted_by(|a, b| a < b));
-                let rows: BTreeSet<usize> = rows
-                    .as_ref()
-                    .map_or((0..ROWS.len()).collect(), |rows| rows.iter().copied().collect());
-                let kept: BTreeSet<usize> = self.rows.intersection(&rows).copied().collect();
-                let last = self.approvers.len() + 1 >= self.needed;
-                let fits = duration.is_none_or(|duration| duration > 0 && duration <= self.asked)
-                    && !rows.is_empty()
-                    && in_order;
-                if !pending || *by == 0 || self.approvers.contains(by) || !fits || kept.is_empty() {
-                    return false;
-                }
-                self.approvers.insert(*by);
-                self.left = self.left.min(duration.unwrap_or(u64::MAX));
-                self.rows = kept;
-                if last {
-                    self.grant(now);
+            Step::Approve { .. } => pending && self.approve(step, now),
+            Step::Start { allowed } => self.start(*allowed, now),
+            Step::Use { by } => *by == 0 && self.make_use(now),
+            Step::GiveBack { by } => *by == 0 && self.finish(GrantState::Ended, now),
+            Step::Revoke { .. } => self.finish(GrantState::Revoked, now),
+            Step::Review { by } => {
+                let is_over = self.grant.as_ref().is_some_and(|grant| !grant.is_open(now));
+                let done = self.is_broken && !self.is_reviewed && *by != 0 && is_over;
+                self.is_reviewed |= done;
+                done
+            }
+            Step::TakeBack => {
+                self.is_over = true;
+                if let Some(grant) = &mut self.grant {
+                    grant.over = grant.over.or(Some(GrantState::Ended));
                 }
                 true
             }
         }
     }
 
-    fn end(&mut self) -> bool {
-        self.over = Some(Over::Otherwise);
+    fn approve(&mut self, step: &Step, now: u64) -> bool {
+        let Step::Approve { by, duration, rows, hosts, signed, says_why } = step else {
+            return false;
+        };
+        let in_order = rows.as_ref().is_none_or(|rows| rows.is_sorted_by(|a, b| a < b));
+        let kept: BTreeSet<usize> = match rows {
+            Some(rows) => rows.iter().copied().collect(),
+            None => (0..ROWS.len()).collect(),
+        };
+        let host = hosts.unwrap_or(0);
+        let is_all =
+            kept.len() == ROWS.len() && host == 0 && duration.is_none_or(|d| d == self.asked);
+        let fits = duration.is_none_or(|duration| duration > 0 && duration <= self.asked)
+            && !kept.is_empty()
+            && in_order
+            && (is_all || *says_why);
+        let counts = self
+            .quorums
+            .iter()
+            .any(|&(_, groups, wants)| groups & GROUPS[*by] != 0 && (*signed || !wants));
+        let is_new = self.approvers.iter().all(|(other, _)| other != by);
+        let (Some(hosts), true) =
+            (support::both(self.hosts, host), *by != 0 && is_new && counts && fits)
+        else {
+            return false;
+        };
+        let rows: BTreeSet<usize> = self.rows.intersection(&kept).copied().collect();
+        let rows: BTreeSet<usize> =
+            rows.into_iter().filter(|row| support::gives(*row, hosts)).collect();
+        if rows.is_empty() {
+            return false;
+        }
+        self.approvers.push((*by, *signed));
+        self.left = self.left.min(duration.unwrap_or(u64::MAX));
+        (self.rows, self.hosts) = (rows, hosts);
+        let seats: Vec<(usize, bool)> = self
+            .quorums
+            .iter()
+            .flat_map(|&(count, groups, signed)| vec![(groups, signed); count])
+            .collect();
+        // A window that a late approval shortens to nothing is none, and the approval is not taken.
+        if fill(&seats, &self.approvers) && !self.grant(now) {
+            return false;
+        }
         true
     }
 
-    fn grant(&mut self, now: u64) {
-        self.over =
-            Some(Over::Granted { from: now, until: now + self.left, rows: self.rows.clone() });
+    fn end(&mut self) -> bool {
+        self.is_over = true;
+        true
     }
+
+    fn grant(&mut self, now: u64) -> bool {
+        let (window, has_begun, by) = match self.way {
+            Way::AtApproval => (Some((now, now + self.left)), true, 0),
+            Way::At(ahead) => {
+                let start = START + ahead;
+                (Some((start.max(now), start + self.left)), now >= start, 0)
+            }
+            Way::FirstUse(within) => (None, false, now + within),
+        };
+        if window.is_some_and(|(start, end)| start >= end) {
+            return false;
+        }
+        let (rows, hosts, longest) = (self.rows.clone(), self.hosts, self.left);
+        self.grant = Some(ModelGrant { window, has_begun, by, longest, rows, hosts, over: None });
+        true
+    }
+
+    fn start(&mut self, allowed: bool, now: u64) -> bool {
+        let Some(grant) = &mut self.grant else { return false };
+        let has_come = grant.window.is_some_and(|(start, end)| start <= now && now < end);
+        if grant.over.is_some() || grant.has_begun || !has_come {
+            return false;
+        }
+        match allowed {
+            true => grant.has_begun = true,
+            false => grant.over = Some(GrantState::Ended),
+        }
+        true
+    }
+
+    fn make_use(&mut self, now: u64) -> bool {
+        let Some(grant) = &mut self.grant else { return false };
+        if grant.window.is_none() && grant.is_open(now) {
+            (grant.window, grant.has_begun) = (Some((now, now + grant.longest)), true);
+        }
+        grant.state(now) == GrantState::Active
+    }
+
+    fn finish(&mut self, state: GrantState, now: u64) -> bool {
+        match &mut self.grant {
+            Some(grant) if grant.is_open(now) => {
+                grant.over = Some(state);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether these people can sit on these seats, by trying everything.
+fn fill(seats: &[(usize, bool)], people: &[(usize, bool)]) -> bool {
+    let Some(((groups, wants), rest)) = seats.split_first() else { return true };
+    (0..people.len()).any(|number| {
+        let (who, signed) = people[number];
+        let others = [&people[..number], &people[number + 1..]].concat();
+        groups & GROUPS[who] != 0 && (signed || !wants) && fill(rest, &others)
+    })
 }
 
 #[test]
 fn a_policy_that_was_tightened_holds_for_what_is_pending() {
-    let now = UnixTime::from_secs(1_000);
-    let access = Access::fold(None, &made(2, 60, now)).unwrap();
-    let first =
-        access.approve(approval(person(1), None, None), GrantId::from_bytes([9; 16]), now).unwrap();
+    let (now, grant) = (UnixTime::from_secs(START), GrantId::from_bytes([9; 16]));
+    let two = [(2, 1, false)];
+    let access = Access::fold(None, &made(&two, Way::AtApproval, 60, now)).unwrap();
+    let first = approval(person(1), false, false, today(&two));
+    let first = access.approve(first, grant, now).unwrap();
     let access = first.iter().fold(Some(access), Access::fold).unwrap();
-    let second = |needed_today, no_longer: &[usize]| {
-        let mut approve = approval(person(2), None, None);
-        approve.needed_today = needed_today;
-        approve.no_longer = no_longer.iter().copied().map(subject).collect();
-        access.approve(approve, GrantId::from_bytes([9; 16]), now).unwrap().len()
+    let second = |quorums: &[support::Seats], no_longer: &[usize]| {
+        let mut today = today(quorums);
+        today.groups.retain(|who, _| !no_longer.iter().any(|&other| subject(other) == *who));
+        access.approve(approval(person(2), false, false, today), grant, now).unwrap().len()
     };
-    assert_eq!(second(2, &[]), 2, "approval and grant");
-    assert_eq!(second(1, &[]), 2, "fewer today is no fewer for this");
-    assert_eq!(second(3, &[]), 1, "one more is needed today");
-    assert_eq!(second(2, &[1]), 1, "the first may no longer approve");
+    assert_eq!(second(&two, &[]), 2, "approval and grant");
+    assert_eq!(second(&[(1, 1, false)], &[]), 2, "fewer today is no fewer for this");
+    assert_eq!(second(&[(3, 1, false)], &[]), 1, "one more is needed today");
+    assert_eq!(second(&[(1, 1, true)], &[]), 1, "today they have to be signed");
+    assert_eq!(second(&two, &[1]), 1, "the first may no longer approve");
 }
 
 #[test]
 fn an_approval_of_another_request_is_none() {
-    let access = Access::fold(None, &made(1, 60, UnixTime::from_secs(1_000))).unwrap();
-    let mut other = approval(person(1), None, None);
+    let (one, now) = ([(1, 1, false)], UnixTime::from_secs(START));
+    let access = Access::fold(None, &made(&one, Way::AtApproval, 60, now)).unwrap();
+    let mut other = approval(person(1), false, false, today(&one));
     other.hash = Digest::from_bytes([1; 32]);
-    let refusal = access
-        .approve(other, GrantId::from_bytes([9; 16]), UnixTime::from_secs(1_001))
-        .unwrap_err();
+    let refusal = access.approve(other, GrantId::from_bytes([9; 16]), now).unwrap_err();
     assert_eq!(refusal.code, RefusalCode::WrongStatement);
     assert_eq!(access.state, RequestState::Pending);
 }
 
-fn row(index: usize) -> Row {
-    ROWS[index].parse().unwrap()
-}
-
-fn subject(index: usize) -> SubjectId {
-    format!("local/{index}").parse().unwrap()
-}
-
-fn person(index: usize) -> Approver {
-    Approver::Person { subject: subject(index), name: "p".parse().unwrap() }
-}
-
-fn approval(by: Approver, duration: Option<u64>, rows: Option<Vec<Row>>) -> Approve {
-    let hash = Digest::from_bytes([0; 32]);
-    Approve {
-        by,
-        hash,
-        duration: duration.map(Span::from_secs),
-        rows,
-        comment: None,
-        signature: None,
-        decision: decided(),
-        needed_today: 1,
-        no_longer: BTreeSet::new(),
-    }
-}
-
-fn decided() -> Decided {
-    Decided {
-        facts: Facts {
-            action: Action::Approve,
-            subject: subject(0),
-            now: UnixTime::from_secs(0),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            mfa_at: None,
-            role: None,
-            requester: None,
-            hosts: None,
-            duration: None,
-            reason: None,
-            ticket: None,
-        },
-        decision: Decision { outcome: Outcome::Allow, rules: Vec::new(), reasons: Vec::new() },
-    }
-}
-
-fn made(needed: u8, asked: u64, now: UnixTime) -> Event {
-    let event = RequestMade {
-        request: RequestId::from_bytes([1; 16]),
-        subject: subject(0),
-        name: "requester".parse().unwrap(),
-        role: "role".parse().unwrap(),
-        rows: (0..ROWS.len()).map(row).collect(),
-        hosts: "*".parse().unwrap(),
-        duration: Span::from_secs(asked),
-        start: Start::AtApproval,
-        reason: "why".parse().unwrap(),
-        ticket: None,
-        bundle: Digest::from_bytes([0; 32]),
-        hash: Digest::from_bytes([0; 32]),
-        made: now,
-        lapses: now.plus(Span::from_secs(PATIENCE)),
-        approvals: needed,
-        decision: decided(),
+#[test]
+fn an_end_tells_all_that_it_was_about() {
+    let (one, now) = ([(1, 1, false)], UnixTime::from_secs(START));
+    let access = Access::fold(None, &made(&one, Way::FirstUse(60), 60, now)).unwrap();
+    let granted = approval(person(1), false, false, today(&one));
+    let granted = access.approve(granted, GrantId::from_bytes([9; 16]), now).unwrap();
+    let access = granted.iter().fold(Some(access), Access::fold).unwrap();
+    let Some(Event::GrantEnded(ended)) = access.passage(now.plus(Span::from_secs(61))) else {
+        panic!("it has not ended")
     };
-    event.into()
+    assert_eq!((ended.cause, ended.ended), (EndCause::Unused, now.plus(Span::from_secs(60))));
+    assert_eq!((ended.scope.rows, ended.scope.subject), (access.request.rows, subject(0)));
+    assert_eq!((ended.scope.window, ended.scope.reason.as_str()), (None, "why"));
 }
