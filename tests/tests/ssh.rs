@@ -59,7 +59,7 @@ impl Scene {
 fn role(config: &Path, name: &str, row: &str) {
     let text = format!(
         "description = \"For a test\"\ndefault = \"5m\"\nlongest = \"5m\"\nhosts = [\"web1\"]\n\
-         [approvals]\ncount = 1\nfrom = [\"sre\"]\n[[ssh]]\ntag = \"{name}\"\nlogin = \"deploy\"\n{row}\n"
+         [[approvals]]\ncount = 1\nfrom = [\"sre\"]\n[[ssh]]\ntag = \"{name}\"\nlogin = \"deploy\"\n{row}\n"
     );
     fs::write(config.join(format!("roles/{name}.toml")), text).unwrap();
     let rule = format!(

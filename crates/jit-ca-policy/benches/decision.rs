@@ -31,7 +31,7 @@ mod hundred_rules {
         for number in 0..30 {
             let role = "description = \"One of many\"\nhosts = [\"web1\", \"web2\"]\n\
                         default = \"1h\"\nlongest = \"4h\"\n\
-                        [approvals]\ncount = 1\nfrom = [\"sre\"]\n\
+                        [[approvals]]\ncount = 1\nfrom = [\"sre\"]\n\
                         [[ssh]]\ntag = \"web\"\nlogin = \"deploy\"\n";
             files.push(file(&format!("roles/r{number}.toml"), role));
             for action in ["request", "approve", "issue"] {

@@ -1,9 +1,9 @@
 //! The bundle: the policy in force, whole or not at all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use jit_ca_core::{Action, GroupName, PersonName, RoleName, SubjectId, ValueError};
+use jit_ca_core::{Action, PersonName, RoleName, SubjectId, ValueError};
 
 use crate::case::Case;
 use crate::check::check;
@@ -80,13 +80,6 @@ impl Bundle {
     pub fn rules_looked_at(&self, action: Action, role: Option<&RoleName>) -> usize {
         let rules = self.engine.rules(action, role);
         rules.map_or(0, cedar_policy::PolicySet::num_of_policies)
-    }
-
-    pub(crate) fn members<'a>(
-        &'a self,
-        groups: &'a BTreeSet<GroupName>,
-    ) -> impl Iterator<Item = &'a Person> {
-        self.people.members(groups)
     }
 
     /// The name of the zone in which rules read weekday and minute.

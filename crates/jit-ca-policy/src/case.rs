@@ -10,7 +10,7 @@ use jit_ca_core::{
     Text, UnixTime, ValueError,
 };
 
-use crate::engine::concerns_a_role;
+use crate::engine::{concerns_a_role, concerns_anothers};
 use crate::fault::Page;
 use crate::rule::Names;
 use crate::section::{At, Section};
@@ -167,7 +167,8 @@ impl Reader<'_> {
         }
         let action = section.variant::<Action>("action").map(|action| action.value);
         let role = self.role(section, action);
-        let requester = if action == Some(Action::Approve) || section.has("requester") {
+        let needs_requester = action.is_some_and(concerns_anothers);
+        let requester = if needs_requester || section.has("requester") {
             self.person(section, "requester", r#"requester = "alice""#)
         } else {
             None

@@ -1,8 +1,9 @@
 //! Faults that no file shows alone: tags that stand for two things, approvers who are not there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jit_ca_core::{Row, SshRow, Tag};
+use jit_ca_core::workflow::{Voice, still_needed};
+use jit_ca_core::{GroupName, Row, SshRow, Tag};
 
 use crate::fault::Page;
 use crate::person::People;
@@ -51,18 +52,41 @@ fn one_tag_one_meaning<'a>(
     }
 }
 
+/// Each quorum has to be filled by itself, and all of them together by people of whom each counts once.
 fn enough_approvers(draft: &Draft<'_>, people: &People) {
     let Draft { page, role, approvals_at, .. } = draft;
-    for group in &role.approvers {
-        if !people.iter().any(|person| person.groups.contains(group)) {
-            let message = format!("nobody is in the group {group}");
-            page.fault(*approvals_at, message, "name a group that users.toml puts people in");
+    let mut each_can_be_filled = true;
+    for (quorum, at) in role.approvals.iter().zip(approvals_at) {
+        groups_have_members(*page, &quorum.from, *at, people);
+        let members = people.members(&quorum.from).count();
+        if members < usize::from(quorum.count) {
+            each_can_be_filled = false;
+            if members > 0 {
+                let message =
+                    format!("{} approvals are needed, and {members} can be given", quorum.count);
+                page.fault(*at, message, "lower `count`, or name more groups in `from`");
+            }
         }
     }
-    let members = people.members(&role.approvers).count();
-    if members > 0 && members < usize::from(role.approvals) {
-        let message =
-            format!("{} approvals are needed, and {members} can be given", role.approvals);
-        page.fault(*approvals_at, message, "lower `count`, or name more groups in `from`");
+    if let Some(break_glass) = &role.break_glass {
+        groups_have_members(*page, &break_glass.tell, break_glass.at, people);
+    }
+    let voices: Vec<Voice<'_>> =
+        people.iter().map(|person| Voice { groups: &person.groups, signed: true }).collect();
+    if each_can_be_filled
+        && still_needed(&role.approvals, &voices) > 0
+        && let Some(at) = approvals_at.last()
+    {
+        let message = "nobody counts in two of them, and there are too few people for all";
+        page.fault(*at, message, "lower a `count`, or name more groups in `from`");
+    }
+}
+
+fn groups_have_members(page: Page<'_>, groups: &BTreeSet<GroupName>, at: usize, people: &People) {
+    for group in groups {
+        if !people.iter().any(|person| person.groups.contains(group)) {
+            let message = format!("nobody is in the group {group}");
+            page.fault(at, message, "name a group that users.toml puts people in");
+        }
     }
 }

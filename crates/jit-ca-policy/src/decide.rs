@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jit_ca_core::{Action, Decision, Facts, Hosts, Outcome, Reason, RefusalCode};
 
-use crate::engine::{Answer, Question, concerns_a_role};
+use crate::engine::{Answer, Question, concerns_a_role, concerns_anothers};
 use crate::{Bundle, Person, Role};
 
 /// Whether the facts' subject may do what the facts say.
@@ -57,15 +57,15 @@ fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Question<'a>, Re
         })
     };
     let subject = person(&facts.subject)?;
-    let requester = match (&facts.requester, facts.action) {
-        (Some(requester), _) => person(requester)?,
-        (None, Action::Approve) => {
-            let text = "an approval needs a requester";
+    let requester = match &facts.requester {
+        Some(requester) => person(requester)?,
+        None if concerns_anothers(facts.action) => {
+            let text = format!("`{}` needs a requester", facts.action);
             return Err(reason(RefusalCode::NotPermitted, text));
         }
-        (None, _) => subject,
+        None => subject,
     };
-    if requester.id != subject.id && facts.action != Action::Approve {
+    if requester.id != subject.id && !concerns_anothers(facts.action) {
         let text = format!("only {} may do that", requester.name);
         return Err(reason(RefusalCode::NotYours, text));
     }
@@ -87,25 +87,43 @@ fn role<'a>(bundle: &'a Bundle, facts: &Facts) -> Result<Option<&'a Role>, Reaso
 fn role_requires(question: &Question<'_>, role: &Role, reasons: &mut Vec<Reason>) {
     let Question { facts, subject, requester, .. } = question;
     let mut refuse = |code, text: String| reasons.push(reason(code, text));
-    if facts.action == Action::Approve {
-        // INVARIANT (no self approval): core enforces it as well; no rule can permit it.
-        if requester.id == subject.id {
-            refuse(RefusalCode::SelfApproval, "nobody approves their own request".to_owned());
-        }
-        if subject.groups.is_disjoint(&role.approvers) {
-            let text = format!(
-                "{} is approved by {}, and {} is in none of them",
-                role.name,
-                list(&role.approvers, "or"),
-                subject.name
-            );
-            refuse(RefusalCode::NotAnApprover, text);
-        }
+    // INVARIANT (no self approval): core enforces it as well; no rule can permit it.
+    let own = match facts.action {
+        Action::Approve => Some("nobody approves their own request"),
+        Action::Review => Some("nobody reviews their own emergency"),
+        _ => None,
+    };
+    if let Some(text) = own.filter(|_| requester.id == subject.id) {
+        refuse(RefusalCode::SelfApproval, text.to_owned());
     }
+    // What the role gives by now, and for how long, is nothing to whoever looks at what was given, or takes it away.
+    if matches!(facts.action, Action::Review | Action::Revoke) {
+        return;
+    }
+    let approvers = role.approvers();
+    if facts.action == Action::Approve && subject.groups.is_disjoint(&approvers) {
+        let (approvers, name) = (list(&approvers, "or"), &subject.name);
+        let text =
+            format!("{} is approved by {approvers}, and {name} is in none of them", role.name);
+        refuse(RefusalCode::NotAnApprover, text);
+    }
+    let longest = match (facts.action, &role.break_glass) {
+        (Action::BreakGlass, None) => {
+            let text = format!("there are no emergencies for {}", role.name);
+            refuse(RefusalCode::NoBreakGlass, text);
+            role.longest
+        }
+        (Action::BreakGlass, Some(break_glass)) => break_glass.longest,
+        _ => role.longest,
+    };
     if let Some(duration) = facts.duration
-        && duration > role.longest
+        && duration > longest
     {
-        let text = format!("the longest duration of {} is {}", role.name, role.longest);
+        let what = match facts.action {
+            Action::BreakGlass => "an emergency with",
+            _ => "the longest duration of",
+        };
+        let text = format!("{what} {} is {longest}", role.name);
         refuse(RefusalCode::TooLong, text);
     }
     if let Some(Hosts::Named(hosts)) = &facts.hosts {
@@ -121,9 +139,19 @@ fn role_requires(question: &Question<'_>, role: &Role, reasons: &mut Vec<Reason>
             refuse(RefusalCode::UnknownHost, text);
         }
     }
-    if role.ticket_required && facts.action == Action::Request && facts.ticket.is_none() {
-        let text = format!("{} wants a ticket", role.name);
-        refuse(RefusalCode::TicketRequired, text);
+    // In an emergency there may be no ticket yet.
+    if let (Some(pattern), Action::Request) = (&role.ticket, facts.action) {
+        match &facts.ticket {
+            None => {
+                let text = format!("{} wants a ticket, such as {pattern} matches", role.name);
+                refuse(RefusalCode::TicketRequired, text);
+            }
+            Some(ticket) if !pattern.matches(ticket) => {
+                let text = format!("{} wants a ticket that {pattern} matches, whole", role.name);
+                refuse(RefusalCode::TicketRefused, text);
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -137,6 +165,7 @@ fn mfa_required(question: &Question<'_>, reasons: &mut Vec<Reason>) {
     let age = facts.now.since(at);
     if let Some(role) = role
         && let Some(longest) = role.mfa_max_age
+        && !matches!(facts.action, Action::Review | Action::Revoke)
         && age > longest
     {
         let text =
@@ -179,6 +208,10 @@ fn deed(question: &Question<'_>) -> String {
         Action::SkipApproval => format!("have {role} without a person's approval"),
         Action::Approve => format!("approve {role} for {name}"),
         Action::Issue => format!("take certificates for {role}"),
+        Action::BreakGlass => format!("break glass for {role}"),
+        Action::Review => format!("review the emergency of {name} with {role}"),
+        Action::Revoke => format!("revoke {role} of {name}"),
+        Action::Lock => "lock or unlock".to_owned(),
         Action::ReadLog => "read the log".to_owned(),
         Action::Erase => "erase a subject from the log".to_owned(),
     }

@@ -26,11 +26,15 @@ use crate::{Person, Role};
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
 
 /// Every action, for slicing.
-const ACTIONS: [Action; 6] = [
+const ACTIONS: [Action; 10] = [
     Action::Request,
     Action::SkipApproval,
     Action::Approve,
     Action::Issue,
+    Action::BreakGlass,
+    Action::Review,
+    Action::Revoke,
+    Action::Lock,
     Action::ReadLog,
     Action::Erase,
 ];
@@ -38,9 +42,20 @@ const ACTIONS: [Action; 6] = [
 /// Whether the action is about a role; the others are about the CA.
 pub(crate) fn concerns_a_role(action: Action) -> bool {
     match action {
-        Action::Request | Action::SkipApproval | Action::Approve | Action::Issue => true,
-        Action::ReadLog | Action::Erase => false,
+        Action::Request
+        | Action::SkipApproval
+        | Action::Approve
+        | Action::Issue
+        | Action::BreakGlass
+        | Action::Review
+        | Action::Revoke => true,
+        Action::Lock | Action::ReadLog | Action::Erase => false,
     }
+}
+
+/// Whether the action is done to what somebody asked for or got, who is its requester.
+pub(crate) fn concerns_anothers(action: Action) -> bool {
+    matches!(action, Action::Approve | Action::Review | Action::Revoke)
 }
 
 /// The rules, sliced by action and role: Cedar's time is linear in the rules that it looks at.
@@ -265,7 +280,7 @@ fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Tol
             tell("ticket", &|| text(facts.ticket.as_ref()));
         }
     }
-    if facts.action == Action::Approve {
+    if concerns_anothers(facts.action) {
         tell("requester", &|| Told::Person(requester.id.clone()));
     }
     Ok(told)

@@ -32,6 +32,6 @@ pub use decide::decide;
 pub use engine::SCHEMA;
 pub use fault::{Fault, Faults, SourceFile};
 pub use person::Person;
-pub use role::Role;
+pub use role::{BreakGlass, Limits, Role, Starts, TicketPattern};
 pub use ssh_key::SshKey;
 pub use who::{may_request, who_can_approve};

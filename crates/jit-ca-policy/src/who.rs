@@ -58,5 +58,6 @@ pub fn who_can_approve<'a>(bundle: &'a Bundle, asked: &Facts) -> Vec<&'a Person>
         };
         decide(bundle, &facts).allows()
     };
-    bundle.members(&role.approvers).filter(can).collect()
+    let approvers = role.approvers();
+    bundle.people().filter(|person| !person.groups.is_disjoint(&approvers)).filter(can).collect()
 }

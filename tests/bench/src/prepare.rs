@@ -116,7 +116,7 @@ fn role_file(role: &str) -> String {
     format!(
         "description = \"What is measured, and what stands beside it\"\n\
          default = \"1h\"\nlongest = \"1h\"\nhosts = [\"web1\", \"web2\"]\n\n\
-         [approvals]\ncount = 1\nfrom = [\"sre\"]\n\n[mfa]\nmax_age = \"8h\"\n\n\
+         [[approvals]]\ncount = 1\nfrom = [\"sre\"]\n\n[mfa]\nmax_age = \"8h\"\n\n\
          [[ssh]]\ntag = \"{role}\"\nlogin = \"{role}\"\nextensions = [\"permit-pty\"]\n\n\
          [[x509]]\nservice = \"{role}-api\"\n"
     )

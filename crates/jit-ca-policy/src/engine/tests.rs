@@ -10,7 +10,7 @@ use crate::{Bundle, SourceFile};
 static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
     let file = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
     let role = "description = \"A role\"\nhosts = [\"web1\"]\ndefault = \"1h\"\nlongest = \"4h\"\n\
-                [approvals]\ncount = 1\nfrom = [\"dev\"]\n\
+                [[approvals]]\ncount = 1\nfrom = [\"dev\"]\n\
                 [[ssh]]\ntag = \"web\"\nlogin = \"deploy\"\n";
     let people = "[[person]]\nid = \"u-1\"\nname = \"alice\"\ngroups = [\"dev\"]\n\
                   [[person]]\nid = \"u-2\"\nname = \"bob\"\n";

@@ -1,7 +1,7 @@
 //! Decisions: what a role requires, what the rules say, and what a person is told.
 
-use jit_ca_core::{Action, Decision, Facts, Outcome, RefusalCode};
-use jit_ca_policy::{Bundle, decide, may_request, run_tests, who_can_approve};
+use jit_ca_core::{Action, Decision, Facts, Outcome, RefusalCode, Span, UnixTime};
+use jit_ca_policy::{Bundle, Limits, Starts, decide, may_request, run_tests, who_can_approve};
 
 use crate::sample::{facts, files, good, with_rules};
 
@@ -65,7 +65,14 @@ fn what_a_role_requires_no_rule_can_give() {
             },
             "unknown-host: api does not give web1; its hosts are none",
         ),
-        (&|f| f.ticket = None, "ticket-required: shell wants a ticket"),
+        (
+            &|f| f.ticket = None,
+            "ticket-required: shell wants a ticket, such as (INC|OPS)-[0-9]+ matches",
+        ),
+        (
+            &|f| f.ticket = Some("INC-1 or so".parse().unwrap()),
+            "ticket-refused: shell wants a ticket that (INC|OPS)-[0-9]+ matches, whole",
+        ),
         (
             &|f| {
                 f.duration = Some("24h".parse().unwrap());
@@ -119,7 +126,41 @@ fn approvals_are_by_others_and_by_approvers() {
         "not-an-approver: shell is approved by dev or sre, and dave is in none of them"
     );
     assert_eq!(approve("u-2", Some("local/u-9")), "not-permitted: local/u-9 is not in users.toml");
-    assert_eq!(approve("u-2", None), "not-permitted: an approval needs a requester");
+    assert_eq!(approve("u-2", None), "not-permitted: `approve` needs a requester");
+}
+
+#[test]
+fn emergencies_are_shorter_and_need_no_ticket() {
+    let bundle = with_rules(ALLOW_ALL).unwrap();
+    let mut facts = facts(Action::BreakGlass, "u-1", "shell");
+    facts.duration = Some("20m".parse().unwrap());
+    assert_eq!(told(&decide(&bundle, &facts)), "");
+    facts.duration = Some("21m".parse().unwrap());
+    let decision = decide(&bundle, &facts);
+    assert_eq!(told(&decision), "too-long: an emergency with shell is 20m");
+    facts = Facts { role: Some("api".parse().unwrap()), duration: None, ..facts };
+    let decision = decide(&bundle, &facts);
+    assert_eq!(told(&decision), "no-break-glass: there are no emergencies for api");
+}
+
+#[test]
+fn what_was_given_can_be_looked_at_and_taken_away_whatever_the_role_gives_by_now() {
+    let bundle = with_rules(ALLOW_ALL).unwrap();
+    for action in [Action::Review, Action::Revoke] {
+        let mut facts = facts(action, "u-2", "shell");
+        facts.requester = Some("local/u-1".parse().unwrap());
+        facts.duration = Some("24h".parse().unwrap());
+        facts.hosts = Some("gone1".parse().unwrap());
+        facts.mfa_at = Some(UnixTime::from_secs(0));
+        assert_eq!(told(&decide(&bundle, &facts)), "", "{action}");
+        facts.requester = Some("local/u-2".parse().unwrap());
+        let own = told(&decide(&bundle, &facts));
+        let expected = match action {
+            Action::Review => "self-approval: nobody reviews their own emergency",
+            _ => "",
+        };
+        assert_eq!(own, expected, "{action}");
+    }
 }
 
 #[test]
@@ -130,6 +171,10 @@ fn what_no_rule_permits_is_refused() {
         (Action::SkipApproval, "u-1", "u-1", "alice have shell without a person's approval"),
         (Action::Approve, "u-2", "u-1", "bob approve shell for alice"),
         (Action::Issue, "u-1", "u-1", "alice take certificates for shell"),
+        (Action::BreakGlass, "u-1", "u-1", "alice break glass for shell"),
+        (Action::Review, "u-2", "u-1", "bob review the emergency of alice with shell"),
+        (Action::Revoke, "u-2", "u-1", "bob revoke shell of alice"),
+        (Action::Lock, "u-1", "u-1", "alice lock or unlock"),
         (Action::ReadLog, "u-1", "u-1", "alice read the log"),
         (Action::Erase, "u-1", "u-1", "alice erase a subject from the log"),
     ] {
@@ -292,10 +337,23 @@ fn a_role_is_what_its_file_says() {
     );
     let spans = [role.default, role.longest, role.pending_for, role.mfa_max_age.unwrap()];
     assert_eq!(spans.map(|span| span.to_string()), ["30m", "4h", "10m", "8h"]);
-    assert_eq!((role.approvals, role.ticket_required), (2, true));
+    let approvals: Vec<String> = role.approvals.iter().map(ToString::to_string).collect();
+    assert_eq!(approvals, ["1 of dev or sre", "1 of sre, signed"]);
+    assert_eq!(role.approvers().len(), 2);
+    assert_eq!(role.ticket.as_ref().unwrap().as_str(), "(INC|OPS)-[0-9]+");
+    assert_eq!((role.starts, role.schedule_ahead.to_string().as_str()), (Starts::AtApproval, "7d"));
+    assert_eq!((role.certificate_max.unwrap().secs(), role.limits.grants_per_day), (600, Some(3)));
+    let break_glass = role.break_glass.as_ref().unwrap();
+    assert_eq!((break_glass.longest.to_string().as_str(), break_glass.tell.len()), ("20m", 1));
     let api = bundle.role(&"api".parse().unwrap()).unwrap();
     assert_eq!((api.pending_for.to_string().as_str(), api.mfa_max_age), ("1h", None));
-    assert!(!api.ticket_required && api.hosts().is_empty());
+    assert!(api.ticket.is_none() && api.break_glass.is_none() && api.hosts().is_empty());
+    assert_eq!((api.certificate_max, api.limits), (None, Limits::default()));
+    let within = Span::from_secs(2 * 60 * 60);
+    assert_eq!(
+        (api.starts, api.schedule_ahead),
+        (Starts::AtFirstUse { within }, Span::from_secs(0))
+    );
 }
 
 #[test]

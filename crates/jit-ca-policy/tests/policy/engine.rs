@@ -13,7 +13,7 @@ fn a_decision_looks_at_the_rules_of_its_action_and_role() {
     let mut files = files("tests/samples/good");
     files.retain(|file| file.path == "users.toml");
     let role = "description = \"One of many\"\ndefault = \"1h\"\nlongest = \"1h\"\n\
-                [approvals]\ncount = 1\nfrom = [\"sre\"]\n[[x509]]\nservice = \"api\"\n";
+                [[approvals]]\ncount = 1\nfrom = [\"sre\"]\n[[x509]]\nservice = \"api\"\n";
     let mut rules = String::from(
         r#"@id("general") forbid (principal, action, resource) when { !context.mfa };"#,
     );

@@ -23,7 +23,7 @@ description = "A shell"
 default = "30m"
 longest = "4h"
 hosts = ["web1", "web2"]
-[approvals]
+[[approvals]]
 count = 1
 from = ["sre"]
 [[ssh]]
