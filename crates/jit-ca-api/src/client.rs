@@ -18,9 +18,10 @@ pub use error::Error;
 pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
-    ApproveCall, Challenge, Consistency, ConsistencyQuery, DenyCall, Entry, LogQuery, LoginCall,
-    LoginReply, Me, MfaConfirm, MfaSecret, Request, RequestCall, Role, SshCall, SshCertificate,
-    StateFilter, Trust, WaitQuery, X509Call, X509Certificate,
+    ApproveCall, BreakGlassCall, Challenge, Consistency, ConsistencyQuery, DenyCall, Entry,
+    ExtendCall, GrantFile, Lock, LockCall, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
+    MfaSecret, Request, RequestCall, RequestFilter, ReviewCall, RevokeCall, Role, SshCall,
+    SshCertificate, Trust, WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -163,7 +164,7 @@ impl Client {
     ///
     /// # Errors
     /// As every call: see [`Error`].
-    pub fn requests(&self, filter: &StateFilter) -> Result<Vec<Request>, Error> {
+    pub fn requests(&self, filter: &RequestFilter) -> Result<Vec<Request>, Error> {
         self.http.get("/v1/requests", filter)
     }
 
@@ -208,6 +209,101 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn cancel(&self, id: &RequestId, key: &IdempotencyKey) -> Result<Request, Error> {
         self.http.post(&format!("/v1/requests/{id}/cancel"), &(), key)
+    }
+
+    /// Takes a role at once, without asking anybody.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn break_glass(
+        &self,
+        call: &BreakGlassCall,
+        key: &IdempotencyKey,
+    ) -> Result<Request, Error> {
+        self.http.post("/v1/break-glass", call, key)
+    }
+
+    /// Says what came of looking at an emergency.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn review(
+        &self,
+        id: &RequestId,
+        call: &ReviewCall,
+        key: &IdempotencyKey,
+    ) -> Result<Request, Error> {
+        self.http.post(&format!("/v1/requests/{id}/review"), call, key)
+    }
+
+    // === grants ===
+
+    /// A grant with all that belongs to it.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn grant(&self, grant: &GrantId) -> Result<GrantFile, Error> {
+        self.http.get(&format!("/v1/grants/{grant}"), &())
+    }
+
+    /// Asks for more time after a grant.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn extend(
+        &self,
+        grant: &GrantId,
+        call: &ExtendCall,
+        key: &IdempotencyKey,
+    ) -> Result<Request, Error> {
+        self.http.post(&format!("/v1/grants/{grant}/extend"), call, key)
+    }
+
+    /// Gives a grant of the caller's back.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn end(&self, grant: &GrantId, key: &IdempotencyKey) -> Result<GrantFile, Error> {
+        self.http.post(&format!("/v1/grants/{grant}/end"), &(), key)
+    }
+
+    /// Takes a grant away from its holder.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn revoke(
+        &self,
+        grant: &GrantId,
+        call: &RevokeCall,
+        key: &IdempotencyKey,
+    ) -> Result<GrantFile, Error> {
+        self.http.post(&format!("/v1/grants/{grant}/revoke"), call, key)
+    }
+
+    // === locks ===
+
+    /// The locks that hold.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn locks(&self) -> Result<Vec<Lock>, Error> {
+        self.http.get("/v1/locks", &())
+    }
+
+    /// Locks a subject, a role or everything.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn lock(&self, call: &LockCall, key: &IdempotencyKey) -> Result<Vec<Lock>, Error> {
+        self.http.post("/v1/locks", call, key)
+    }
+
+    /// Lifts a lock.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn unlock(&self, call: &LockCall, key: &IdempotencyKey) -> Result<Vec<Lock>, Error> {
+        self.http.post("/v1/locks/lift", call, key)
     }
 
     // === certificates ===

@@ -1,7 +1,11 @@
-//! Certificates under a grant.
+//! Grants, the certificates under them, and their end.
 
-use jit_ca_core::{GrantId, IssuanceId, RowName, UnixTime};
+use jit_ca_core::{
+    Action, GrantId, IssuanceId, Outcome, RequestId, RowName, SubjectId, Text, UnixTime,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::Request;
 
 /// A wish for an SSH user certificate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,4 +73,65 @@ pub struct X509Certificate {
     pub entry: u64,
     /// The proof that the log holds that entry: C2SP tlog-proof, with the leaf as its extra data.
     pub proof: String,
+}
+
+/// A grant is taken away from its holder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeCall {
+    /// Why.
+    pub reason: Text,
+}
+
+/// A grant with all that led to it and was done with it, as far as the CA knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantFile {
+    /// The request, its approvals, and how the grant stands.
+    pub request: Request,
+    /// What the policy was asked and said on the way, in the order of the log.
+    pub decisions: Vec<DecisionView>,
+    /// Every certificate, in the order of the log.
+    pub certificates: Vec<CertificateView>,
+    /// The requests that ask for more time after it.
+    pub extensions: Vec<RequestId>,
+}
+
+/// What the policy was asked and said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// The log entry that holds it.
+    pub entry: u64,
+    /// When.
+    pub at: UnixTime,
+    /// What was to be done.
+    pub action: Action,
+    /// Who wanted to do it.
+    pub subject: SubjectId,
+    /// Whether the policy agreed.
+    pub outcome: Outcome,
+    /// The rules that made it so.
+    pub rules: Vec<String>,
+}
+
+/// A certificate that was issued, or may have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// Its id.
+    pub issuance: IssuanceId,
+    /// The log entry that recorded it before it was signed.
+    pub entry: u64,
+    /// When.
+    pub at: UnixTime,
+    /// The CA's key that signs it: `ssh-user` or `x509-clients`.
+    pub issuer: String,
+    /// The row that it is of.
+    pub row: RowName,
+    /// Its serial: a decimal number for SSH, hexadecimal for X.509.
+    pub serial: String,
+    /// From when it is valid.
+    pub from: UnixTime,
+    /// The first second in which it is not.
+    pub until: UnixTime,
+    /// Whether it was not signed, or can't be used.
+    pub failed: bool,
 }

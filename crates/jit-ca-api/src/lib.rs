@@ -11,11 +11,20 @@
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
 //! GET  /v1/roles                             with MFA   [Role]
 //! POST /v1/requests          RequestCall     with MFA   -> Request
-//! GET  /v1/requests?status=  StateFilter     with MFA   [Request]   own, and those to approve
+//! GET  /v1/requests?…        RequestFilter   with MFA   [Request]   own, and those to approve; all with read-log
 //! GET  /v1/requests/ID?wait= WaitQuery       with MFA   Request     waits while it is pending
 //! POST /v1/requests/ID/approve  ApproveCall  with MFA   -> Request
 //! POST /v1/requests/ID/deny     DenyCall     with MFA   -> Request
 //! POST /v1/requests/ID/cancel                with MFA   -> Request
+//! POST /v1/requests/ID/review   ReviewCall   with MFA   -> Request
+//! POST /v1/break-glass       BreakGlassCall  with MFA   -> Request
+//! GET  /v1/grants/ID                         with MFA   GrantFile
+//! POST /v1/grants/ID/extend  ExtendCall      with MFA   -> Request
+//! POST /v1/grants/ID/end                     with MFA   -> GrantFile
+//! POST /v1/grants/ID/revoke  RevokeCall      with MFA   -> GrantFile
+//! GET  /v1/locks                             with MFA   [Lock]
+//! POST /v1/locks             LockCall        with MFA   -> [Lock]
+//! POST /v1/locks/lift        LockCall        with MFA   -> [Lock]
 //! POST /v1/grants/ID/ssh     SshCall         with MFA   -> SshCertificate
 //! POST /v1/grants/ID/x509    X509Call        with MFA   -> X509Certificate
 //! GET  /v1/log/entries?…     LogQuery        read-log   [Entry]     waits for one that is not there yet
@@ -36,12 +45,17 @@
 #[cfg(feature = "client")]
 pub mod client;
 mod grants;
+mod locks;
 mod log;
 mod login;
 mod problem;
 mod requests;
 
-pub use grants::{SshCall, SshCertificate, X509Call, X509Certificate};
+pub use grants::{
+    CertificateView, DecisionView, GrantFile, RevokeCall, SshCall, SshCertificate, X509Call,
+    X509Certificate,
+};
+pub use locks::{Lock, LockCall};
 pub use log::{Consistency, ConsistencyQuery, Entry, LogQuery};
 pub use login::{
     Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Predecessor,
@@ -49,8 +63,8 @@ pub use login::{
 };
 pub use problem::{PROBLEM_JSON, Problem, problem_type};
 pub use requests::{
-    ApprovalView, ApproveCall, DenyCall, GrantView, Request, RequestCall, RequestStatus, Role,
-    StateFilter, WaitQuery,
+    ApprovalView, ApproveCall, BreakGlassCall, DenialView, DenyCall, ExtendCall, GrantView,
+    Request, RequestCall, RequestFilter, RequestStatus, ReviewCall, Role, WaitQuery,
 };
 
 /// The header that makes a POST repeatable.

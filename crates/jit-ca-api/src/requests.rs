@@ -1,6 +1,8 @@
 //! Roles, requests and approvals.
 
-use jit_ca_core::workflow::{Approver, GrantState, Start};
+use std::collections::BTreeSet;
+
+use jit_ca_core::workflow::{Approver, Emergency, GrantState, Over, Quorum, Start, Term};
 use jit_ca_core::{
     Digest, GrantId, GroupName, HostName, Hosts, PersonName, RequestId, RoleName, Row, Span,
     SubjectId, Text, UnixTime, Window,
@@ -20,16 +22,22 @@ pub struct Role {
     pub default: Span,
     /// For how long at most.
     pub longest: Span,
-    /// How many people have to approve.
-    pub approvals: u8,
-    /// Of which groups.
-    pub approvers: Vec<GroupName>,
+    /// Who has to approve.
+    pub approvals: Vec<Quorum>,
     /// Whether a rule would approve the caller's request at once.
     pub approved_by_rule: bool,
     /// How old the caller's second factor may be.
     pub mfa_max_age: Option<Span>,
-    /// Whether a ticket has to be named.
-    pub ticket_required: bool,
+    /// What a ticket has to match that has to be named: a regular expression.
+    pub ticket: Option<String>,
+    /// Within what time a grant has to be used, where it begins with its first certificate.
+    pub start_within: Option<Span>,
+    /// How far ahead a start may be asked for.
+    pub schedule_ahead: Span,
+    /// For how long a certificate is valid at most, where that is not the grant's whole window.
+    pub certificate_max: Option<Span>,
+    /// For how long the caller may have it at once in an emergency.
+    pub break_glass: Option<Span>,
 }
 
 /// A wish for a role.
@@ -42,6 +50,42 @@ pub struct RequestCall {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostName>,
     /// For how long; the role's default if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Span>,
+    /// From when; as the role says if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<UnixTime>,
+    /// Why.
+    pub reason: Text,
+    /// The ticket that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Text>,
+}
+
+/// A role is needed at once, and nobody can be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlassCall {
+    /// The role.
+    pub role: RoleName,
+    /// On which hosts; all of the role's if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostName>,
+    /// For how long; as long as the role lets an emergency last, but no longer than its default, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Span>,
+    /// Why.
+    pub reason: Text,
+    /// The ticket that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Text>,
+}
+
+/// A grant is to go on for longer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendCall {
+    /// For how much longer; the role's default if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Span>,
     /// Why.
@@ -73,6 +117,8 @@ pub struct Request {
     pub duration: Span,
     /// From when.
     pub start: Start,
+    /// The grant that it is to follow on.
+    pub extends: Option<GrantId>,
     /// Why.
     pub reason: Text,
     /// The ticket that it is about.
@@ -87,16 +133,20 @@ pub struct Request {
     pub lapses: UnixTime,
     /// How it stands.
     pub status: RequestStatus,
-    /// How many people have to approve.
-    pub approvals_needed: u8,
+    /// Who has to approve.
+    pub quorums: Vec<Quorum>,
+    /// How many people still have to.
+    pub still_needed: usize,
     /// Who approved so far.
     pub approvals: Vec<ApprovalView>,
     /// Who can approve it, by name; in the answer about one pending request alone.
     pub approvers: Vec<PersonName>,
     /// Who denied it and why, if somebody did.
-    pub denied: Option<ApprovalView>,
+    pub denied: Option<DenialView>,
     /// The grant that it became.
     pub grant: Option<GrantView>,
+    /// Where nobody was asked: who was told, and who looked at it afterwards.
+    pub emergency: Option<Emergency>,
 }
 
 /// How a request stands.
@@ -127,17 +177,34 @@ impl std::fmt::Display for RequestStatus {
     }
 }
 
-/// Somebody's yes or no.
+/// Somebody's yes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalView {
     /// Who.
     pub by: Approver,
-    /// For how long; none in a no.
-    pub duration: Option<Span>,
-    /// The rows kept; none in a no.
+    /// The groups by which it counts.
+    pub groups: BTreeSet<GroupName>,
+    /// Whether it is signed.
+    pub signed: bool,
+    /// For how long.
+    pub duration: Span,
+    /// The rows kept.
     pub rows: Vec<Row>,
-    /// What was said with it.
+    /// The hosts kept.
+    pub hosts: Hosts,
+    /// What was said with it; there, where it is for less than was asked for.
     pub comment: Option<Text>,
+}
+
+/// Somebody's no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DenialView {
+    /// Who.
+    pub by: SubjectId,
+    /// What that person is called.
+    pub name: PersonName,
+    /// Why.
+    pub reason: Option<Text>,
 }
 
 /// A grant.
@@ -147,22 +214,70 @@ pub struct GrantView {
     pub id: GrantId,
     /// The rows that it gives.
     pub rows: Vec<Row>,
-    /// For which time.
-    pub window: Window,
+    /// On which hosts.
+    pub hosts: Hosts,
+    /// For which time, and what begins it.
+    pub term: Term,
+    /// The same as a window, once that is known.
+    pub window: Option<Window>,
     /// How it stands at the time of the answer.
     pub state: GrantState,
+    /// What ended it before its window did, or with it.
+    pub over: Option<Over>,
+    /// How many certificates may be issued under it; any number if it does not say.
+    pub certificates: Option<u32>,
+}
+
+impl GrantView {
+    /// Whether certificates can be had of it: its window is open, or the first one opens it.
+    pub fn is_usable(&self) -> bool {
+        let begins_with_use = matches!(self.term, Term::FirstUse { .. });
+        self.state == GrantState::Active || self.state == GrantState::Waiting && begins_with_use
+    }
+
+    /// When it is over at the latest, as far as is known.
+    pub fn last_end(&self) -> UnixTime {
+        match self.term {
+            Term::Open(window) | Term::Scheduled(window) => window.end(),
+            Term::FirstUse { duration, by } => by.plus(duration),
+        }
+    }
 }
 
 /// Which requests to list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StateFilter {
+pub struct RequestFilter {
     /// Those of this status alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<RequestStatus>,
     /// The caller's own alone.
     #[serde(default)]
     pub mine: bool,
+    /// Emergencies alone that somebody still has to look at.
+    #[serde(default)]
+    pub to_review: bool,
+    /// Those of a person, by name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Those for a role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+    /// Those that a person approved, by name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<String>,
+    /// Those made at or after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<UnixTime>,
+    /// Those made before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<UnixTime>,
+    /// Those with this in their reason, ticket or comments, in whatever case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Those made before this one: to go on where an answer ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<RequestId>,
 }
 
 /// How long to wait for a pending request to change.
@@ -188,11 +303,14 @@ pub struct ApproveCall {
     pub duration: Span,
     /// The rows kept.
     pub rows: Vec<Row>,
-    /// What the approver has to say.
+    /// The hosts kept.
+    pub hosts: Hosts,
+    /// What the approver has to say; has to be there, where it is for less than was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Text>,
-    /// The SSHSIG over the approval statement, armoured.
-    pub signature: String,
+    /// The SSHSIG over the approval statement, armoured. Some roles count no approval without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// A no.
@@ -202,4 +320,12 @@ pub struct DenyCall {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
+}
+
+/// What somebody found who looked at an emergency.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewCall {
+    /// It.
+    pub comment: Text,
 }

@@ -76,12 +76,12 @@ pub(crate) fn held_or_fresh(
     no_agent: bool,
     now: UnixTime,
 ) -> Result<Held> {
-    let (request, grant, row) = under;
+    let (_, grant, row) = under;
     let soon = now.plus(LEAST_LEFT);
     let found = Held::list(places, now)?.into_iter().find(|held| {
         held.grant == grant.id
-            && (held.expires() > soon || held.expires() == grant.window.end())
-            && check::serves(&held.certificate, row, &request.hosts)
+            && (held.expires() > soon || held.expires() == grant.last_end())
+            && check::serves(&held.certificate, row, &grant.hosts)
             && held.is_usable(places)
     });
     match found {

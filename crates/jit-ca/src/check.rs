@@ -6,6 +6,7 @@
 mod logged;
 
 use jit_ca_api::{GrantView, Request, SshCertificate, X509Certificate};
+use jit_ca_core::workflow::Term;
 use jit_ca_core::{Hosts, Principal, SourceAddress, Span, SshRow, Text};
 use jit_ca_log::SignedCheckpoint;
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -30,7 +31,7 @@ const BACKDATE: Span = Span::from_secs(60);
 pub(crate) fn ssh_certificate(
     ca: &KnownCa,
     reply: &SshCertificate,
-    (request, grant, row): (&Request, &GrantView, &SshRow),
+    (_, grant, row): (&Request, &GrantView, &SshRow),
     key: &PublicKey,
 ) -> Result<(Certificate, SignedCheckpoint)> {
     let wrong = |what: &str| Error::unverified(format!("the SSH certificate {what}"));
@@ -44,13 +45,12 @@ pub(crate) fn ssh_certificate(
     let to_be_signed = to_be_signed(&certificate).ok_or_else(|| wrong("can't be read"))?;
     let ca_key = PublicKey::from_openssh(&ca.trust.ssh_user_ca)
         .map_err(|_| wrong("can't be checked: the CA's key is no key"))?;
-    let principals = row.principals(&request.hosts).unwrap_or_default();
+    let principals = row.principals(&grant.hosts).unwrap_or_default();
     let key_id = format!("jit-ca:{}:{}:", grant.id, reply.issuance);
 
     // INVARIANT (window within grant)
-    let starts = certificate.valid_after() >= grant.window.start().minus(BACKDATE).secs();
-    let ends = certificate.valid_before() <= grant.window.end().secs()
-        && certificate.valid_before() == reply.expires.secs();
+    let (from, until) = (certificate.valid_after(), certificate.valid_before());
+    let is_within = is_within(grant, from, until) && until == reply.expires.secs();
     let checks = [
         (certificate.public_key() == key.key_data(), "is for another key"),
         (certificate.cert_type() == CertType::User, "is not a user's"),
@@ -59,7 +59,7 @@ pub(crate) fn ssh_certificate(
             "is by another CA key than the one that we know",
         ),
         (is_signed(&certificate, &to_be_signed), "bears a wrong signature"),
-        (starts && ends, "is valid outside its grant's time"),
+        (is_within, "is valid outside its grant's time"),
         // INVARIANT (principals never empty)
         (
             !principals.is_empty()
@@ -82,6 +82,20 @@ pub(crate) fn ssh_certificate(
     let certified = Certified { issuance, grant, entry, to_be_signed: &to_be_signed };
     let checkpoint = logged(&ca.log_key()?, &reply.proof, &certified)?;
     Ok((certificate, checkpoint))
+}
+
+/// Whether a certificate that is valid in `[from, until)` lies in its grant; of one that begins with this certificate,
+/// whether it is no longer than that.
+fn is_within(grant: &GrantView, from: u64, until: u64) -> bool {
+    match (grant.window, grant.term) {
+        (Some(window), _) => {
+            from >= window.start().minus(BACKDATE).secs() && until <= window.end().secs()
+        }
+        (None, Term::FirstUse { duration, .. }) => {
+            until.saturating_sub(from) <= duration.secs().saturating_add(BACKDATE.secs())
+        }
+        (None, _) => false,
+    }
 }
 
 fn has_options(certificate: &Certificate, row: &SshRow) -> bool {
@@ -138,13 +152,12 @@ pub(crate) fn x509_certificate(
 
     // INVARIANT (window within grant): notAfter is the last second inside (RFC 5280, 4.1.2.5).
     let seconds = |time: x509_parser::time::ASN1Time| u64::try_from(time.timestamp()).unwrap_or(0);
-    let not_after = seconds(leaf.validity().not_after);
-    let starts = seconds(leaf.validity().not_before) >= grant.window.start().minus(BACKDATE).secs();
-    let ends = not_after < grant.window.end().secs()
-        && not_after.saturating_add(1) == reply.expires.secs();
+    let until = seconds(leaf.validity().not_after).saturating_add(1);
+    let is_within = is_within(grant, seconds(leaf.validity().not_before), until)
+        && until == reply.expires.secs();
     let checks = [
         (leaf.tbs_certificate.subject_pki.raw == public_key, "is for another key"),
-        (starts && ends, "is valid outside its grant's time"),
+        (is_within, "is valid outside its grant's time"),
         (
             leaf.tbs_certificate.issuer.as_raw() == issuer.tbs_certificate.subject.as_raw()
                 && leaf.verify_signature(Some(issuer.public_key())).is_ok(),

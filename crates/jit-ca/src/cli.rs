@@ -1,5 +1,6 @@
 //! The command line.
 
+mod access;
 mod log;
 mod report;
 mod shared;
@@ -7,9 +8,12 @@ mod shared;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use jit_ca_api::RequestStatus;
-use jit_ca_core::{HostName, Origin, RoleName, RowName, Span, Text};
+use jit_ca_core::{Origin, RoleName, RowName, Text};
 
+pub(crate) use access::{
+    ApproveCommand, BreakGlassCommand, ExtendCommand, GrantCommand, LockCommand, RequestCommand,
+    RequestsCommand, ReviewCommand, RevokeCommand,
+};
 pub(crate) use log::{
     ExportFormat, LogCommand, LogExportCommand, LogFilterArgs, LogFollowCommand, LogListCommand,
     LogVerifyCommand,
@@ -55,15 +59,8 @@ pub(crate) enum Command {
     Roles,
     /// Ask for a role, and wait until it is granted
     Request(RequestCommand),
-    /// List your requests, and those that you may approve
-    Requests {
-        /// Yours alone
-        #[arg(long)]
-        mine: bool,
-        /// Those of this status: pending, approved, denied, cancelled or lapsed
-        #[arg(long, value_parser = status)]
-        status: Option<RequestStatus>,
-    },
+    /// List your requests, and those that you may approve, also when they are over
+    Requests(RequestsCommand),
     /// Approve a request, for what it asks or for less
     Approve(ApproveCommand),
     /// Deny a request
@@ -79,6 +76,31 @@ pub(crate) enum Command {
         /// The request, or the last four or more characters of its id
         id: String,
     },
+
+    /// Ask for more time after a grant of yours
+    Extend(ExtendCommand),
+    /// Give a grant of yours back before its end
+    End {
+        /// The grant, or the last four or more characters of its id
+        grant: String,
+    },
+    /// Take a grant away from its holder
+    Revoke(RevokeCommand),
+    /// Look at grants
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Take a role at once in an emergency, without asking anybody; it is reviewed afterwards
+    BreakGlass(BreakGlassCommand),
+    /// List the emergencies that somebody still has to review
+    Reviews,
+    /// Say what you found of an emergency, which closes its review
+    Review(ReviewCommand),
+    /// Stop logins, approvals and certificates of a person, for a role, or of everybody
+    Lock(LockCommand),
+    /// Lift a lock
+    Unlock(LockCommand),
+    /// List what is locked
+    Locks,
 
     /// Get a certificate under a grant
     #[command(subcommand)]
@@ -135,38 +157,6 @@ pub(crate) struct EnrollCommand {
     pub(crate) totp_code_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct RequestCommand {
-    /// The role
-    pub(crate) role: RoleName,
-    /// On this host; may be given again. All of the role's if left out
-    #[arg(long = "host", value_name = "HOST")]
-    pub(crate) hosts: Vec<HostName>,
-    #[command(flatten)]
-    pub(crate) wish: WishArgs,
-    /// Ask, and do not wait
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ApproveCommand {
-    /// The request, or the last four or more characters of its id
-    pub(crate) id: String,
-    /// For less time than was asked for
-    #[arg(long = "for", value_name = "TIME")]
-    pub(crate) duration: Option<Span>,
-    /// This row alone; may be given again. All that was asked for if left out
-    #[arg(long = "row", value_name = "NAME")]
-    pub(crate) rows: Vec<RowName>,
-    /// What you have to say
-    #[arg(long)]
-    pub(crate) comment: Option<Text>,
-    /// Do not ask before signing
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertCommand {
     /// An SSH certificate, into ssh-agent or a file
@@ -182,6 +172,9 @@ pub(crate) enum CertCommand {
         /// Keep the key in a file, not in ssh-agent
         #[arg(long)]
         no_agent: bool,
+        /// Stay, and renew the certificate until the grant ends
+        #[arg(long)]
+        renew: bool,
     },
     /// An X.509 client certificate, with a fresh key
     X509 {
@@ -190,6 +183,9 @@ pub(crate) enum CertCommand {
         /// Write key.pem, cert.pem and ca.pem into this folder
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Stay, and renew the certificate until the grant ends
+        #[arg(long)]
+        renew: bool,
     },
 }
 
@@ -255,13 +251,6 @@ pub(crate) struct TrustCommand {
     /// Take the CA's log of this name in place of the one known, which it goes on from
     #[arg(long, group = "key", value_name = "ORIGIN")]
     pub(crate) accept_log: Option<Origin>,
-}
-
-fn status(text: &str) -> Result<RequestStatus, String> {
-    use RequestStatus::{Approved, Cancelled, Denied, Lapsed, Pending};
-    let all = [Pending, Approved, Denied, Cancelled, Lapsed];
-    let found = all.into_iter().find(|status| status.to_string() == text);
-    found.ok_or_else(|| "write pending, approved, denied, cancelled or lapsed".to_owned())
 }
 
 #[cfg(test)]

@@ -3,20 +3,24 @@
 mod access;
 mod approve;
 mod cert;
+mod emergency;
+mod grant;
+mod locks;
 mod log;
 mod login;
 mod mfa;
 mod policy;
 mod report;
+mod requests;
 mod ssh;
 mod status;
 mod trust;
 mod who;
 
 use jit_ca_api::Request;
-use jit_ca_core::{RequestId, UnixTime};
+use jit_ca_core::{GrantId, RequestId, UnixTime};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, GrantCommand};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::held::Held;
@@ -51,11 +55,21 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Mfa(arguments) => mfa::run(context, &arguments)?,
         Command::Roles => access::roles(context)?,
         Command::Request(arguments) => return access::request(context, arguments),
-        Command::Requests { mine, status } => access::requests(context, mine, status)?,
+        Command::Requests(arguments) => requests::requests(context, arguments)?,
         Command::Approve(arguments) => approve::approve(context, &arguments)?,
         Command::Deny { id, reason } => approve::deny(context, &id, reason)?,
         Command::Cancel { id } => access::cancel(context, &id)?,
-        Command::Cert(arguments) => cert::run(context, arguments)?,
+        Command::Extend(arguments) => return grant::extend(context, &arguments),
+        Command::End { grant } => grant::end(context, &grant)?,
+        Command::Revoke(arguments) => grant::revoke(context, &arguments)?,
+        Command::Grant(GrantCommand::Show { id }) => grant::show(context, &id)?,
+        Command::BreakGlass(arguments) => emergency::break_glass(context, &arguments)?,
+        Command::Reviews => emergency::reviews(context)?,
+        Command::Review(arguments) => emergency::review(context, &arguments)?,
+        Command::Lock(arguments) => locks::lock(context, &arguments)?,
+        Command::Unlock(arguments) => locks::unlock(context, &arguments)?,
+        Command::Locks => locks::locks(context)?,
+        Command::Cert(arguments) => cert::run(context, &arguments)?,
         Command::Ssh(arguments) => return ssh::run(context, &arguments),
         Command::Status => status::status(context)?,
         Command::Log(arguments) => return log::run(context, arguments),
@@ -76,4 +90,16 @@ fn request_named(ca: &Ca, text: &str) -> Result<Request> {
         }
     };
     ca.client.request_by_id(&id, &Default::default()).map_err(Error::from)
+}
+
+/// The grant that a whole id or its ending names.
+fn grant_named(ca: &Ca, text: &str) -> Result<GrantId> {
+    match text.parse::<GrantId>() {
+        Ok(id) => Ok(id),
+        Err(_) => {
+            let known = ca.client.requests(&Default::default())?;
+            let grants = known.iter().filter_map(|request| request.grant.as_ref());
+            id_ending::find("grant", text, grants.map(|grant| grant.id))
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Which grant, and which row of it, is meant.
 
-use jit_ca_api::{GrantView, Request, RequestStatus, StateFilter};
-use jit_ca_core::workflow::GrantState;
+use jit_ca_api::{GrantView, Request, RequestFilter, RequestStatus};
 use jit_ca_core::{Row, RowName, SshRow};
 
 use crate::cli::GrantArgs;
@@ -10,14 +9,14 @@ use crate::id_ending;
 use crate::login::Ca;
 use crate::printer::join;
 
-/// The caller's requests that are active grants now.
+/// The caller's requests that are grants of which certificates can be had now.
 pub(crate) fn active(ca: &Ca) -> Result<Vec<Request>> {
-    let filter = StateFilter { status: Some(RequestStatus::Approved), mine: true };
+    let status = Some(RequestStatus::Approved);
+    let filter = RequestFilter { status, mine: true, ..RequestFilter::default() };
     let mut requests = ca.client.requests(&filter)?;
     requests.retain(|request| {
         let grant = request.grant.as_ref();
-        let is_active = grant.is_some_and(|grant| grant.state == GrantState::Active);
-        is_active && request.subject == ca.login.me.subject
+        grant.is_some_and(GrantView::is_usable) && request.subject == ca.login.me.subject
     });
     Ok(requests)
 }
@@ -39,7 +38,7 @@ pub(crate) fn choose<'r>(
     if let Some(role) = &arguments.role {
         grants.retain(|(request, _)| request.role == *role);
     }
-    let Some(longest) = grants.iter().max_by_key(|(_, grant)| grant.window.end()) else {
+    let Some(longest) = grants.iter().max_by_key(|(_, grant)| grant.last_end()) else {
         return Err(Error::usage(
             "you hold no such grant",
             "see what you hold with jit-ca status, and ask with jit-ca request ROLE --reason TEXT",

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use jit_ca_api::{GrantView, Request, RequestStatus, Role};
-use jit_ca_core::workflow::GrantState;
 use jit_ca_core::{HostName, Hosts, Login, RoleName, Row, RowName, SshRow, SubjectId, ValueError};
 
 use crate::error::{Error, Result};
@@ -54,11 +53,10 @@ impl Wanted<'_> {
         let mine = requests.iter().filter(|request| request.subject == *me);
         mine.filter_map(|request| {
             let grant = request.grant.as_ref()?;
-            let is_active = grant.state == GrantState::Active;
-            let row = self.row_of(&request.role, &grant.rows, &request.hosts)?;
-            is_active.then_some((request, grant, row))
+            let row = self.row_of(&request.role, &grant.rows, &grant.hosts)?;
+            grant.is_usable().then_some((request, grant, row))
         })
-        .max_by_key(|(_, grant, row)| (row.force_command.is_none(), grant.window.end()))
+        .max_by_key(|(_, grant, row)| (row.force_command.is_none(), grant.last_end()))
     }
 
     /// The caller's newest pending request that would lead there.
@@ -145,11 +143,14 @@ mod tests {
             rows: rows.iter().map(|row| row.parse().unwrap()).collect(),
             default: Span::from_secs(60),
             longest: Span::from_secs(60),
-            approvals: 1,
-            approvers: Vec::new(),
+            approvals: Vec::new(),
             approved_by_rule: false,
             mfa_max_age: None,
-            ticket_required: false,
+            ticket: None,
+            start_within: None,
+            schedule_ahead: Span::from_secs(60),
+            certificate_max: None,
+            break_glass: None,
         }
     }
 

@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use jit_ca_api::client::{self, Client};
-use jit_ca_api::{LONGEST_WAIT, Request, RequestStatus, WaitQuery};
-use jit_ca_core::UnixTime;
+use jit_ca_api::{ApprovalView, LONGEST_WAIT, Request, RequestStatus, WaitQuery};
 use jit_ca_core::workflow::Approver;
+use jit_ca_core::{Row, UnixTime};
 use signal_hook::consts::SIGINT;
 
 use crate::clock;
@@ -40,8 +40,8 @@ pub(crate) fn granted(request: Request) -> Result<Request> {
         RequestStatus::Denied => match &request.denied {
             None => "was denied".to_owned(),
             Some(denial) => {
-                let reason = denial.comment.as_ref().map(|text| format!(": {text}"));
-                format!("was denied by {}{}", approver(&denial.by), reason.unwrap_or_default())
+                let reason = denial.reason.as_ref().map(|text| format!(": {text}"));
+                format!("was denied by {}{}", denial.name, reason.unwrap_or_default())
             }
         },
         RequestStatus::Cancelled => "was cancelled".to_owned(),
@@ -55,6 +55,27 @@ pub(crate) fn approver(by: &Approver) -> String {
     match by {
         Approver::Rules(rules) => format!("rule {}", join(rules)),
         Approver::Person { name, .. } => name.to_string(),
+    }
+}
+
+/// What an approval left of what was asked for, and why.
+pub(crate) fn approval(request: &Request, given: &ApprovalView) -> String {
+    let mut parts = vec![approver(&given.by)];
+    if given.duration < request.duration {
+        parts.push(format!("for {} of {}", given.duration, request.duration));
+    }
+    let dropped = request.rows.iter().filter(|row| !given.rows.contains(row));
+    let dropped: Vec<_> = dropped.map(Row::name).collect();
+    if !dropped.is_empty() {
+        parts.push(format!("without {}", join(&dropped)));
+    }
+    if given.hosts != request.hosts {
+        parts.push(format!("on {} alone", given.hosts));
+    }
+    let text = join(parts);
+    match &given.comment {
+        Some(comment) => format!("{text}: {comment}"),
+        None => text,
     }
 }
 
@@ -124,7 +145,7 @@ fn line(request: &Request, now: UnixTime) -> String {
         "{}  {} of {} approvals  can approve: {who}  lapses in {}",
         request.id,
         request.approvals.len(),
-        request.approvals_needed,
+        request.approvals.len() + request.still_needed,
         request.lapses.since(now),
     )
 }

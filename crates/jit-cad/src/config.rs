@@ -48,6 +48,8 @@ pub struct Config {
     pub login_longest: Span,
     /// How long a login lasts without use.
     pub login_idle: Span,
+    /// How many requests of one person may be pending.
+    pub open_requests: u32,
     /// How long the log keeps payloads.
     pub keep_payloads: Span,
     /// Where checkpoints are kept off this host.
@@ -120,6 +122,7 @@ impl Config {
             admin_socket: base.join(file.admin_socket),
             login_longest: file.login_longest,
             login_idle: file.login_idle,
+            open_requests: file.open_requests,
             keep_payloads: file.keep_payloads,
             anchors: file.anchors.into_iter().map(|place| place.relative_to(base)).collect(),
         }

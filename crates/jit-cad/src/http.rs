@@ -6,6 +6,7 @@ mod connection;
 mod connections;
 mod grants;
 mod health;
+mod locks;
 mod log;
 mod login;
 mod openapi;
@@ -59,6 +60,15 @@ fn calls() -> Vec<Call> {
         post("/v1/requests/{id}/approve", requests::approve),
         post("/v1/requests/{id}/deny", requests::deny),
         post("/v1/requests/{id}/cancel", requests::cancel),
+        post("/v1/requests/{id}/review", requests::review),
+        post("/v1/break-glass", requests::break_glass),
+        get("/v1/grants/{id}", grants::get),
+        post("/v1/grants/{id}/extend", grants::extend),
+        post("/v1/grants/{id}/end", grants::end),
+        post("/v1/grants/{id}/revoke", grants::revoke),
+        get("/v1/locks", locks::list),
+        post("/v1/locks", locks::lock),
+        post("/v1/locks/lift", locks::lift),
         post("/v1/grants/{id}/ssh", grants::ssh),
         post("/v1/grants/{id}/x509", grants::x509),
         get("/v1/log/entries", log::list),

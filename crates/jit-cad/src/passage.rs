@@ -1,4 +1,4 @@
-//! What time alone brings: requests lapse, grants end, strangers are counted, uses are kept.
+//! What time alone brings: requests lapse, grants start and end, strangers are counted, uses are kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::erasure;
 use crate::failure::with_causes;
 use crate::hold::{Hold, hold};
 use crate::sequencer::{CommitError, Proposal};
-use crate::service::Fault;
+use crate::service::{Fault, starting};
 
 /// How often it is looked whether something is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -86,23 +86,34 @@ const ENDED_AT_ONCE: usize = 256;
 /// Proposed together, so that they are one batch.
 async fn end_what_is_due(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
     let mut commits = JoinSet::new();
-    for record in app.store.read()?.unfinished(now)?.into_iter().take(ENDED_AT_ONCE) {
-        let events = record.access.passage(now).into_iter();
-        let entries: Vec<_> = events.map(|event| (ActorRef::DAEMON, event)).collect();
-        if !entries.is_empty() {
-            let mut proposal = Proposal::decided_at(now, entries);
-            proposal.access = Some((record.access.request.id, record.generation));
+    let snapshot = app.store.read()?;
+    for record in snapshot.unfinished(now)? {
+        if commits.len() == ENDED_AT_ONCE {
+            break;
+        }
+        let access = &record.access;
+        if access.grant().is_some_and(|grant| grant.is_to_start(now)) {
+            let request = &access.request;
+            // What is locked starts later, if at all, and keeps nobody from starting or ending.
+            if snapshot.lock_on(&[&request.subject], Some(&request.role))?.is_none() {
+                let app = Arc::clone(app);
+                commits.spawn(async move { starting::start(&app, &record).await });
+            }
+        } else if let Some(event) = access.passage(now) {
+            let mut proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, event)]);
+            proposal.access = Some((access.request.id, record.generation));
             let sequencer = app.sequencer.clone();
-            commits.spawn(async move { sequencer.commit(proposal).await });
+            commits.spawn(async move {
+                match sequencer.commit(proposal).await {
+                    // Somebody was faster, or the queue is full: it is looked at again with the next tick.
+                    Ok(_) | Err(CommitError::Clash(_) | CommitError::Busy) => Ok(()),
+                    Err(error) => Err(Fault::Commit(error)),
+                }
+            });
         }
     }
-    while let Some(committed) = commits.join_next().await {
-        match committed {
-            // Somebody was faster, or the queue is full: it is looked at again with the next tick.
-            Ok(Ok(_) | Err(CommitError::Clash(_) | CommitError::Busy)) => {}
-            Ok(Err(error)) => return Err(Fault::Commit(error)),
-            Err(error) => return Err(Fault::Internal(Box::new(error))),
-        }
+    while let Some(done) = commits.join_next().await {
+        done.map_err(|error| Fault::Internal(Box::new(error)))??;
     }
     Ok(())
 }

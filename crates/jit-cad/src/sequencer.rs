@@ -29,7 +29,7 @@ use self::signer::CheckpointSigner;
 use self::tail::Tail;
 use crate::failure::with_causes;
 use crate::hold::Hold;
-use crate::store::{Clash, Reply, Rewriting, Store, StoreError};
+use crate::store::{Clash, Limits, Reply, Rewriting, Store, StoreError};
 
 pub use self::queue::Approach;
 
@@ -43,6 +43,8 @@ pub struct Proposal {
     pub bundle: Option<Digest>,
     /// The request that it was decided on, and the index of the last entry that had changed it.
     pub access: Option<(RequestId, u64)>,
+    /// What the request among the entries must not exceed.
+    pub limits: Option<Limits>,
     /// What happened, and by whom.
     pub entries: Vec<(ActorRef, Event)>,
     /// What the call made, for the same call made again.
@@ -69,6 +71,7 @@ impl Proposal {
             decided: None,
             bundle: None,
             access: None,
+            limits: None,
             entries,
             reply: None,
             secrets: Vec::new(),

@@ -5,13 +5,20 @@
 
 pub mod access;
 pub mod acknowledgement;
+pub mod approval;
+pub mod asking;
 mod caller;
 pub mod certificate;
+pub mod ending;
 mod fault;
+pub mod grant_file;
+pub mod locking;
 pub mod log;
 pub mod login;
 mod past;
 pub mod second_factor;
+mod signature;
+pub mod starting;
 
 use std::sync::Arc;
 
@@ -19,9 +26,9 @@ use jit_ca_core::event::{Decided, Refused};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{Action, Digest, Facts, Outcome, UnixTime};
 
-pub use access::signed_by;
 pub use caller::Caller;
 pub use fault::Fault;
+pub use signature::signed_by;
 
 use crate::app::App;
 use crate::clock;

@@ -212,7 +212,7 @@ impl Access {
         match &mut self.state {
             RequestState::Pending => self.state = RequestState::Lapsed,
             RequestState::Approved(grant) => {
-                grant.over = grant.over.take().or(Some(Over::TakenBack))
+                grant.over = grant.over.take().or(Some(Over::TakenBack));
             }
             RequestState::Denied { .. } | RequestState::Cancelled | RequestState::Lapsed => {}
         }

@@ -79,6 +79,16 @@ pub enum GrantState {
     Revoked,
 }
 
+impl Term {
+    /// As a window, once that is known.
+    pub fn window(self) -> Option<Window> {
+        match self {
+            Self::Open(window) | Self::Scheduled(window) => Some(window),
+            Self::FirstUse { .. } => None,
+        }
+    }
+}
+
 impl Grant {
     pub(super) fn new(made: &GrantMade) -> Self {
         Self {
@@ -105,10 +115,7 @@ impl Grant {
 
     /// Its window, once that is known.
     pub fn window(&self) -> Option<Window> {
-        match self.term {
-            Term::Open(window) | Term::Scheduled(window) => Some(window),
-            Term::FirstUse { .. } => None,
-        }
+        self.term.window()
     }
 
     /// When it is over, if nothing happens before.

@@ -3,7 +3,7 @@ use crate::ephemeral::EphemeralKey;
 use crate::exit::Exit;
 use crate::testing::{TestCa, TestLog};
 use jit_ca_api::{RequestStatus, Trust, X509Authority};
-use jit_ca_core::workflow::{GrantState, Start};
+use jit_ca_core::workflow::{GrantState, Start, Term};
 use jit_ca_core::{Digest, Row, UnixTime, Window};
 use jit_ca_log::Ids;
 use jit_ca_log::hash::sha256;
@@ -56,8 +56,12 @@ fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
     let grant = GrantView {
         id: GRANT.parse().unwrap(),
         rows: vec![row.clone()],
-        window,
+        hosts: "web1".parse().unwrap(),
+        term: Term::Open(window),
+        window: Some(window),
         state: GrantState::Active,
+        over: None,
+        certificates: None,
     };
     let request = Request {
         id: "r-01m3250v000w3ge1r70w3ge1r7".parse().unwrap(),
@@ -68,6 +72,7 @@ fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
         hosts: "web1".parse().unwrap(),
         duration: Span::from_secs(3600),
         start: Start::AtApproval,
+        extends: None,
         reason: "INC-42".parse().unwrap(),
         ticket: None,
         bundle: Digest::from_bytes([0; 32]),
@@ -75,11 +80,13 @@ fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
         made: window.start(),
         lapses: window.end(),
         status: RequestStatus::Approved,
-        approvals_needed: 0,
+        quorums: Vec::new(),
+        still_needed: 0,
         approvals: Vec::new(),
         approvers: Vec::new(),
         denied: None,
         grant: Some(grant.clone()),
+        emergency: None,
     };
     let trust = Trust {
         origin: "ca.example.org/jit-ca".parse().unwrap(),

@@ -1,8 +1,8 @@
-//! `roles`, `request`, `requests`, `cancel`.
+//! `roles`, `request`, `cancel`; and how requests are shown.
 
 use jit_ca_api::client::IdempotencyKey;
-use jit_ca_api::{Request, RequestCall, RequestStatus, Role, StateFilter};
-use jit_ca_core::workflow::GrantState;
+use jit_ca_api::{GrantView, Request, RequestCall, RequestStatus, Role};
+use jit_ca_core::workflow::{GrantState, Over, Term};
 use jit_ca_core::{HostName, RoleName, Text};
 
 use crate::cli::{RequestCommand, WishArgs};
@@ -27,7 +27,8 @@ pub(super) fn roles(context: &Context) -> Result<()> {
 
 pub(super) fn request(context: &Context, arguments: RequestCommand) -> Result<Exit> {
     let ca = context.ca()?;
-    let wish = wish(arguments.role, arguments.hosts, &arguments.wish)?;
+    let mut wish = wish(arguments.role, arguments.hosts, &arguments.wish)?;
+    wish.start = arguments.at.map(|at| at.time(context.now));
     let request = ca.client.request(&wish, &IdempotencyKey::random()?)?;
     let is_pending = request.status == RequestStatus::Pending;
     if arguments.no_wait && is_pending {
@@ -37,13 +38,6 @@ pub(super) fn request(context: &Context, arguments: RequestCommand) -> Result<Ex
     let request = wait::until_granted(&context.printer, &ca.client, request)?;
     context.printer.data(&request, request_fields);
     Ok(Exit::Done)
-}
-
-pub(super) fn requests(context: &Context, mine: bool, status: Option<RequestStatus>) -> Result<()> {
-    let ca = context.ca()?;
-    let requests = ca.client.requests(&StateFilter { status, mine })?;
-    context.printer.data(&requests, |requests| requests_table(requests));
-    Ok(())
 }
 
 pub(super) fn cancel(context: &Context, id: &str) -> Result<()> {
@@ -56,18 +50,21 @@ pub(super) fn cancel(context: &Context, id: &str) -> Result<()> {
 
 /// A wish for a role, with the reason asked for if it was not given.
 pub(super) fn wish(role: RoleName, hosts: Vec<HostName>, wish: &WishArgs) -> Result<RequestCall> {
-    let reason: Text = match &wish.reason {
-        Some(reason) => reason.clone(),
+    let reason = reason(role.as_str(), wish)?;
+    let (duration, ticket) = (wish.duration, wish.ticket.clone());
+    Ok(RequestCall { role, hosts, duration, start: None, reason, ticket })
+}
+
+/// The reason, which is asked for if it was not given.
+pub(super) fn reason(what: &str, wish: &WishArgs) -> Result<Text> {
+    match &wish.reason {
+        Some(reason) => Ok(reason.clone()),
         None => {
-            let answer = terminal::ask(
-                &format!("reason for {role}: "),
-                "a reason",
-                "say why: --reason \"INC-42\"",
-            )?;
-            answer.parse().map_err(Error::Value)?
+            let hint = "say why: --reason \"INC-42\"";
+            let answer = terminal::ask(&format!("reason for {what}: "), "a reason", hint)?;
+            answer.parse().map_err(Error::Value)
         }
-    };
-    Ok(RequestCall { role, hosts, duration: wish.duration, reason, ticket: wish.ticket.clone() })
+    }
 }
 
 pub(super) fn requests_table(requests: &[Request]) -> String {
@@ -75,7 +72,7 @@ pub(super) fn requests_table(requests: &[Request]) -> String {
         .iter()
         .map(|request| {
             let until = match &request.grant {
-                Some(grant) => format!("until {}", grant.window.end()),
+                Some(grant) => until(grant),
                 None => format!("for {}", request.duration),
             };
             let status = match &request.grant {
@@ -100,15 +97,20 @@ pub(super) fn requests_table(requests: &[Request]) -> String {
 }
 
 pub(super) fn request_fields(request: &Request) -> String {
-    let approvals = request.approvals.iter().map(|approval| wait::approver(&approval.by));
-    let approvers = match request.status {
-        RequestStatus::Pending => join(&request.approvers),
-        _ => String::new(),
+    let text = |text: Option<&Text>| text.map(ToString::to_string).unwrap_or_default();
+    let is_pending = request.status == RequestStatus::Pending;
+    let needed = match is_pending {
+        true => format!("{} more: {}", request.still_needed, join(&request.quorums)),
+        false => String::new(),
     };
-    let ticket = request.ticket.as_ref().map(ToString::to_string);
-    let denied = request.denied.as_ref().map(|denial| wait::approver(&denial.by));
+    let approvers = if is_pending { join(&request.approvers) } else { String::new() };
+    let denied = request.denied.as_ref().map(|denial| match &denial.reason {
+        Some(reason) => format!("{}: {reason}", denial.name),
+        None => denial.name.to_string(),
+    });
     let grant = request.grant.as_ref();
     let rows = grant.map_or(&request.rows, |grant| &grant.rows);
+    let hosts = grant.map_or(&request.hosts, |grant| &grant.hosts);
     let mut lines = vec![
         ("request", request.id.to_string()),
         ("status", request.status.to_string()),
@@ -117,18 +119,50 @@ pub(super) fn request_fields(request: &Request) -> String {
     ];
     lines.extend(rows.iter().map(|row| ("row", row.to_string())));
     lines.extend([
-        ("hosts", request.hosts.to_string()),
+        ("hosts", hosts.to_string()),
         ("duration", request.duration.to_string()),
+        ("start", request.start.to_string()),
+        ("extends", request.extends.map(|grant| grant.to_string()).unwrap_or_default()),
         ("reason", request.reason.to_string()),
-        ("ticket", ticket.unwrap_or_default()),
-        ("approved by", join(approvals)),
-        ("denied by", denied.unwrap_or_default()),
+        ("ticket", text(request.ticket.as_ref())),
+        ("needed", needed),
         ("can approve", approvers),
-        ("grant", grant.map(|grant| grant.id.to_string()).unwrap_or_default()),
-        ("window", grant.map(|grant| grant.window.to_string()).unwrap_or_default()),
-        ("state", grant.map(|grant| state(grant.state).to_owned()).unwrap_or_default()),
+        ("denied by", denied.unwrap_or_default()),
     ]);
+    lines.extend(
+        request.approvals.iter().map(|given| ("approved by", wait::approval(request, given))),
+    );
+    if let Some(emergency) = &request.emergency {
+        let review = emergency.review.as_ref();
+        let review = review.map(|review| format!("{}: {}", review.name, review.comment));
+        lines.push(("emergency", format!("told: {}", join(&emergency.told))));
+        lines.push(("review", review.unwrap_or_else(|| "still to be done".to_owned())));
+    }
+    if let Some(grant) = grant {
+        lines.push(("grant", grant.id.to_string()));
+        lines.push(("window", grant.window.map(|it| it.to_string()).unwrap_or_default()));
+        lines.push(("state", state(grant.state).to_owned()));
+        lines.push(("ended", grant.over.as_ref().map(over).unwrap_or_default()));
+    }
     fields(&lines)
+}
+
+/// Until when a grant lasts, or by when it has to be used.
+pub(super) fn until(grant: &GrantView) -> String {
+    match grant.term {
+        Term::Open(window) => format!("until {}", window.end()),
+        Term::Scheduled(window) => format!("from {} to {}", window.start(), window.end()),
+        Term::FirstUse { duration, by } => format!("for {duration} from first use, by {by}"),
+    }
+}
+
+/// What ended a grant.
+fn over(over: &Over) -> String {
+    match over {
+        Over::Ended { at, cause } => format!("{at}: {cause}"),
+        Over::Revoked { at, name, reason, .. } => format!("{at}: revoked by {name}: {reason}"),
+        Over::TakenBack => "the clock was put back behind it".to_owned(),
+    }
 }
 
 /// How a grant stands, in a word.
@@ -137,24 +171,30 @@ pub(super) fn state(state: GrantState) -> &'static str {
         GrantState::Waiting => "waiting",
         GrantState::Active => "active",
         GrantState::Ended => "ended",
+        GrantState::Revoked => "revoked",
     }
 }
 
 fn role_fields(role: &Role) -> String {
-    let approval = match (role.approved_by_rule, role.approvals) {
-        (true, _) => "by rule, at once".to_owned(),
-        (false, 0) => "not needed".to_owned(),
-        (false, count) => format!("{count} of {}", join(&role.approvers)),
+    let approval = match role.approved_by_rule {
+        true => "by rule, at once".to_owned(),
+        false => join(&role.approvals),
     };
     let mfa = role.mfa_max_age.map(|age| format!("a code of the last {age}"));
-    let ticket = if role.ticket_required { "needed" } else { "" };
+    let starts = role.start_within.map(|within| format!("with its first use, within {within}"));
+    let certificates = role.certificate_max.map(|longest| format!("of {longest}, renewed"));
+    let emergency = role.break_glass.map(|longest| format!("at once, for {longest} at most"));
+    let ticket = role.ticket.as_ref().map(|pattern| format!("needed, as {pattern}"));
     let mut lines = vec![
         ("role", role.name.to_string()),
         ("what for", role.description.clone()),
         ("how long", format!("{}, at most {}", role.default, role.longest)),
+        ("starts", starts.unwrap_or_default()),
+        ("certificates", certificates.unwrap_or_default()),
         ("approval", approval),
+        ("emergency", emergency.unwrap_or_default()),
         ("second factor", mfa.unwrap_or_default()),
-        ("ticket", ticket.to_owned()),
+        ("ticket", ticket.unwrap_or_default()),
     ];
     lines.extend(role.rows.iter().map(|row| ("row", row.to_string())));
     fields(&lines)

@@ -7,7 +7,7 @@
 use jit_ca_api::client::IdempotencyKey;
 use jit_ca_api::{ApproveCall, DenyCall, Request};
 use jit_ca_core::statement::{self, Kind};
-use jit_ca_core::{Digest, Origin, Row, RowName, Span, Text};
+use jit_ca_core::{Digest, HostName, Hosts, Origin, Row, RowName, Span, Text};
 use jit_ca_log::hash::sha256;
 
 use crate::cli::ApproveCommand;
@@ -24,15 +24,29 @@ pub(super) fn approve(context: &Context, arguments: &ApproveCommand) -> Result<(
     let hash = checked_hash(origin, &request)?;
     let duration = duration(&request, arguments.duration)?;
     let rows = rows(&request, &arguments.rows)?;
-    context.printer.note(&shown(&request, hash, duration, &rows));
-    if !arguments.yes && !terminal::confirm("sign this approval?")? {
+    let hosts = hosts(&request, &arguments.hosts)?;
+    let comment = arguments.comment.clone();
+    let is_less = duration < request.duration || rows != request.rows || hosts != request.hosts;
+    if is_less && comment.is_none() {
+        let hint = "say why: --comment \"one host will do\"";
+        return Err(Error::usage("an approval for less than was asked for says why", hint));
+    }
+    context.printer.note(&shown(&request, hash, duration, &rows, &hosts));
+    let question = if arguments.unsigned { "approve this?" } else { "sign this approval?" };
+    if !arguments.yes && !terminal::confirm(question)? {
         return Err(Error::Denied { what: "nothing was approved".to_owned() });
     }
 
-    let statement = statement::Approval { origin, request: &hash, duration, rows: &rows };
-    let key = SigningKey::choose(&context.places, ca.profile.key.as_deref())?;
-    let signature = key.sign(&context.places, Kind::Approval, &statement.text())?;
-    let call = ApproveCall { hash, duration, rows, comment: arguments.comment.clone(), signature };
+    let statement =
+        statement::Approval { origin, request: &hash, duration, rows: &rows, hosts: &hosts };
+    let signature = match arguments.unsigned {
+        true => None,
+        false => {
+            let key = SigningKey::choose(&context.places, ca.profile.key.as_deref())?;
+            Some(key.sign(&context.places, Kind::Approval, &statement.text())?)
+        }
+    };
+    let call = ApproveCall { hash, duration, rows, hosts, comment, signature };
     let request = ca.client.approve(&request.id, &call, &IdempotencyKey::random()?)?;
     context.printer.data(&request, access::request_fields);
     Ok(())
@@ -61,6 +75,7 @@ fn checked_hash(origin: &Origin, request: &Request) -> Result<Digest> {
         hosts: &request.hosts,
         duration: request.duration,
         start: &request.start,
+        extends: request.extends.as_ref(),
         reason: &request.reason,
         ticket: request.ticket.as_ref(),
         bundle: &request.bundle,
@@ -100,10 +115,28 @@ fn rows(request: &Request, wanted: &[RowName]) -> Result<Vec<Row>> {
     Ok(kept.cloned().collect())
 }
 
-fn shown(request: &Request, hash: Digest, duration: Span, rows: &[Row]) -> String {
+fn hosts(request: &Request, wanted: &[HostName]) -> Result<Hosts> {
+    if wanted.is_empty() {
+        return Ok(request.hosts.clone());
+    }
+    let hosts = Hosts::Named(wanted.iter().cloned().collect());
+    match hosts.is_within(&request.hosts, &request.rows) {
+        true => Ok(hosts),
+        false => Err(Error::usage(
+            format!("{hosts} is not within the hosts asked for"),
+            format!("the request is for {}", request.hosts),
+        )),
+    }
+}
+
+fn shown(request: &Request, hash: Digest, duration: Span, rows: &[Row], hosts: &Hosts) -> String {
     let shorter = match duration == request.duration {
         true => String::new(),
         false => format!(" (asked for: {})", request.duration),
+    };
+    let fewer = match *hosts == request.hosts {
+        true => String::new(),
+        false => format!(" (asked for: {})", request.hosts),
     };
     let ticket = request.ticket.as_ref().map(ToString::to_string);
     let mut lines = vec![
@@ -117,9 +150,10 @@ fn shown(request: &Request, hash: Digest, duration: Span, rows: &[Row]) -> Strin
         lines.push(("row", format!("{row}{dropped}")));
     }
     lines.extend([
-        ("hosts", request.hosts.to_string()),
+        ("hosts", format!("{hosts}{fewer}")),
         ("duration", format!("{duration}{shorter}")),
         ("start", request.start.to_string()),
+        ("extends", request.extends.map(|grant| grant.to_string()).unwrap_or_default()),
         ("reason", request.reason.to_string()),
         ("ticket", ticket.unwrap_or_default()),
         ("bundle", request.bundle.to_string()),
@@ -145,6 +179,7 @@ mod tests {
             hosts: "web1".parse().unwrap(),
             duration: Span::from_secs(3600),
             start: Start::AtApproval,
+            extends: None,
             reason: "INC-42".parse().unwrap(),
             ticket: None,
             bundle: Digest::from_bytes([1; 32]),
@@ -152,11 +187,13 @@ mod tests {
             made: UnixTime::from_secs(1),
             lapses: UnixTime::from_secs(2),
             status: jit_ca_api::RequestStatus::Pending,
-            approvals_needed: 1,
+            quorums: Vec::new(),
+            still_needed: 1,
             approvals: Vec::new(),
             approvers: Vec::new(),
             denied: None,
             grant: None,
+            emergency: None,
         };
         let Err(error) = checked_hash(&origin(), &request) else {
             panic!("a wrong hash is accepted")
@@ -187,6 +224,8 @@ mod tests {
         refused(&|r| r.hosts = "*".parse().unwrap());
         refused(&|r| r.duration = Span::from_secs(3601));
         refused(&|r| r.reason = "INC-43".parse().unwrap());
+        refused(&|r| r.start = Start::FirstUse);
+        refused(&|r| r.extends = Some("g-01m3250v000w3ge1r70w3ge1r7".parse().unwrap()));
         refused(&|r| r.ticket = Some("OPS-1".parse().unwrap()));
         refused(&|r| r.bundle = Digest::from_bytes([2; 32]));
         refused(&|r| r.id = "r-01m3250v000w3ge1r70w3ge1r8".parse().unwrap());
@@ -205,5 +244,9 @@ mod tests {
         assert_eq!(rows(&request, &[name("orders-api")]).unwrap(), request.rows[1..]);
         assert_eq!(rows(&request, &[]).unwrap(), request.rows);
         assert!(rows(&request, &[name("web-logs")]).is_err());
+        let host = |text: &str| text.parse::<HostName>().unwrap();
+        assert_eq!(hosts(&request, &[]).unwrap(), request.hosts);
+        assert_eq!(hosts(&request, &[host("web1")]).unwrap(), request.hosts);
+        assert!(hosts(&request, &[host("web2")]).is_err(), "a row gives it, and nobody asked");
     }
 }

@@ -68,7 +68,7 @@ fn granted<'r>(
 ) -> Result<(&'r Request, &'r GrantView, &'r SshRow)> {
     let grant = request.grant.as_ref();
     let found = grant.and_then(|grant| {
-        let row = wanted.row_of(&request.role, &grant.rows, &request.hosts)?;
+        let row = wanted.row_of(&request.role, &grant.rows, &grant.hosts)?;
         Some((request, grant, row))
     });
     found.ok_or_else(|| Error::Denied {

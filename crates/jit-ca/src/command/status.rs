@@ -1,11 +1,11 @@
 //! `status`: what I hold, and for how long.
 
-use jit_ca_api::{Me, Request, RequestStatus};
-use jit_ca_core::workflow::GrantState;
+use jit_ca_api::{GrantView, Lock, Me, Request, RequestFilter, RequestStatus};
+use jit_ca_core::workflow::{GrantState, Term};
 use jit_ca_core::{GrantId, IssuanceId, Row, UnixTime};
 use serde::Serialize;
 
-use crate::command::{Context, access, login};
+use crate::command::{Context, access, emergency, locks, login};
 use crate::error::{Error, Result};
 use crate::held::Held;
 use crate::printer::{fields, join, table};
@@ -22,6 +22,10 @@ struct Status {
     to_approve: Vec<Request>,
     /// My grants that are not over.
     grants: Vec<Request>,
+    /// Emergencies that somebody still has to look at.
+    to_review: Vec<Request>,
+    /// What is locked.
+    locks: Vec<Lock>,
     /// The SSH certificates that I hold.
     certificates: Vec<HeldView>,
 }
@@ -45,6 +49,8 @@ pub(super) fn status(context: &Context) -> Result<()> {
         pending: Vec::new(),
         to_approve: Vec::new(),
         grants: Vec::new(),
+        to_review: Vec::new(),
+        locks: Vec::new(),
         certificates: certificates.iter().map(|held| view(context, held)).collect(),
     };
     match ask(context, &mut status) {
@@ -77,6 +83,9 @@ fn ask(context: &Context, status: &mut Status) -> Result<()> {
             _ => {}
         }
     }
+    let filter = RequestFilter { to_review: true, ..RequestFilter::default() };
+    status.to_review = ca.client.requests(&filter)?;
+    status.locks = ca.client.locks()?;
     Ok(())
 }
 
@@ -91,12 +100,26 @@ fn view(context: &Context, held: &Held) -> HeldView {
     }
 }
 
+/// How much is left of a grant, or when it begins.
+fn left(grant: &GrantView, now: UnixTime) -> String {
+    match grant.term {
+        Term::Open(window) => window.left(now).to_string(),
+        _ => access::until(grant),
+    }
+}
+
 fn text(status: &Status, now: UnixTime) -> String {
     let mut parts = Vec::new();
     parts.push(match (&status.login, &status.ca) {
         (Some(me), Some(ca)) => fields(&login::me_lines(ca, me)),
         _ => "you are not logged in".to_owned(),
     });
+    if !status.locks.is_empty() {
+        parts.push(locks::locks_table(&status.locks));
+    }
+    if !status.to_review.is_empty() {
+        parts.push(emergency::reviews_table(&status.to_review));
+    }
     let lists = [("pending", &status.pending), ("for you to approve", &status.to_approve)];
     for (heading, requests) in lists {
         if !requests.is_empty() {
@@ -110,8 +133,8 @@ fn text(status: &Status, now: UnixTime) -> String {
             access::state(grant.state).to_owned(),
             request.role.to_string(),
             join(grant.rows.iter().map(Row::name)),
-            request.hosts.to_string(),
-            grant.window.left(now).to_string(),
+            grant.hosts.to_string(),
+            left(grant, now),
         ])
     });
     let grants: Vec<[String; 6]> = grants.collect();

@@ -25,7 +25,8 @@ struct Who {
     grant: GrantId,
     rows: Vec<Row>,
     hosts: Hosts,
-    window: Window,
+    /// None if it was not used yet.
+    window: Option<Window>,
     request: RequestId,
     subject: SubjectId,
     /// None once the request's payload is erased, as are reason and ticket.
@@ -58,6 +59,7 @@ pub(super) fn who(context: &Context, key_id: &str) -> Result<()> {
         _ => None,
     };
     let grant = the_grant(&entries)?;
+    let window = the_window(&entries, &grant)?;
     let (made, approved_by) = the_request(&entries)?;
     let who = Who {
         issuance: id.issuance,
@@ -67,7 +69,7 @@ pub(super) fn who(context: &Context, key_id: &str) -> Result<()> {
         grant: grant.grant,
         rows: grant.rows,
         hosts: grant.hosts,
-        window: grant.window,
+        window,
         request: grant.request,
         subject: grant.subject,
         role: grant.role,
@@ -90,6 +92,16 @@ fn the_grant(entries: &[Entry]) -> Result<GrantMade> {
         "the log holds the certificate, and what it said of it has been erased",
         "see what is left: jit-ca log list --grant GRANT",
     ))
+}
+
+/// The grant's window: its own, or that which its start said.
+fn the_window(entries: &[Entry], grant: &GrantMade) -> Result<Option<Window>> {
+    for entry in entries {
+        if let Some(Event::GrantStarted(started)) = event(entry)? {
+            return Ok(Some(started.window));
+        }
+    }
+    Ok(grant.term.window())
 }
 
 /// The request and who approved it: a grant's entries are its request's as well.
@@ -130,7 +142,7 @@ fn who_fields(who: &Who) -> String {
     lines.extend(who.rows.iter().map(|row| ("row", row.to_string())));
     lines.extend([
         ("hosts", who.hosts.to_string()),
-        ("window", who.window.to_string()),
+        ("window", text(who.window.as_ref())),
         ("request", who.request.to_string()),
         ("grant", who.grant.to_string()),
         ("certificate", format!("{} of row {}", who.issuance, text(who.row.as_ref()))),

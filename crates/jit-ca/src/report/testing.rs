@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use jit_ca_core::event::{
     Allowed, ApprovalGiven, BundleActivated, CertificateIntended, Decided, Event, FileListed,
-    GrantMade, IssuedUnder, PersonListed, ProofOfPossession, RequestMade, SubjectKnown, Validity,
+    GrantMade, IssuedUnder, PersonListed, ProofOfPossession, RequestMade, Scope, SubjectKnown,
+    Validity,
 };
-use jit_ca_core::workflow::{Approver, Start};
+use jit_ca_core::workflow::{Approver, Quorum, Start, Term};
 use jit_ca_core::{
     Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, IssuanceId, Outcome, RequestId,
     Span, SubjectId, UnixTime, Window,
@@ -122,13 +123,16 @@ impl Script {
             hosts: "web1".parse().unwrap(),
             duration: Span::from_secs(3_600),
             start: Start::AtApproval,
+            extends: None,
             reason: reason.parse().unwrap(),
             ticket: Some("INC-42".parse().unwrap()),
             bundle: Digest::from_bytes([0; 32]),
             hash: Digest::from_bytes([n; 32]),
             made,
             lapses: made.plus(Span::from_secs(3_600)),
-            approvals: 1,
+            approvals: vec![sre()],
+            use_within: None,
+            certificates: None,
             decision: decided(Action::Request, subject(name)),
         };
         self.push(actor, of_request(n), request)
@@ -151,8 +155,10 @@ impl Script {
             request: request(n),
             hash: Digest::from_bytes([n; 32]),
             by,
+            groups: ["sre".parse().unwrap()].into(),
             duration: Span::from_secs(1_800),
             rows: vec![SHELL.parse().unwrap()],
+            hosts: "web1".parse().unwrap(),
             comment: comment.map(|comment| comment.parse().unwrap()),
             signature: None,
             decision: decided(Action::Approve, subject("bob")),
@@ -170,7 +176,8 @@ impl Script {
             role: "web-shell".parse().unwrap(),
             rows: vec![SHELL.parse().unwrap()],
             hosts: "web1".parse().unwrap(),
-            window: Window::starting(start, Span::from_secs(seconds)).unwrap(),
+            term: Term::Open(Window::starting(start, Span::from_secs(seconds)).unwrap()),
+            certificates: None,
         };
         self.push(by, Ids { grant: Some(grant(n)), ..of_request(n) }, made)
     }
@@ -275,4 +282,24 @@ pub(super) fn decided(action: Action, subject: SubjectId) -> Decided {
     };
     let decision = Decision { outcome: Outcome::Allow, rules: Vec::new(), reasons: Vec::new() };
     Decided { facts, decision }
+}
+
+/// One of the SREs.
+fn sre() -> Quorum {
+    Quorum { count: 1, from: ["sre".parse().unwrap()].into(), signed: false }
+}
+
+/// What an entry says that ends a grant.
+pub(super) fn scope(reason: &str) -> Scope {
+    Scope {
+        subject: subject("alice"),
+        name: "alice".parse().unwrap(),
+        role: "web-shell".parse().unwrap(),
+        rows: vec![SHELL.parse().unwrap()],
+        hosts: "web1".parse().unwrap(),
+        window: None,
+        duration: Span::from_secs(3_600),
+        reason: reason.parse().unwrap(),
+        ticket: None,
+    }
 }

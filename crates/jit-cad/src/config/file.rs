@@ -26,6 +26,7 @@ pub(super) struct Checked {
     pub(super) admin_socket: PathBuf,
     pub(super) login_longest: Span,
     pub(super) login_idle: Span,
+    pub(super) open_requests: u32,
     pub(super) keep_payloads: Span,
     pub(super) anchors: Vec<AnchorPlace>,
 }
@@ -78,6 +79,10 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     let idle = login.text("idle").and_then(|text| login.report.login_span(&text));
     login.end();
 
+    let mut requests = file.section("requests");
+    let open_requests = requests.count("open");
+    requests.end();
+
     let mut log = file.section("log");
     let keep = log.text("keep_payloads").and_then(|text| log.report.kept_span(&text));
     let anchors = log.anchors();
@@ -97,6 +102,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         admin_socket: socket?.into_inner().into(),
         login_longest: longest?,
         login_idle: idle?,
+        open_requests: open_requests?,
         keep_payloads: keep?,
         anchors: anchors?,
     })
@@ -132,6 +138,7 @@ mod tests {
             .replace("idle = \"30m\"", "idle = \"13h\"")
             .replace("address = \"127.0.0.1:8440\"", "address = 8440")
             .replace("origin = \"ca.example.org/jit-ca\"", "")
+            .replace("open = 20", "open = 0")
             .replace("[admin]", "[admni]")
             .replace("{ env = ", "{ evn = ")
             .replace("\"400d\"", "\"29d\"")

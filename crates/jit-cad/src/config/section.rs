@@ -83,6 +83,22 @@ impl<'r, 'a> Section<'r, 'a> {
         }
     }
 
+    /// A number from 1 to 1,000.
+    pub(super) fn count(&mut self, key: &str) -> Option<u32> {
+        let value = self.take(key)?;
+        let span = value.span();
+        let number = value
+            .into_inner()
+            .as_integer()
+            .and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok())
+            .filter(|number| (1..=1_000).contains(number));
+        if number.is_none() {
+            let message = format!("`{key}` is not a number from 1 to 1000");
+            self.report.add(Some(span), &message, &format!("write {key} = 20"));
+        }
+        number
+    }
+
     pub(super) fn texts(&mut self, key: &str) -> Option<Spanned<Vec<String>>> {
         let value = self.take(key)?;
         let span = value.span();

@@ -178,14 +178,33 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         Code::UnknownRole | Code::UnknownHost => {
             (StatusCode::FORBIDDEN, "`jit-ca roles` lists roles and their hosts")
         }
-        Code::TicketRequired => (StatusCode::FORBIDDEN, "name one: --ticket"),
+        Code::TicketRequired | Code::TicketRefused => {
+            (StatusCode::FORBIDDEN, "name one that the role takes: --ticket")
+        }
+        Code::StartOutOfBounds => (StatusCode::FORBIDDEN, "ask for another start: --at"),
+        Code::NoBreakGlass => {
+            (StatusCode::FORBIDDEN, "`jit-ca roles` says which roles know emergencies")
+        }
+        Code::TooManyRequests => (
+            StatusCode::CONFLICT,
+            "cancel some, or have them decided: jit-ca requests --mine --status pending",
+        ),
+        Code::TooManyGrants => (StatusCode::CONFLICT, "wait, or extend one: jit-ca extend"),
+        Code::TooManyCertificates => (StatusCode::CONFLICT, "ask again: jit-ca request"),
+        Code::Locked => {
+            (StatusCode::LOCKED, "whoever locked it can unlock it; `jit-ca locks` lists what is")
+        }
+        Code::ReasonRequired => (StatusCode::FORBIDDEN, "say why: --comment"),
+        Code::SignatureRequired => {
+            (StatusCode::FORBIDDEN, "approve with your SSH key: without --unsigned")
+        }
         Code::SelfApproval => {
             (StatusCode::FORBIDDEN, "ask a colleague; `jit-ca requests` shows who can approve")
         }
         Code::NotAnApprover => (StatusCode::FORBIDDEN, "the role says which groups approve"),
         Code::Widening => (
             StatusCode::FORBIDDEN,
-            "an approval may shorten and drop rows; for more, a new request is needed",
+            "an approval may shorten, and drop rows and hosts; for more, a new request is needed",
         ),
         Code::WrongStatement => (
             StatusCode::FORBIDDEN,
@@ -195,7 +214,11 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         Code::NotPending | Code::AlreadyApproved => {
             (StatusCode::CONFLICT, "`jit-ca requests` shows how it stands")
         }
-        Code::GrantEnded => (StatusCode::CONFLICT, "ask again: jit-ca request"),
+        Code::GrantEnded | Code::GrantRevoked => {
+            (StatusCode::CONFLICT, "ask again: jit-ca request")
+        }
+        Code::NotToReview => (StatusCode::CONFLICT, "`jit-ca reviews` lists what is to review"),
+        Code::LockUnchanged => (StatusCode::CONFLICT, "`jit-ca locks` lists what is locked"),
         Code::GrantWaiting => (StatusCode::CONFLICT, "wait for its start"),
         Code::UnknownRow => {
             (StatusCode::FORBIDDEN, "`jit-ca status` lists the rows of your grants")

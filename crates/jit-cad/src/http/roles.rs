@@ -3,7 +3,7 @@
 use axum::Json;
 use jit_ca_api::Role;
 use jit_ca_core::{Action, Facts};
-use jit_ca_policy::{decide, may_request};
+use jit_ca_policy::{Starts, decide, may_request};
 
 use super::call::WithMfa;
 use crate::clock;
@@ -34,11 +34,25 @@ pub(super) async fn list(WithMfa(caller): WithMfa) -> Json<Vec<Role>> {
             rows: role.rows.clone(),
             default: role.default,
             longest: role.longest,
-            approvals: role.approvals,
-            approvers: role.approvers.iter().cloned().collect(),
+            approvals: role.approvals.clone(),
             approved_by_rule: decide(bundle, &facts).allows(),
             mfa_max_age: role.mfa_max_age,
-            ticket_required: role.ticket_required,
+            ticket: role.ticket.as_ref().map(ToString::to_string),
+            start_within: match role.starts {
+                Starts::AtApproval => None,
+                Starts::AtFirstUse { within } => Some(within),
+            },
+            schedule_ahead: role.schedule_ahead,
+            certificate_max: role.certificate_max,
+            break_glass: role.break_glass.as_ref().map(|it| it.longest).filter(|longest| {
+                let facts = Facts {
+                    action: Action::BreakGlass,
+                    mfa_at: Some(now),
+                    duration: Some(*longest),
+                    ..facts.clone()
+                };
+                decide(bundle, &facts).allows()
+            }),
         }
     };
     Json(roles.map(view).collect())

@@ -225,6 +225,11 @@ fn admit(
     {
         return Ok(Err(Clash::Access));
     }
+    if let Some(limits) = &proposal.limits
+        && tables.exceeded(limits)?.is_some()
+    {
+        return Ok(Err(Clash::Limit));
+    }
     tables.admit(drafts.iter().map(Draft::event), now)
 }
 

@@ -14,7 +14,7 @@ use jit_ca_core::event::{
     Allowed, CertificateIntended, Decided, Event, Factor, IssuanceFailed, IssuedUnder, LogInit,
     LoggedIn, LoggedOut, ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
-use jit_ca_core::workflow::{Access, Approve, Approver, Start};
+use jit_ca_core::workflow::{Access, Approve, Approver, Quorum, Start, Today};
 use jit_ca_core::{
     Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, IssuanceId, Origin, Outcome,
     RequestId, Span, UnixTime, Window,
@@ -23,6 +23,7 @@ use jit_ca_log::tree::{Tree, verify_consistency};
 use jit_ca_log::{Checkpoint, LogKey, LogVerifier};
 use zeroize::Zeroizing;
 
+mod access;
 mod erasure;
 mod standing;
 
@@ -290,15 +291,15 @@ async fn nothing_is_recorded_outside_a_grant() {
         hash: access.request.hash,
         duration: None,
         rows: None,
+        hosts: None,
         comment: None,
         signature: None,
         decision: decided(),
-        needed_today: 1,
-        no_longer: std::collections::BTreeSet::new(),
+        today: Today::default(),
     };
     lab.write(access.approve(approve, grant, now).unwrap()).await.unwrap();
     // INVARIANT (window within grant): to the second.
-    let end = lab.access().1.grant().unwrap().window.end();
+    let end = lab.access().1.grant().unwrap().deadline();
     assert_eq!(lab.clash(vec![until(end.plus(Span::from_secs(1)))]).await, Clash::Access);
     lab.write(vec![until(end)]).await.unwrap();
 
@@ -425,13 +426,16 @@ fn request() -> Event {
         hosts: "*".parse().unwrap(),
         duration: Span::from_secs(60),
         start: Start::AtApproval,
+        extends: None,
         reason: "why".parse().unwrap(),
         ticket: None,
         bundle: Digest::from_bytes([0; 32]),
         hash: Digest::from_bytes([0; 32]),
         made: now,
         lapses: now.plus(Span::from_secs(60)),
-        approvals: 1,
+        approvals: vec![Quorum { count: 1, from: ["sre".parse().unwrap()].into(), signed: false }],
+        use_within: None,
+        certificates: Some(3),
         decision: decided(),
     };
     event.into()

@@ -7,12 +7,13 @@ use jit_ca_api::{SshCall, SshCertificate, X509Call, X509Certificate};
 use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
 use jit_ca_cert::x509::ClientCertificate;
 use jit_ca_cert::{BACKDATE, Intent, PublicKey, Signed, SubjectKey, SubjectName, pkcs10};
-use jit_ca_core::event::{Allowed, Decided, Event, IssuedUnder, ProofOfPossession};
+use jit_ca_core::event::{Allowed, Decided, Event, GrantStarted, IssuedUnder, ProofOfPossession};
 use jit_ca_core::network::Network;
 use jit_ca_core::statement::Possession;
-use jit_ca_core::workflow::{Access, Refusal};
+use jit_ca_core::workflow::{Grant, Refusal, certificate_window};
 use jit_ca_core::{
-    Action, Facts, GrantId, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow, Window,
+    Action, Facts, GrantId, Hosts, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow,
+    Window,
 };
 use jit_ca_log::Proof;
 use jit_ca_log::hash::sha256;
@@ -21,10 +22,10 @@ use jit_ca_log::sshsig;
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::access::{choose_row, facts_about};
+use super::access::{choose_row, facts_about, no_longer_gives, still_gives};
 use super::caller::hex;
 use super::past::past;
-use super::{ATTEMPTS, CallKey, Caller, Fault};
+use super::{ATTEMPTS, CallKey, Caller, Fault, locking, starting};
 use crate::app::App;
 use crate::clock::{self, Millis};
 use crate::issuer::{Issuance, IssueError, intended, x509_serial};
@@ -56,7 +57,8 @@ pub async fn ssh(
         let caller = &*caller.today(app)?;
         let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
             matches!(row, Row::Ssh(_))
-        })?;
+        })
+        .await?;
         let Row::Ssh(row) = &ready.row else {
             return Err(Fault::Refused(Refusal::new(
                 RefusalCode::UnknownRow,
@@ -71,9 +73,7 @@ pub async fn ssh(
             grant,
             issuance: issuance.id,
             name: SubjectName::from(&caller.person.name),
-            principals: Principals::new(
-                row.principals(&ready.record.access.request.hosts).unwrap_or_default(),
-            )?,
+            principals: Principals::new(row.principals(&ready.hosts).unwrap_or_default())?,
             window: ready.window,
             extensions: row.extensions.clone(),
             force_command: row.force_command.clone(),
@@ -126,7 +126,8 @@ pub async fn x509(
         let caller = &*caller.today(app)?;
         let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
             matches!(row, Row::X509(_))
-        })?;
+        })
+        .await?;
         if !matches!(ready.row, Row::X509(_)) {
             return Err(Fault::Refused(Refusal::new(
                 RefusalCode::UnknownRow,
@@ -164,13 +165,16 @@ struct Ready {
     now: Millis,
     record: Arc<AccessRecord>,
     row: Row,
+    hosts: Hosts,
     window: Window,
+    /// The grant's start, if this is its first use.
+    start: Option<GrantStarted>,
     issuance: Issuance,
     decision: Allowed,
 }
 
 impl Ready {
-    fn new(
+    async fn new(
         app: &App,
         caller: &Caller,
         grant: GrantId,
@@ -179,9 +183,11 @@ impl Ready {
         is_kind: fn(&Row) -> bool,
     ) -> Result<Self, Fault> {
         let now = clock::now_millis();
-        let record = app.store.read()?.access_of(grant)?;
-        let record = record.filter(|record| record.access.request.subject == caller.person.id);
-        let record = record.ok_or_else(|| not_the_callers(app, caller, grant))?;
+        let mut record = own_grant(app, caller, grant)?;
+        if record.access.grant().is_some_and(|grant| grant.is_to_start(now.time())) {
+            starting::start(app, &record).await?;
+            record = own_grant(app, caller, grant)?;
+        }
         let access = &record.access;
         let Some(found) = access.grant() else {
             return Err(Fault::NotFound("grant"));
@@ -191,27 +197,28 @@ impl Ready {
         // 1. The workflow: is the grant open, and does it give this row?
         let facts = facts_about(access, caller.facts(Action::Issue, now.time()));
         let usable = access.usable(&caller.person.id, &name, now.time());
-        let (found, row) =
-            usable.map_err(|refusal| app.refused(caller, Some(Action::Issue), refusal, None))?;
+        let refused = |refusal| app.refused(caller, Some(Action::Issue), refusal, None);
+        let usable = usable.map_err(refused)?;
+        let (request, row) = (&access.request, usable.row);
+        locking::must_be_open(
+            app,
+            caller,
+            Action::Issue,
+            &[&request.subject],
+            Some(&request.role),
+        )?;
+        must_be_left(app, usable.grant).map_err(refused)?;
         // 2. The policy, as it is today.
         let decided = app.ask(caller, facts)?;
-        let refuse = |code, text: String| {
-            app.refused(
-                caller,
-                Some(Action::Issue),
-                Refusal::new(code, text),
-                Some(decided.clone()),
-            )
-        };
+        let refuse =
+            |refusal| app.refused(caller, Some(Action::Issue), refusal, Some(decided.clone()));
         if !still_gives(caller, access, row) {
-            return Err(refuse(
-                RefusalCode::RoleChanged,
-                format!("the role {} no longer gives {row}", access.request.role),
-            ));
+            return Err(refuse(no_longer_gives(access, row)));
         }
         // 3. The key: nobody's but the caller's.
         if let Some(whose) = belongs_to_another(app, caller, key.public_key()) {
-            return Err(refuse(RefusalCode::KeyRefused, format!("the key is {whose}")));
+            let text = format!("the key is {whose}");
+            return Err(refuse(Refusal::new(RefusalCode::KeyRefused, text)));
         }
 
         let issuance = Issuance {
@@ -219,11 +226,15 @@ impl Ready {
             grant: Some(grant),
             actor: caller.actor,
         };
-        let (window, row) = (found.window, row.clone());
+        let longest =
+            caller.policy.bundle.role(&request.role).and_then(|role| role.certificate_max);
+        let window = certificate_window(usable.window, longest, now.time());
+        let (hosts, start) = (usable.grant.hosts.clone(), usable.start);
+        let row = row.clone();
         let Decided { facts, decision } = decided;
         let Facts { address, mfa_at, .. } = facts;
         let decision = Allowed { now: facts.now, address, mfa_at, rules: decision.rules };
-        Ok(Self { now, window, row, issuance, decision, record })
+        Ok(Self { now, row, hosts, window, start, issuance, decision, record })
     }
 
     fn proposal(
@@ -242,13 +253,35 @@ impl Ready {
             possession: possession.clone(),
             decision: self.decision.clone(),
         };
-        let mut proposal =
-            Proposal::decided_at(self.now.time(), vec![(caller.actor, intent(under))]);
+        // The intent comes last: it is what is recorded and signed.
+        let start = self.start.clone().map(Event::from);
+        let entries = start.into_iter().chain([intent(under)]).map(|event| (caller.actor, event));
+        let mut proposal = Proposal::decided_at(self.now.time(), entries.collect());
         proposal.bundle = Some(caller.policy.hash);
         proposal.access = Some((self.record.access.request.id, self.record.generation));
         proposal.reply =
             Some(caller.reply(key, Resource::Issuance(self.issuance.id), self.now.time()));
         proposal
+    }
+}
+
+/// A grant of the caller's, with its request.
+fn own_grant(app: &App, caller: &Caller, grant: GrantId) -> Result<Arc<AccessRecord>, Fault> {
+    let record = app.store.read()?.access_of(grant)?;
+    let own = record.filter(|record| record.access.request.subject == caller.person.id);
+    own.ok_or_else(|| not_the_callers(app, caller, grant))
+}
+
+/// One more certificate may be issued under the grant.
+fn must_be_left(app: &App, grant: &Grant) -> Result<(), Refusal> {
+    let Some(most) = grant.certificates else { return Ok(()) };
+    let issued = app.store.read().and_then(|snapshot| snapshot.certificates_of(grant.id));
+    match issued {
+        Ok(issued) if issued < most => Ok(()),
+        _ => {
+            let text = format!("{most} certificates may be issued under the grant, and were");
+            Err(Refusal::new(RefusalCode::TooManyCertificates, text))
+        }
     }
 }
 
@@ -259,11 +292,6 @@ fn not_the_callers(app: &App, caller: &Caller, grant: GrantId) -> Fault {
         Fault::Refused(_) => Fault::NotFound("grant"),
         slow => slow,
     }
-}
-
-fn still_gives(caller: &Caller, access: &Access, row: &Row) -> bool {
-    let role = caller.policy.bundle.role(&access.request.role);
-    role.is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)))
 }
 
 /// Whose key it is, if it is one of the CA's or of another person's.

@@ -14,14 +14,14 @@ use jit_ca_policy::Person;
 
 use super::certificate::csr_der;
 use super::past::past;
-use super::{ATTEMPTS, CallKey, Caller, Fault};
+use super::{ATTEMPTS, CallKey, Caller, Fault, locking};
 use crate::app::App;
 use crate::clock;
 use crate::identity::{Authenticated, Network, UnverifiedLogin, Verdict, verify};
 use crate::issuer::{Issuance, IssueError, intended, x509_serial};
 use crate::policy::Policy;
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{Clash, Reply, Resource, Snapshot};
+use crate::store::{Clash, LockRecord, Reply, Resource, Snapshot};
 
 /// How long a login lasts that can only enrol a second factor.
 const ENROLMENT_LOGIN: Span = Span::from_secs(600);
@@ -63,6 +63,9 @@ pub async fn log_in(
         let snapshot = app.store.read()?;
         let authenticated = authenticate(app, &policy, &snapshot, &login, (address, arrived))?;
         let person = authenticated.person();
+        if let Some(lock) = snapshot.lock_on(&[&person.id], None)? {
+            return Err(refuse_locked(app, &person.id, address, &lock)?);
+        }
 
         // 2. The login, and the certificate of its key.
         let known = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
@@ -87,7 +90,7 @@ pub async fn log_in(
             Err(IssueError::Commit(CommitError::Clash(Clash::Bundle))) => {
                 app.policy_after(&policy).await;
             }
-            Err(IssueError::Commit(CommitError::Clash(Clash::Late))) => {}
+            Err(IssueError::Commit(CommitError::Clash(Clash::Late | Clash::Lock))) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -240,18 +243,35 @@ fn refuse_known(
     now: UnixTime,
 ) -> Result<Fault, Fault> {
     app.failed_addresses.failed(&Network::of(address), now);
-    let refused = Refused {
-        subject: subject.clone(),
-        action: None,
-        code: RefusalCode::LoginRefused,
-        detail: "the SSH key was right, the second factor or the challenge was not".into(),
-        address,
-        decision: None,
-    };
-    if let Some(known) = app.store.read()?.subject(subject)? {
+    let detail = "the SSH key was right, the second factor or the challenge was not";
+    record_refusal(app, subject, address, (RefusalCode::LoginRefused, detail))?;
+    Ok(login_refused())
+}
+
+/// Who has proven who they are is told why not.
+fn refuse_locked(
+    app: &App,
+    subject: &SubjectId,
+    address: IpAddr,
+    lock: &LockRecord,
+) -> Result<Fault, Fault> {
+    let refusal = locking::refusal(lock);
+    record_refusal(app, subject, address, (refusal.code, &refusal.text))?;
+    Ok(Fault::Refused(refusal))
+}
+
+fn record_refusal(
+    app: &App,
+    subject: &SubjectId,
+    address: IpAddr,
+    (code, detail): (RefusalCode, &str),
+) -> Result<(), Fault> {
+    let (subject, detail) = (subject.clone(), detail.to_owned());
+    if let Some(known) = app.store.read()?.subject(&subject)? {
+        let refused = Refused { subject, action: None, code, detail, address, decision: None };
         app.sequencer.commit_soon(Proposal::new(vec![(known.actor, refused.into())]));
     }
-    Ok(login_refused())
+    Ok(())
 }
 
 fn refuse_stranger(app: &App, address: IpAddr, now: UnixTime) -> Fault {

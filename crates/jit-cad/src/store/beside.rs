@@ -67,6 +67,8 @@ pub enum Resource {
     Issuance(IssuanceId),
     /// The caller's own login.
     Login,
+    /// A lock.
+    Lock,
 }
 
 impl Resource {
@@ -75,6 +77,7 @@ impl Resource {
             Self::Request(id) => (0, *id.as_bytes()),
             Self::Issuance(id) => (1, *id.as_bytes()),
             Self::Login => (2, [0; 16]),
+            Self::Lock => (3, [0; 16]),
         }
     }
 
@@ -83,6 +86,7 @@ impl Resource {
             0 => Ok(Self::Request(RequestId::from_bytes(id))),
             1 => Ok(Self::Issuance(IssuanceId::from_bytes(id))),
             2 => Ok(Self::Login),
+            3 => Ok(Self::Lock),
             _ => Err(StoreError::Damaged(format!("a reply of kind {kind}"))),
         }
     }

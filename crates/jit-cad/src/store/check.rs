@@ -35,6 +35,8 @@ impl Snapshot {
     fn must_equal(&self, other: &Self) -> Result<(), StoreError> {
         self.compare(other, fold::ACCESSES)?;
         self.compare(other, fold::GRANTS)?;
+        self.compare(other, fold::REVIEWS)?;
+        self.compare(other, fold::LOCKS)?;
         self.compare(other, fold::DUE)?;
         self.compare(other, fold::REQUESTS)?;
         self.compare(other, fold::SUBJECTS)?;

@@ -3,6 +3,8 @@
 mod admit;
 mod apply;
 mod index;
+mod limits;
+mod locks;
 mod records;
 mod requests;
 mod taken_back;
@@ -17,16 +19,20 @@ use super::decoded::Decoded;
 use super::record::{AccessRecord, LoginRecord, SubjectRecord};
 
 pub(super) use index::{INDEX, IndexKey, first_within};
+pub use limits::{Exceeded, Limits};
+pub(super) use locks::{LOCKS, stopping};
 pub(super) use records::read;
-pub use requests::Whose;
+pub use requests::{Between, Whose};
 pub(super) use requests::{REQUESTS, newest};
 
 /// Request to [`super::AccessRecord`].
 pub(super) const ACCESSES: TableDefinition<'_, &[u8; 16], &[u8]> =
     TableDefinition::new("fold.accesses");
-/// Grant to request.
-pub(super) const GRANTS: TableDefinition<'_, &[u8; 16], &[u8; 16]> =
+/// Grant to request, and how many certificates were issued under it.
+pub(super) const GRANTS: TableDefinition<'_, &[u8; 16], (&[u8; 16], u32)> =
     TableDefinition::new("fold.grants");
+/// The requests of emergencies that somebody still has to look at.
+pub(super) const REVIEWS: TableDefinition<'_, &[u8; 16], ()> = TableDefinition::new("fold.reviews");
 /// When time alone will change a request, and the request: all that is not finished.
 pub(super) const DUE: TableDefinition<'_, (u64, &[u8; 16]), ()> = TableDefinition::new("fold.due");
 /// Subject to its record.
@@ -67,6 +73,15 @@ pub enum Clash {
     /// The request, or its grant, has changed.
     #[error("the request has changed")]
     Access,
+    /// Something is locked, or unlocked.
+    #[error("a lock has changed")]
+    Lock,
+    /// As many certificates were issued under the grant as may be.
+    #[error("the grant's certificates are used up")]
+    UsedUp,
+    /// The subject has as many requests or grants as it may.
+    #[error("the subject's requests have changed")]
+    Limit,
     /// The login has ended.
     #[error("the login has ended")]
     Login,
@@ -96,7 +111,9 @@ pub enum Clash {
 /// The tables, open for writing.
 pub(super) struct Fold<'t> {
     accesses: Records<'t, &'static [u8; 16], AccessRecord>,
-    grants: Table<'t, &'static [u8; 16], &'static [u8; 16]>,
+    grants: Table<'t, &'static [u8; 16], (&'static [u8; 16], u32)>,
+    reviews: Table<'t, &'static [u8; 16], ()>,
+    locks: Table<'t, &'static str, &'static [u8]>,
     due: Table<'t, (u64, &'static [u8; 16]), ()>,
     requests: Table<'t, &'static [u8], ()>,
     subjects: Records<'t, &'static str, SubjectRecord>,
@@ -120,6 +137,8 @@ impl<'t> Fold<'t> {
         Ok(Self {
             accesses: Records::open(transaction, ACCESSES, &decoded.accesses)?,
             grants: transaction.open_table(GRANTS)?,
+            reviews: transaction.open_table(REVIEWS)?,
+            locks: transaction.open_table(LOCKS)?,
             due: transaction.open_table(DUE)?,
             requests: transaction.open_table(REQUESTS)?,
             subjects: Records::open(transaction, SUBJECTS, &decoded.subjects)?,

@@ -1,7 +1,8 @@
 //! What the fold's tables hold, beside the workflow's own [`Access`].
 
+use jit_ca_core::event::Locked;
 use jit_ca_core::workflow::Access;
-use jit_ca_core::{ActorRef, Digest, GrantId, PersonName, SubjectId, UnixTime, Window};
+use jit_ca_core::{ActorRef, Digest, GrantId, PersonName, SubjectId, Text, UnixTime, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
@@ -11,7 +12,7 @@ use crate::clock::Millis;
 pub struct AccessRecord {
     /// The index of the last entry that changed it.
     pub generation: u64,
-    /// When the entry was written that made it, or its grant if it became one.
+    /// When the entry was written that made it, or its grant, or that started it.
     pub began: Millis,
     /// The request.
     pub access: Access,
@@ -67,4 +68,19 @@ pub struct IssuanceRecord {
     pub intent: u64,
     /// The index of the outcome; none if the daemon died before, and then it counts as issued.
     pub outcome: Option<u64>,
+}
+
+/// A lock that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockRecord {
+    /// On what.
+    pub lock: Locked,
+    /// What the person is called who locked it; none where that was done on the daemon's machine.
+    pub by: Option<PersonName>,
+    /// Why.
+    pub reason: Text,
+    /// Since when.
+    pub since: UnixTime,
+    /// The index of the entry that says so.
+    pub entry: u64,
 }

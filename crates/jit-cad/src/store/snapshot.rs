@@ -1,19 +1,16 @@
 //! A snapshot: the state as one commit left it, for any number of readers.
 
 use std::any::Any;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jit_ca_core::event::{Event, PersonListed};
-use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, RequestId, SubjectId, UnixTime};
+use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, SubjectId, UnixTime};
 use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
 use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::decoded::Decoded;
-use super::fold::Whose;
-use super::record::{AccessRecord, IssuanceRecord, LoginRecord, SubjectRecord};
+use super::record::{IssuanceRecord, LoginRecord, SubjectRecord};
 use super::{Head, KeyName, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::{Millis, Standing};
 
@@ -21,7 +18,7 @@ use crate::clock::{Millis, Standing};
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) transaction: ReadTransaction,
-    decoded: Arc<Decoded>,
+    pub(super) decoded: Arc<Decoded>,
     /// The file that it is of stays open, also when the store goes on in another one.
     _database: Arc<dyn Any + Send + Sync>,
 }
@@ -176,84 +173,6 @@ impl Snapshot {
             people.push(payload::decode(row?.1.value())?);
         }
         Ok(Bundle::new(&zone, files, people))
-    }
-
-    /// A request.
-    ///
-    /// # Errors
-    /// If redb fails.
-    pub fn access(&self, request: RequestId) -> Result<Option<Arc<AccessRecord>>, StoreError> {
-        let table = self.transaction.open_table(fold::ACCESSES)?;
-        fold::read(&table, request.as_bytes(), &self.decoded.accesses)
-    }
-
-    /// The request that a grant came from.
-    ///
-    /// # Errors
-    /// If redb fails.
-    pub fn access_of(&self, grant: GrantId) -> Result<Option<Arc<AccessRecord>>, StoreError> {
-        self.request_of(grant)?.map_or(Ok(None), |request| self.access(request))
-    }
-
-    /// The id of the request that a grant came from, also where both are erased.
-    ///
-    /// # Errors
-    /// If redb fails.
-    pub fn request_of(&self, grant: GrantId) -> Result<Option<RequestId>, StoreError> {
-        let table = self.transaction.open_table(fold::GRANTS)?;
-        Ok(table.get(grant.as_bytes())?.map(|request| RequestId::from_bytes(*request.value())))
-    }
-
-    /// Requests that time alone will still change, pending or granted, soonest first.
-    ///
-    /// # Errors
-    /// If redb fails.
-    pub fn unfinished(&self, due_by: UnixTime) -> Result<Vec<Arc<AccessRecord>>, StoreError> {
-        let table = self.transaction.open_table(fold::DUE)?;
-        let mut records = Vec::new();
-        for row in table.range(..=(due_by.secs(), &[0xff; 16]))? {
-            let (key, ()) = row.map(|(key, _)| (key, ()))?;
-            let (_, request) = key.value();
-            records.extend(self.access(RequestId::from_bytes(*request))?);
-        }
-        Ok(records)
-    }
-
-    /// The newest requests, newest first, that `wanted` accepts: at most `most`, of the newest `within` of each group.
-    /// `is_over` says whether to look at those that are over, or are not; of both, those that are not come first, where
-    /// there are more.
-    ///
-    /// # Errors
-    /// If redb fails.
-    pub fn newest(
-        &self,
-        groups: &[&[Whose<'_>]],
-        is_over: &[bool],
-        (within, most): (usize, usize),
-        wanted: impl Fn(&AccessRecord) -> bool,
-    ) -> Result<Vec<AccessRecord>, StoreError> {
-        let requests = self.transaction.open_table(fold::REQUESTS)?;
-        let accesses = self.transaction.open_table(fold::ACCESSES)?;
-        let mut found = BTreeMap::new();
-        for (&is_over, group) in
-            is_over.iter().flat_map(|over| groups.iter().map(move |it| (over, it)))
-        {
-            let mut ids = BTreeSet::new();
-            for &whose in *group {
-                ids.extend(fold::newest(&requests, whose, is_over, within)?);
-            }
-            for id in ids.into_iter().rev().take(within) {
-                if found.len() == most {
-                    break;
-                }
-                let Some(bytes) = accesses.get(id.as_bytes())? else { continue };
-                let record: AccessRecord = payload::decode(bytes.value())?;
-                if wanted(&record) {
-                    found.insert(Reverse(id), record);
-                }
-            }
-        }
-        Ok(found.into_values().collect())
     }
 
     /// A subject.

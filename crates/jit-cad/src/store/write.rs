@@ -10,7 +10,7 @@ use redb::{Table, WriteTransaction};
 
 use super::beside::{self, KeyName, Replies, Reply};
 use super::decoded::Decoded;
-use super::fold::{Clash, Fold};
+use super::fold::{Clash, Exceeded, Fold, Limits};
 use super::{StoreError, log, tiles};
 use crate::clock::{Millis, Standing};
 
@@ -89,6 +89,14 @@ impl Tables<'_> {
         self.fold.bundle()
     }
 
+    /// The limit that one more request would exceed.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn exceeded(&self, limits: &Limits) -> Result<Option<Exceeded>, StoreError> {
+        self.fold.exceeded(limits)
+    }
+
     /// The index of the last entry that changed the request.
     ///
     /// # Errors
@@ -114,8 +122,12 @@ impl Tables<'_> {
         events: impl IntoIterator<Item = &'e Event>,
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
+        let mut started = None;
         for event in events {
-            if let Err(clash) = self.fold.admit(event, now)? {
+            if let Event::GrantStarted(event) = event {
+                started = Some(&**event);
+            }
+            if let Err(clash) = self.fold.admit(event, started, now)? {
                 return Ok(Err(clash));
             }
         }

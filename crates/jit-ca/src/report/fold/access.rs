@@ -74,6 +74,7 @@ impl<'n> Accesses<'n> {
                 self.close(entry, id, over);
             }
             ("grant", Some(id), Some(grant), _) => self.grant(entry, id, grant, people),
+            ("grant.start", Some(id), Some(_), _) => self.start(entry, id),
             // What was over before the period is of no use any more.
             ("grant.end", Some(id), Some(grant), _) if self.period.is_after(entry.leaf.ts_ms) => {
                 self.requests.remove(&id);
@@ -111,7 +112,7 @@ impl<'n> Accesses<'n> {
             duration: made.map(|made| made.duration),
             reason: made.map(|made| made.reason.to_string()),
             ticket: made.and_then(|made| made.ticket.as_ref()).map(ToString::to_string),
-            approvals_needed: made.map(|made| made.approvals),
+            quorums: made.map(|made| made.approvals.clone()).unwrap_or_default(),
             approvals: Vec::new(),
             outcome: RequestOutcome::Pending,
             grant: None,
@@ -174,12 +175,20 @@ impl<'n> Accesses<'n> {
             entry: entry.leaf.idx,
             at: entry.at,
             rows: made.map(|made| made.rows.clone()).unwrap_or_default(),
-            start: made.map(|made| made.window.start()),
-            end: made.map(|made| made.window.end()),
+            window: made.and_then(|made| made.term.window()),
             certificates: 0,
         });
         if entry.is_told {
             people.of(tracked.requester).grants += 1;
+        }
+    }
+
+    /// The grant's window is known from here on.
+    fn start(&mut self, entry: &Entry<'_>, id: RequestId) {
+        let Some(Event::GrantStarted(started)) = entry.event() else { return };
+        let window = Some(started.window);
+        if let Some(row) = self.tell(entry, id).and_then(|tracked| tracked.row.grant.as_mut()) {
+            row.window = window;
         }
     }
 

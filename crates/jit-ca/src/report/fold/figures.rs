@@ -42,7 +42,7 @@ pub(super) fn count(
             figures.grants_by_people += 1;
             waits.push(grant.at.since(request.made));
         }
-        lengths.extend(grant.start.zip(grant.end).map(|(start, end)| end.since(start)));
+        lengths.extend(grant.window.map(|window| window.end().since(window.start())));
     }
     figures.longest_grant = lengths.iter().max().copied();
     figures.median_grant = median(lengths);

@@ -1,7 +1,7 @@
 use jit_ca_core::event::{
-    CertificateIssued, ClockAcknowledged, DaemonStarted, DaemonStopped, Erased, ErasureCause,
-    GrantEnded, IssuanceFailed, MfaCodeMade, Refused, RequestCancelled, RequestDenied,
-    RequestLapsed, StrangersRefused,
+    CertificateIssued, ClockAcknowledged, DaemonStarted, DaemonStopped, EndCause, Erased,
+    ErasureCause, GrantEnded, IssuanceFailed, MfaCodeMade, Refused, RequestCancelled,
+    RequestDenied, RequestLapsed, StrangersRefused,
 };
 use jit_ca_core::{Action, ActorRef, Bytes, RefusalCode, Span, UnixTime};
 use jit_ca_log::Ids;
@@ -68,6 +68,9 @@ fn requests_are_told_with_who_agreed_and_what_came_of_it() {
         grant: grant(n),
         request: request(n),
         ended: UnixTime::from_secs(BEFORE + 600),
+        cause: EndCause::Over,
+        scope: crate::report::testing::scope("old"),
+        decision: None,
     };
     script.push(ActorRef::DAEMON, Ids { grant: Some(grant(1)), ..of_request(1) }, ended(1));
     script.request(2, ALICE, "old, denied");
@@ -92,7 +95,11 @@ fn requests_are_told_with_who_agreed_and_what_came_of_it() {
     script.request(6, ALICE, "never mind");
     script.push(ALICE, of_request(6), RequestCancelled { request: request(6) });
     script.request(7, ALICE, "nobody looks");
-    let lapsed = RequestLapsed { request: request(7), lapsed: UnixTime::from_secs(FROM + 40) };
+    let lapsed = RequestLapsed {
+        request: request(7),
+        lapsed: UnixTime::from_secs(FROM + 40),
+        scope: crate::report::testing::scope("nobody looks"),
+    };
     script.at(FROM + 40).push(ActorRef::DAEMON, of_request(7), lapsed);
     script.at(TO - 1).request(8, ALICE, "late in the day");
     let report = script.report(None);

@@ -1,6 +1,7 @@
 //! Who asked, who agreed, and what was issued.
 
-use jit_ca_core::{GrantId, Hosts, IssuanceId, RequestId, Row, Span, UnixTime};
+use jit_ca_core::workflow::Quorum;
+use jit_ca_core::{GrantId, Hosts, IssuanceId, RequestId, Row, Span, UnixTime, Window};
 use serde::Serialize;
 
 /// One request and what came of it, as the log had it at the period's end.
@@ -26,8 +27,8 @@ pub(crate) struct RequestRow {
     pub(crate) reason: Option<String>,
     /// The ticket that it is about.
     pub(crate) ticket: Option<String>,
-    /// How many people had to agree.
-    pub(crate) approvals_needed: Option<u8>,
+    /// Who had to agree.
+    pub(crate) quorums: Vec<Quorum>,
     /// Who agreed.
     pub(crate) approvals: Vec<ApprovalRow>,
     /// What came of it.
@@ -111,10 +112,8 @@ pub(crate) struct GrantRow {
     pub(crate) at: UnixTime,
     /// What it gives, row by row.
     pub(crate) rows: Vec<Row>,
-    /// The first second of its window.
-    pub(crate) start: Option<UnixTime>,
-    /// The first second after its window.
-    pub(crate) end: Option<UnixTime>,
+    /// Its window, as far as it was known by the period's end.
+    pub(crate) window: Option<Window>,
     /// How many certificates were issued under it, before the period's end.
     pub(crate) certificates: u64,
 }

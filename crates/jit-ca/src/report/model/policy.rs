@@ -1,5 +1,6 @@
 //! Who could: a bundle in force, read the other way round.
 
+use jit_ca_core::workflow::Quorum;
 use jit_ca_core::{Digest, Row, Span, UnixTime};
 use serde::Serialize;
 
@@ -83,14 +84,12 @@ pub(crate) struct RoleRow {
     pub(crate) default: Span,
     /// How long a grant may be.
     pub(crate) longest: Span,
-    /// How many people have to agree where no rule does.
-    pub(crate) approvals: u8,
-    /// The groups that they are of.
-    pub(crate) approvers: Vec<String>,
+    /// Who has to agree where no rule does.
+    pub(crate) approvals: Vec<Quorum>,
     /// How old the second factor may be; null if any age of the login's does.
     pub(crate) mfa_max_age: Option<Span>,
-    /// Whether a ticket has to be named.
-    pub(crate) ticket_required: bool,
+    /// What a ticket has to match that has to be named: a regular expression.
+    pub(crate) ticket: Option<String>,
     /// Who may do what about it; null where the rules can't be asked.
     pub(crate) people: Option<Permission>,
 }

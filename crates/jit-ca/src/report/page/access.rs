@@ -63,7 +63,7 @@ fn approval(row: &ApprovalRow) -> Cell {
 }
 
 fn came_of(row: &RequestRow) -> Cell {
-    let needed = usize::from(row.approvals_needed.unwrap_or(0));
+    let needed: usize = row.quorums.iter().map(|quorum| usize::from(quorum.count)).sum();
     match &row.outcome {
         RequestOutcome::Pending if needed > 1 => {
             Cell::text(format!("pending, {} of {needed} agreed", row.approvals.len()))
@@ -80,8 +80,8 @@ fn came_of(row: &RequestRow) -> Cell {
         RequestOutcome::Granted => {
             let mut parts = vec![Cell::text("granted")];
             if let Some(grant) = &row.grant {
-                let (start, end) = (grant.start, grant.end);
-                parts.extend(start.zip(end).map(|(start, end)| Cell::text(window(start, end))));
+                let known = grant.window.map(|it| Cell::text(window(it.start(), it.end())));
+                parts.extend(known);
                 if row.rows.len() > grant.rows.len() && !grant.rows.is_empty() {
                     let kept = format!("{} of {} rows", grant.rows.len(), row.rows.len());
                     parts.push(Cell::text(kept));

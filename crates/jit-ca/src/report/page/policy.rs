@@ -102,17 +102,13 @@ fn erased(policy: &PolicyInForce) -> Option<String> {
 }
 
 fn role(role: &RoleRow) -> [Cell; 7] {
-    let mut takes = vec![match role.approvals {
-        1 => format!("1 approval, of {}", role.approvers.join(" or ")),
-        count => format!("{count} approvals, of {}", role.approvers.join(" or ")),
-    }];
+    let mut takes: Vec<String> =
+        role.approvals.iter().map(|quorum| format!("approval: {quorum}")).collect();
     takes.push(match role.mfa_max_age {
         Some(age) => format!("a second factor not older than {age}"),
         None => "a second factor".to_owned(),
     });
-    if role.ticket_required {
-        takes.push("a ticket".to_owned());
-    }
+    takes.extend(role.ticket.iter().map(|pattern| format!("a ticket like {pattern}")));
     let who = |list: fn(&Permission) -> &[String]| match &role.people {
         Some(permission) => people(list(permission)),
         None => Cell::text("not known"),

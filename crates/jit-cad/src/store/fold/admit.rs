@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use jit_ca_core::event::{CertificateIntended, Event, Factor, LoggedIn};
-use jit_ca_core::workflow::GrantState;
-use jit_ca_core::{Digest, GrantId, RequestId, UnixTime};
+use jit_ca_core::event::{CertificateIntended, Event, Factor, GrantStarted, LoggedIn};
+use jit_ca_core::workflow::{Grant, GrantState, Term};
+use jit_ca_core::{Digest, GrantId, RequestId, UnixTime, Window};
 use redb::ReadableTable as _;
 
 use super::{Clash, Fold, ssh_serial};
@@ -26,12 +26,17 @@ impl Fold<'_> {
     }
 
     /// Whether the event may follow on what the tables hold: whatever is used once has not been used, whatever is
-    /// new is new, and a grant that is issued under is open. It holds for every entry, whoever proposes it.
+    /// new is new, and a grant that is issued under is open, or `started` with it. It holds for every entry, whoever
+    /// proposes it.
     pub(in crate::store) fn admit(
         &self,
         event: &Event,
+        started: Option<&GrantStarted>,
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
+        if let Err(clash) = self.admit_by_locks(event)? {
+            return Ok(Err(clash));
+        }
         let admitted = match event {
             Event::SubjectKnown(known) => self
                 .subjects
@@ -69,7 +74,7 @@ impl Fold<'_> {
                 self.clock_fault()?.is_none().then_some(()).ok_or(Clash::Clock)
             }
             Event::ClockAcknowledged(_) => self.clock_fault()?.map(drop).ok_or(Clash::Clock),
-            Event::CertificateIntended(intended) => self.admit_intent(intended, now)?,
+            Event::CertificateIntended(intended) => self.admit_intent(intended, started, now)?,
             _ => Ok(()),
         };
         Ok(admitted)
@@ -108,6 +113,7 @@ impl Fold<'_> {
     fn admit_intent(
         &self,
         intended: &CertificateIntended,
+        started: Option<&GrantStarted>,
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
         if self.issuances.get(intended.issuance.as_bytes())?.is_some() {
@@ -126,12 +132,21 @@ impl Fold<'_> {
         }
         // INVARIANT (window within grant): held again here, at the moment of recording.
         let access = self.access_of(&under.grant)?;
-        let grant = access.as_ref().and_then(|record| record.access.grant());
-        let open = grant.is_some_and(|grant| {
-            let is_open = grant.state(now) == GrantState::Active;
-            is_open && intended.validity.until <= grant.window.end()
+        let grant = access.as_ref().and_then(|record| record.access.grant()).cloned();
+        let started = started.filter(|started| started.grant == under.grant);
+        let grant = grant.map(|grant| match started {
+            Some(started) => Grant { term: Term::Open(started.window), ..grant },
+            None => grant,
         });
-        Ok(open.then_some(()).ok_or(Clash::Access))
+        let open = grant.filter(|grant| {
+            let end = grant.window().map(Window::end);
+            let is_open = grant.state(now) == GrantState::Active;
+            is_open && end.is_some_and(|end| intended.validity.until <= end)
+        });
+        let Some(grant) = open else { return Ok(Err(Clash::Access)) };
+        let issued = self.grants.get(grant.id.as_bytes())?.map_or(0, |row| row.value().1);
+        let is_left = grant.certificates.is_none_or(|most| issued < most);
+        Ok(is_left.then_some(()).ok_or(Clash::UsedUp))
     }
 
     /// One outcome for each intent.
@@ -143,8 +158,11 @@ impl Fold<'_> {
         })
     }
 
-    fn access_of(&self, grant: &GrantId) -> Result<Option<Arc<AccessRecord>>, StoreError> {
-        let request = self.grants.get(grant.as_bytes())?.map(|request| *request.value());
+    pub(super) fn access_of(
+        &self,
+        grant: &GrantId,
+    ) -> Result<Option<Arc<AccessRecord>>, StoreError> {
+        let request = self.grants.get(grant.as_bytes())?.map(|row| *row.value().0);
         request.map_or(Ok(None), |request| self.accesses.get(&request))
     }
 }

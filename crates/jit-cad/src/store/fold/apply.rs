@@ -74,12 +74,14 @@ impl Fold<'_> {
             Event::LoggedOut(logout) => {
                 self.logins.change(logout.login.as_slice(), |login| login.ended = true)?;
             }
+            Event::LockSet(_) | Event::LockLifted(_) => self.apply_lock(leaf, event)?,
             Event::CertificateIntended(intended) => {
                 let grant = intended.under.as_ref().map(|under| under.grant);
                 self.issuances.insert(
                     intended.issuance.as_bytes(),
                     (grant.as_ref().map(GrantId::as_bytes), leaf.idx, None),
                 )?;
+                self.count_certificate(grant)?;
                 if let Some(serial) = ssh_serial(intended) {
                     self.ssh_serials.insert(serial, intended.issuance.as_bytes())?;
                 }
@@ -102,17 +104,17 @@ impl Fold<'_> {
 
     /// Folds in an entry whose payload is erased, by what its leaf says openly.
     ///
-    /// Of a request that somebody denied who is erased, nothing says any more that it is over: it goes as well,
-    /// before time could make it lapse a second time.
+    /// Of a request that somebody denied, revoked or reviewed who is erased, nothing says any more how it stands: it goes
+    /// as well, before it could lapse, be used or be reviewed a second time.
     pub(in crate::store) fn apply_erased(&mut self, leaf: &Leaf) -> Result<(), StoreError> {
         if let Some(request) = leaf.ids.request {
-            if leaf.entry_type.as_str() == "denial" {
+            if matches!(leaf.entry_type.as_str(), "denial" | "grant.revoke" | "review") {
                 let record = self.accesses.get(request.as_bytes())?;
                 self.place_access(request, record.as_ref().map(|record| &record.access), None)?;
                 self.accesses.remove(request.as_bytes())?;
             }
             if let Some(grant) = leaf.ids.grant {
-                self.grants.insert(grant.as_bytes(), request.as_bytes())?;
+                self.place_grant(grant, request)?;
             }
         }
         self.apply_clock(leaf)?;
@@ -177,7 +179,7 @@ impl Fold<'_> {
     ) -> Result<(), StoreError> {
         let record = self.accesses.get(request.as_bytes())?;
         let began = match (&record, event) {
-            (None, _) | (_, Event::GrantMade(_)) => Millis(leaf.ts_ms),
+            (None, _) | (_, Event::GrantMade(_) | Event::GrantStarted(_)) => Millis(leaf.ts_ms),
             (Some(record), _) => record.began,
         };
         let before = record.map(|record| record.access.clone());
@@ -187,7 +189,7 @@ impl Fold<'_> {
             return Ok(());
         };
         if let Event::GrantMade(made) = event {
-            self.grants.insert(made.grant.as_bytes(), request.as_bytes())?;
+            self.place_grant(made.grant, request)?;
         }
         self.accesses.put(request.as_bytes(), AccessRecord { generation: leaf.idx, began, access })
     }
@@ -205,7 +207,32 @@ impl Fold<'_> {
         if let Some(due) = after.and_then(Access::due) {
             self.due.insert((due.secs(), request.as_bytes()), ())?;
         }
+        let (was, is) =
+            (before.is_some_and(Access::is_to_review), after.is_some_and(Access::is_to_review));
+        match (was, is) {
+            (false, true) => _ = self.reviews.insert(request.as_bytes(), ())?,
+            (true, false) => _ = self.reviews.remove(request.as_bytes())?,
+            _ => {}
+        }
         requests::place(&mut self.requests, before, after)
+    }
+
+    /// A grant is found by its id, and its certificates are counted, also where its payload is erased.
+    fn place_grant(&mut self, grant: GrantId, request: RequestId) -> Result<(), StoreError> {
+        if self.grants.get(grant.as_bytes())?.is_none() {
+            self.grants.insert(grant.as_bytes(), (request.as_bytes(), 0))?;
+        }
+        Ok(())
+    }
+
+    fn count_certificate(&mut self, grant: Option<GrantId>) -> Result<(), StoreError> {
+        let Some(grant) = grant else { return Ok(()) };
+        let row = self.grants.get(grant.as_bytes())?;
+        let row = row.map(|row| (*row.value().0, row.value().1));
+        if let Some((request, count)) = row {
+            self.grants.insert(grant.as_bytes(), (&request, count.saturating_add(1)))?;
+        }
+        Ok(())
     }
 
     fn apply_outcome(&mut self, issuance: &[u8; 16], index: u64) -> Result<(), StoreError> {
@@ -229,10 +256,9 @@ impl Fold<'_> {
             self.index.add(IndexKey::Subject(&leaf.actor), leaf.idx);
         }
         let request = match leaf.ids.grant {
-            Some(grant) => self
-                .grants
-                .get(grant.as_bytes())?
-                .map(|request| RequestId::from_bytes(*request.value())),
+            Some(grant) => {
+                self.grants.get(grant.as_bytes())?.map(|row| RequestId::from_bytes(*row.value().0))
+            }
             None => leaf.ids.request,
         };
         let Some(request) = request else {

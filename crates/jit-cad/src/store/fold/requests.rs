@@ -1,15 +1,15 @@
 //! Whose requests there are: what lists are made of, without reading anybody else's.
 
 use jit_ca_core::workflow::Access;
-use jit_ca_core::{RequestId, RoleName, SubjectId};
+use jit_ca_core::{RequestId, RoleName, SubjectId, UnixTime};
 use redb::{ReadableTable, Table, TableDefinition};
 
 use crate::store::StoreError;
 
-/// Each request under its requester and under its role, in the order of time:
+/// Each request under its requester, under its role, and under all, in the order of time:
 ///
 /// ```text
-/// 0 while time alone can change it, else 1 | "s" subject, or "o" role | 0 | request
+/// 0 while time alone can change it, else 1 | "s" subject, "o" role, or "a" | 0 | request
 /// ```
 pub(in crate::store) const REQUESTS: TableDefinition<'_, &[u8], ()> =
     TableDefinition::new("fold.requests");
@@ -21,6 +21,46 @@ pub enum Whose<'a> {
     Subject(&'a SubjectId),
     /// Those for it, whoever made them.
     Role(&'a RoleName),
+    /// All.
+    Anybody,
+}
+
+/// Requests of a time: an id begins with when it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Between {
+    /// The first of them.
+    pub from: RequestId,
+    /// The last of them.
+    pub last: RequestId,
+}
+
+impl Between {
+    /// Of all times.
+    pub const ALL: Self =
+        Self { from: RequestId::from_bytes([0; 16]), last: RequestId::from_bytes([0xff; 16]) };
+
+    /// Those made at or after a time.
+    pub fn since(from: UnixTime) -> Self {
+        Self { from: first_at(from), ..Self::ALL }
+    }
+
+    /// Those of them made before a time.
+    #[must_use]
+    pub fn until(self, to: UnixTime) -> Self {
+        self.before(first_at(to))
+    }
+
+    /// Those of them made before another.
+    #[must_use]
+    pub fn before(self, id: RequestId) -> Self {
+        let before = u128::from_be_bytes(*id.as_bytes()).saturating_sub(1);
+        Self { last: RequestId::from_bytes(before.to_be_bytes()).min(self.last), ..self }
+    }
+}
+
+/// The least id that a request of this time can have.
+fn first_at(time: UnixTime) -> RequestId {
+    RequestId::new(time.secs().saturating_mul(1_000), [0; 10])
 }
 
 /// Moves a request to where it stands now, from where it stood before.
@@ -47,19 +87,23 @@ pub(in crate::store) fn newest(
     table: &impl ReadableTable<&'static [u8], ()>,
     whose: Whose<'_>,
     is_over: bool,
+    between: Between,
     most: usize,
 ) -> Result<Vec<RequestId>, StoreError> {
-    let first = row(is_over, whose, &RequestId::from_bytes([0; 16]));
-    let last = row(is_over, whose, &RequestId::from_bytes([0xff; 16]));
+    if between.from > between.last {
+        return Ok(Vec::new());
+    }
+    let first = row(is_over, whose, &between.from);
+    let last = row(is_over, whose, &between.last);
     let rows = table.range(first.as_slice()..=last.as_slice())?.rev().take(most);
     let id = |row: &[u8]| row.last_chunk().copied().map(RequestId::from_bytes);
     let damaged = || StoreError::Damaged("a row of requests without a request".into());
     rows.map(|row| id(row?.0.value()).ok_or_else(damaged)).collect()
 }
 
-fn rows(access: &Access) -> [Vec<u8>; 2] {
+fn rows(access: &Access) -> [Vec<u8>; 3] {
     let (request, is_over) = (&access.request, access.due().is_none());
-    [Whose::Subject(&request.subject), Whose::Role(&request.role)]
+    [Whose::Subject(&request.subject), Whose::Role(&request.role), Whose::Anybody]
         .map(|whose| row(is_over, whose, &request.id))
 }
 
@@ -68,6 +112,7 @@ fn row(is_over: bool, whose: Whose<'_>, id: &RequestId) -> Vec<u8> {
     let (kind, name) = match whose {
         Whose::Subject(subject) => (b"s", subject.to_string()),
         Whose::Role(role) => (b"o", role.to_string()),
+        Whose::Anybody => (b"a", String::new()),
     };
     [&[u8::from(is_over)], kind.as_slice(), name.as_bytes(), &[0], id.as_bytes()].concat()
 }
@@ -101,11 +146,26 @@ mod tests {
         drop(table);
         write.commit().unwrap();
         let table = database.begin_read().unwrap().open_table(REQUESTS).unwrap();
-        let found = |whose, is_over| newest(&table, whose, is_over, 3).unwrap();
+        let found = |whose, is_over| newest(&table, whose, is_over, Between::ALL, 3).unwrap();
         assert_eq!(found(Whose::Subject(&alice), false), [id(1)]);
         assert_eq!(found(Whose::Subject(&alice), true), [id(2)]);
         assert_eq!(found(Whose::Subject(&bob), false), [id(999), id(998), id(997)]);
         assert_eq!(found(Whose::Role(&web), false), [id(1)]);
         assert_eq!(found(Whose::Role(&web2), true), []);
+    }
+
+    #[test]
+    fn times_have_the_requests_that_were_made_in_them() {
+        let at = UnixTime::from_secs;
+        let (made, random) = (RequestId::new(5_999, [7; 10]), RequestId::new(5_000, [0; 10]));
+        let is_in = |between: Between, id| between.from <= id && id <= between.last;
+        for id in [made, random] {
+            assert!(is_in(Between::ALL, id));
+            assert!(is_in(Between::since(at(5)).until(at(6)), id));
+            assert!(!is_in(Between::since(at(6)), id));
+            assert!(!is_in(Between::ALL.until(at(5)), id));
+            assert!(!is_in(Between::ALL.before(id), id));
+        }
+        assert!(is_in(Between::ALL.before(made), random));
     }
 }

@@ -22,6 +22,8 @@ pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
         log::HEAD,
         fold::ACCESSES,
         fold::GRANTS,
+        fold::REVIEWS,
+        fold::LOCKS,
         fold::DUE,
         fold::REQUESTS,
         fold::SUBJECTS,

@@ -1,6 +1,5 @@
 //! A CA's day in short, as proposals: what the log holds of each kind of entry is in it.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use jit_ca_core::event::{
@@ -8,7 +7,7 @@ use jit_ca_core::event::{
     ErasureCause, Event, Factor, FileListed, IssuedUnder, LogInit, LoggedIn, MfaCodeMade,
     MfaEnrolled, ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
-use jit_ca_core::workflow::{Approve, Approver, Start};
+use jit_ca_core::workflow::{Approve, Approver, Quorum, Start, Today};
 use jit_ca_core::{
     Action, ActorRef, Bytes, CallId, Decision, Digest, Facts, GrantId, IssuanceId, Outcome,
     RequestId, Span, UnixTime, Window,
@@ -141,13 +140,16 @@ fn request(access: u8) -> Event {
         hosts: "*".parse().unwrap(),
         duration: Span::from_secs(3000),
         start: Start::AtApproval,
+        extends: None,
         reason: "why".parse().unwrap(),
         ticket: None,
         bundle: CODE,
         hash: CODE,
         made: now,
         lapses: now.plus(Span::from_secs(3000)),
-        approvals: 1,
+        approvals: vec![Quorum { count: 1, from: ["sre".parse().unwrap()].into(), signed: false }],
+        use_within: None,
+        certificates: Some(3),
         decision: decided(),
     };
     event.into()
@@ -160,11 +162,11 @@ fn approved(store: &Store, access: u8) -> Vec<Event> {
         hash: record.access.request.hash,
         duration: None,
         rows: None,
+        hosts: None,
         comment: None,
         signature: None,
         decision: decided(),
-        needed_today: 1,
-        no_longer: BTreeSet::new(),
+        today: Today::default(),
     };
     record.access.approve(approve, grant_id(access), clock::now()).unwrap()
 }
@@ -176,7 +178,7 @@ fn cancelled(store: &Store, access: u8) -> Vec<Event> {
 
 fn intended(store: &Store, access: u8, (round, nth): (u8, u8)) -> Event {
     let record = store.read().unwrap().access(request_id(access)).unwrap().unwrap();
-    let window = record.access.grant().unwrap().window;
+    let window = record.access.grant().unwrap().window().unwrap();
     let event = CertificateIntended {
         issuance: issuance_id(round, nth),
         purpose: "ssh-user".into(),

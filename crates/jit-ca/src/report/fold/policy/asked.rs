@@ -7,7 +7,6 @@ use jit_ca_core::{Action, Facts, RoleName, SubjectId, UnixTime};
 use jit_ca_policy::{Bundle, Person, Role, decide, may_request, who_can_approve};
 
 use super::stand_in::StandIns;
-use super::texts;
 use crate::report::model::{Permission, Powers, RoleRow};
 use crate::report::names::Names;
 
@@ -39,10 +38,9 @@ impl Asked<'_> {
             rows: role.rows.clone(),
             default: role.default,
             longest: role.longest,
-            approvals: role.approvals,
-            approvers: texts(&role.approvers),
+            approvals: role.approvals.clone(),
             mfa_max_age: role.mfa_max_age,
-            ticket_required: role.ticket_required,
+            ticket: role.ticket.as_ref().map(ToString::to_string),
             people: can_ask.then(|| {
                 self.permission(role, requesters.get(&role.name).map_or(&[], Vec::as_slice))
             }),
@@ -51,8 +49,8 @@ impl Asked<'_> {
     }
 
     fn permission(&self, role: &Role, requesters: &[&SubjectId]) -> Permission {
-        let members =
-            self.people().filter(|person| !person.groups.is_disjoint(&role.approvers)).count();
+        let of = role.approvers();
+        let members = self.people().filter(|person| !person.groups.is_disjoint(&of)).count();
         let mut approvers: BTreeSet<&SubjectId> = BTreeSet::new();
         for requester in requesters {
             // Nobody else comes into question once all members do: mostly after two requesters.

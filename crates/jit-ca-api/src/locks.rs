@@ -1,0 +1,32 @@
+//! Locks.
+
+use jit_ca_core::event::Locked;
+use jit_ca_core::{PersonName, Text, UnixTime};
+use serde::{Deserialize, Serialize};
+
+/// Something is to be locked, or to be so no longer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockCall {
+    /// What: `all`, a person's name or id, or a role. `person:NAME` and `role:NAME` where both are called so.
+    pub what: String,
+    /// Why.
+    pub reason: Text,
+}
+
+/// A lock that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// On what.
+    pub lock: Locked,
+    /// What the subject is called, if it is on one.
+    pub name: Option<PersonName>,
+    /// Who locked it; nobody in particular where that was done on the CA's machine.
+    pub by: Option<PersonName>,
+    /// Why.
+    pub reason: Text,
+    /// Since when.
+    pub since: UnixTime,
+    /// The log entry that says so.
+    pub entry: u64,
+}

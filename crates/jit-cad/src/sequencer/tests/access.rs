@@ -1,0 +1,178 @@
+//! What stands against requests, approvals and certificates at the moment of writing, whoever decided what before.
+
+use jit_ca_core::event::{GrantStarted, LockLifted, LockSet, Locked, MfaCodeMade, Officer};
+use jit_ca_core::workflow::{GrantState, Refusal};
+use jit_ca_core::{PersonName, RequestId, SubjectId};
+
+use super::*;
+use crate::store::{Exceeded, Limits};
+
+const GRANT: GrantId = GrantId::from_bytes([4; 16]);
+
+fn alice() -> SubjectId {
+    "local/u-1".parse().unwrap()
+}
+
+/// A lab in which alice is logged in and has asked.
+async fn asked(request: Event) -> Lab {
+    let lab = Lab::new().await;
+    let code = Digest::from_bytes([5; 32]);
+    let expires = clock::now().plus(Span::from_secs(60));
+    let made = MfaCodeMade { subject: alice(), code, expires };
+    lab.write(vec![made.into()]).await.unwrap();
+    lab.write(vec![login("a", Factor::EnrolmentCode { code }), request]).await.unwrap();
+    lab
+}
+
+fn approved(access: &Access) -> Result<Vec<Event>, Refusal> {
+    let approve = Approve {
+        by: Approver::Rules(vec!["rule".into()]),
+        hash: access.request.hash,
+        duration: None,
+        rows: None,
+        hosts: None,
+        comment: None,
+        signature: None,
+        decision: decided(),
+        today: Today::default(),
+    };
+    access.approve(approve, GRANT, clock::now())
+}
+
+fn certificate(number: u8) -> Event {
+    let issuance = IssuanceId::from_bytes([number; 16]);
+    intended(issuance, number.into(), Some((GRANT, clock::now().plus(Span::from_secs(1)))))
+}
+
+fn lock(lock: &Locked) -> Event {
+    let (lock, by) = (lock.clone(), Officer::Machine { uid: 0 });
+    LockSet { lock, by, reason: "INC-7".parse().unwrap() }.into()
+}
+
+fn unlock(lock: &Locked) -> Event {
+    let (lock, by) = (lock.clone(), Officer::Machine { uid: 0 });
+    LockLifted { lock, by, reason: "over".parse().unwrap() }.into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_stops_what_gives_access_and_nothing_else() {
+    let lab = asked(request()).await;
+    let granted = approved(&lab.access().1).unwrap();
+    let other = |number| {
+        let Event::RequestMade(mut made) = request() else { panic!() };
+        made.request = RequestId::from_bytes([number; 16]);
+        Event::from(*made)
+    };
+    let locks = [Locked::All, Locked::Subject(alice()), Locked::Role("web-shell".parse().unwrap())];
+    for (number, held) in (20_u8..).zip(&locks) {
+        assert_eq!(lab.clash(vec![unlock(held)]).await, Clash::Lock, "it is not locked");
+        lab.write(vec![lock(held)]).await.unwrap();
+        assert_eq!(lab.clash(vec![lock(held)]).await, Clash::Lock, "it is locked already");
+        assert_eq!(lab.clash(vec![other(number)]).await, Clash::Lock, "{held}");
+        assert_eq!(lab.clash(granted.clone()).await, Clash::Lock, "{held}");
+        let factor = Factor::EnrolmentCode { code: Digest::from_bytes([6; 32]) };
+        let expected = if matches!(held, Locked::Role(_)) { Clash::Code } else { Clash::Lock };
+        assert_eq!(lab.clash(vec![login("b", factor)]).await, expected, "{held}");
+        lab.write(vec![unlock(held)]).await.unwrap();
+    }
+    lab.write(vec![lock(&Locked::Role("other".parse().unwrap()))]).await.unwrap();
+    lab.write(granted).await.unwrap();
+    lab.write(vec![certificate(1)]).await.unwrap();
+    for held in &locks {
+        lab.write(vec![lock(held)]).await.unwrap();
+        assert_eq!(lab.clash(vec![certificate(2)]).await, Clash::Lock, "{held}");
+        assert_eq!(lab.store.read().unwrap().locks().unwrap().len(), 2);
+        if *held != Locked::Role("web-shell".parse().unwrap()) {
+            lab.write(vec![unlock(held)]).await.unwrap();
+        }
+    }
+    // What takes access away goes on while it is locked.
+    let by: PersonName = "bob".parse().unwrap();
+    let (_, access) = lab.access();
+    let bob = "local/u-2".parse().unwrap();
+    let revoked = access.revoke(bob, by, "why".parse().unwrap(), decided(), clock::now()).unwrap();
+    lab.write(vec![revoked]).await.unwrap();
+    assert_eq!(lab.access().1.grant().unwrap().state(clock::now()), GrantState::Revoked);
+    lab.write(vec![unlock(&locks[2])]).await.unwrap();
+    assert_eq!(lab.clash(vec![certificate(2)]).await, Clash::Access, "it is revoked");
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_certificates_than_a_grant_has() {
+    let lab = asked(request()).await;
+    lab.write(approved(&lab.access().1).unwrap()).await.unwrap();
+    for number in 1..=3 {
+        lab.write(vec![certificate(number)]).await.unwrap();
+    }
+    assert_eq!(lab.clash(vec![certificate(4)]).await, Clash::UsedUp);
+    assert_eq!(lab.store.read().unwrap().certificates_of(GRANT).unwrap(), 3);
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_use_starts_its_grant_with_its_certificate() {
+    let Event::RequestMade(mut made) = request() else { panic!() };
+    (made.start, made.use_within) = (Start::FirstUse, Some(Span::from_secs(60)));
+    let lab = asked(Event::from(*made)).await;
+    lab.write(approved(&lab.access().1).unwrap()).await.unwrap();
+    assert_eq!(lab.clash(vec![certificate(1)]).await, Clash::Access, "it has not started");
+    let start = |seconds| {
+        let window = Window::starting(clock::now(), Span::from_secs(seconds)).unwrap();
+        let request = request_id();
+        Event::from(GrantStarted { grant: GRANT, request, window, decision: None })
+    };
+    let later = intended(
+        IssuanceId::from_bytes([9; 16]),
+        9,
+        Some((GRANT, clock::now().plus(Span::from_secs(30)))),
+    );
+    assert_eq!(lab.clash(vec![start(20), later]).await, Clash::Access, "it is past the window");
+    lab.write(vec![start(20), certificate(1)]).await.unwrap();
+    assert_eq!(lab.access().1.grant().unwrap().state(clock::now()), GrantState::Active);
+    lab.write(vec![certificate(2)]).await.unwrap();
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_requests_at_once_do_not_exceed_a_limit_together() {
+    let lab = Lab::new().await;
+    let now = clock::now();
+    let limits = |open_requests, grants_per_day| Limits {
+        subject: alice(),
+        role: "web-shell".parse().unwrap(),
+        now,
+        open_requests,
+        grants_per_day,
+    };
+    let made = |number: u8| {
+        let Event::RequestMade(mut made) = request() else { panic!() };
+        made.request = RequestId::new(now.secs() * 1_000 + u64::from(number), [number; 10]);
+        Event::from(*made)
+    };
+    let ask = async |number, limits| {
+        let mut proposal = Proposal::decided_at(now, vec![(ALICE, made(number))]);
+        proposal.limits = Some(limits);
+        lab.sequencer.commit(proposal).await.map(drop)
+    };
+    // Decided on the same state, both; written one after the other.
+    let (one, other) = tokio::join!(ask(1, limits(1, None)), ask(2, limits(1, None)));
+    assert_eq!(u8::from(one.is_ok()) + u8::from(other.is_ok()), 1);
+    let refused = one.err().or(other.err()).unwrap();
+    assert!(matches!(refused, CommitError::Clash(Clash::Limit)));
+
+    let exceeded = |limits: Limits| lab.store.read().unwrap().exceeded(&limits).unwrap();
+    assert_eq!(exceeded(limits(1, None)), Some(Exceeded::OpenRequests));
+    assert_eq!(exceeded(limits(2, Some(1))), Some(Exceeded::GrantsPerDay), "it may become one");
+    assert_eq!(exceeded(limits(2, Some(2))), None);
+    let of = |subject: &str, role: &str| Limits {
+        subject: subject.parse().unwrap(),
+        role: role.parse().unwrap(),
+        ..limits(2, Some(1))
+    };
+    assert_eq!(exceeded(of("local/u-1", "other")), None);
+    assert_eq!(exceeded(Limits { open_requests: 1, ..of("local/u-2", "web-shell") }), None);
+    let tomorrow = now.plus(Span::from_secs(25 * 60 * 60));
+    assert_eq!(exceeded(Limits { now: tomorrow, ..limits(1, Some(1)) }), None, "it has lapsed");
+    lab.store.check().unwrap();
+}

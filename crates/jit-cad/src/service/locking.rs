@@ -1,0 +1,172 @@
+//! Locks: what is stopped at once, and by whom.
+
+use jit_ca_api::LockCall;
+use jit_ca_core::event::{Event, LockLifted, LockSet, Locked, Officer};
+use jit_ca_core::workflow::Refusal;
+use jit_ca_core::{Action, ActorRef, PersonName, RefusalCode, RoleName, SubjectId, Text};
+
+use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again};
+use crate::app::App;
+use crate::clock;
+use crate::sequencer::{CommitError, Proposal};
+use crate::store::{Clash, LockRecord, Resource, Snapshot};
+
+/// Whether to lock or to unlock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// From here on it is stopped.
+    Lock,
+    /// It is stopped no longer.
+    Unlock,
+}
+
+/// Locks or unlocks a subject, a role or everything.
+///
+/// # Errors
+/// If there is no such thing, the policy does not let the caller, or it is so already.
+pub async fn turn(
+    app: &App,
+    caller: &Caller,
+    turn: Turn,
+    call: &LockCall,
+    key: &CallKey,
+) -> Result<(), Fault> {
+    for _ in 0..ATTEMPTS {
+        if app.repeated(caller, key)?.is_some() {
+            return Ok(());
+        }
+        let caller = &*caller.today(app)?;
+        let now = clock::now();
+        let mut facts = caller.facts(Action::Lock, now);
+        facts.reason = Some(call.reason.clone());
+        let decision = app.ask(caller, facts)?;
+        let snapshot = app.store.read()?;
+        let lock = named(caller, &snapshot, &call.what)?;
+        must_change(&snapshot.locks()?, &lock, turn).map_err(|refusal| {
+            app.refused(caller, Some(Action::Lock), refusal, Some(decision.clone()))
+        })?;
+        let by = Officer::Person {
+            subject: caller.person.id.clone(),
+            name: caller.person.name.clone(),
+            decision: Box::new(decision),
+        };
+        let entry = entry(turn, lock, by, call.reason.clone());
+        let mut proposal = Proposal::decided_at(now, vec![(caller.actor, entry)]);
+        proposal.bundle = Some(caller.policy.hash);
+        proposal.reply = Some(caller.reply(key, Resource::Lock, now));
+        match again(app, caller, app.sequencer.commit(proposal).await).await? {
+            Ok(_) => return Ok(()),
+            Err(Again::Decide | Again::Repeated) => {}
+        }
+    }
+    Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Lifts a lock on the daemon's machine: the way out where everything is locked, and nobody can log in.
+///
+/// # Errors
+/// If it is not there.
+pub async fn unlock_here(app: &App, what: &str, reason: Text, uid: u32) -> Result<u64, Fault> {
+    for _ in 0..ATTEMPTS {
+        let locks = app.store.read()?.locks()?;
+        let found = locks.into_iter().find(|record| is_named(&record.lock, what));
+        let Some(record) = found else {
+            let detail = format!("{what} is not locked");
+            return Err(Fault::bad(detail, "see what is: jit-cad unlock, without a name"));
+        };
+        let entry = entry(Turn::Unlock, record.lock, Officer::Machine { uid }, reason.clone());
+        let proposal = Proposal::new(vec![(ActorRef::DAEMON, entry)]);
+        match app.sequencer.commit(proposal).await {
+            Ok(committed) => return Ok(committed.first),
+            Err(CommitError::Clash(Clash::Lock)) => {}
+            Err(error) => return Err(Fault::Commit(error)),
+        }
+    }
+    Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Nothing of this may be locked.
+///
+/// # Errors
+/// If it is: the lock's reason, as an entry and a refusal.
+pub fn must_be_open(
+    app: &App,
+    caller: &Caller,
+    action: Action,
+    subjects: &[&SubjectId],
+    role: Option<&RoleName>,
+) -> Result<(), Fault> {
+    match app.store.read()?.lock_on(subjects, role)? {
+        None => Ok(()),
+        Some(lock) => Err(app.refused(caller, Some(action), refusal(&lock), None)),
+    }
+}
+
+/// What somebody is told whom a lock stops.
+pub fn refusal(lock: &LockRecord) -> Refusal {
+    let LockRecord { lock, reason, since, .. } = lock;
+    Refusal::new(RefusalCode::Locked, format!("{lock} is locked since {since}: {reason}"))
+}
+
+fn entry(turn: Turn, lock: Locked, by: Officer, reason: Text) -> Event {
+    match turn {
+        Turn::Lock => LockSet { lock, by, reason }.into(),
+        Turn::Unlock => LockLifted { lock, by, reason }.into(),
+    }
+}
+
+fn must_change(locks: &[LockRecord], lock: &Locked, turn: Turn) -> Result<(), Refusal> {
+    let refuse = |text: String| Err(Refusal::new(RefusalCode::LockUnchanged, text));
+    match (turn, locks.iter().find(|record| record.lock == *lock)) {
+        (Turn::Lock, Some(record)) => {
+            refuse(format!("{lock} is locked since {}: {}", record.since, record.reason))
+        }
+        (Turn::Unlock, None) => refuse(format!("{lock} is not locked")),
+        _ => Ok(()),
+    }
+}
+
+/// What the caller means: everything, a person or a role. Also a person who is in no policy any more, by id.
+fn named(caller: &Caller, snapshot: &Snapshot, what: &str) -> Result<Locked, Fault> {
+    let bundle = &caller.policy.bundle;
+    let person = |text: &str| -> Result<Option<Locked>, Fault> {
+        let by_name = text.parse::<PersonName>().ok();
+        let by_name = by_name.and_then(|name| bundle.person_named(&name));
+        if let Some(person) = by_name {
+            return Ok(Some(Locked::Subject(person.id.clone())));
+        }
+        let Ok(id) = text.parse::<SubjectId>() else { return Ok(None) };
+        let known = bundle.person(&id).is_some() || snapshot.subject(&id)?.is_some();
+        Ok(known.then_some(Locked::Subject(id)))
+    };
+    let role = |text: &str| {
+        let role = text.parse::<RoleName>().ok()?;
+        bundle.role(&role).map(|role| Locked::Role(role.name.clone()))
+    };
+    let found = match what.split_once(':') {
+        Some(("person", name)) => person(name)?,
+        Some(("role", name)) => role(name),
+        Some(_) => None,
+        None if what == "all" => Some(Locked::All),
+        None => match (person(what)?, role(what)) {
+            (Some(_), Some(_)) => {
+                let detail = format!("a person and a role are called {what}");
+                return Err(Fault::bad(detail, "write person:NAME or role:NAME"));
+            }
+            (person, role) => person.or(role),
+        },
+    };
+    found.ok_or_else(|| {
+        let detail = format!("there is no person and no role {what:?}");
+        Fault::bad(detail, "name a person, a person's id such as local/u-1001, a role, or all")
+    })
+}
+
+/// Whether a lock is what an administrator means by `what`.
+fn is_named(lock: &Locked, what: &str) -> bool {
+    match lock {
+        Locked::All => what == "all",
+        Locked::Subject(subject) => what == subject.to_string(),
+        Locked::Role(role) => what == role.as_str(),
+    }
+}

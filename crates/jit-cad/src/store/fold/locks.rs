@@ -1,0 +1,126 @@
+//! Locks: what is stopped, and which entries they stop.
+
+use jit_ca_core::event::{Event, Locked, Officer};
+use jit_ca_core::workflow::{Access, Approver};
+use jit_ca_core::{RoleName, SubjectId};
+use jit_ca_log::{Leaf, payload};
+use redb::{ReadableTable, ReadableTableMetadata as _, TableDefinition};
+
+use super::{Clash, Fold};
+use crate::clock::Millis;
+use crate::store::StoreError;
+use crate::store::record::LockRecord;
+
+/// What a lock is on, as [`key`] writes it, to [`LockRecord`].
+pub(in crate::store) const LOCKS: TableDefinition<'_, &str, &[u8]> =
+    TableDefinition::new("fold.locks");
+
+/// What a lock is on, as the table has it. No subject and no role holds a space.
+pub(in crate::store) fn key(lock: &Locked) -> String {
+    match lock {
+        Locked::All => "all".to_owned(),
+        Locked::Subject(subject) => format!("subject {subject}"),
+        Locked::Role(role) => format!("role {role}"),
+    }
+}
+
+/// The lock that stops one of these subjects, or this role, if there is one.
+pub(in crate::store) fn stopping(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    subjects: &[&SubjectId],
+    role: Option<&RoleName>,
+) -> Result<Option<LockRecord>, StoreError> {
+    let subjects = subjects.iter().map(|subject| Locked::Subject((*subject).clone()));
+    let role = role.map(|role| Locked::Role(role.clone()));
+    for lock in [Locked::All].into_iter().chain(subjects).chain(role) {
+        if let Some(found) = table.get(key(&lock).as_str())? {
+            return Ok(Some(payload::decode(found.value())?));
+        }
+    }
+    Ok(None)
+}
+
+impl Fold<'_> {
+    /// Nobody logs in, asks, agrees or gets a certificate where a lock is.
+    ///
+    /// What takes access away goes on: to deny, cancel, end, revoke, review, log out, and to lock and unlock.
+    pub(super) fn admit_by_locks(&self, event: &Event) -> Result<Result<(), Clash>, StoreError> {
+        let changes = match event {
+            Event::LockSet(set) => Some((&set.lock, false)),
+            Event::LockLifted(lifted) => Some((&lifted.lock, true)),
+            _ => None,
+        };
+        if let Some((lock, is_there)) = changes {
+            let found = self.locks.get(key(lock).as_str())?.is_some();
+            return Ok((found == is_there).then_some(()).ok_or(Clash::Lock));
+        }
+        if self.locks.is_empty()? {
+            return Ok(Ok(()));
+        }
+        let stopped = match event {
+            Event::LoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
+            Event::RequestMade(made) => stopping(&self.locks, &[&made.subject], Some(&made.role))?,
+            Event::ApprovalGiven(given) => {
+                let by = match &given.by {
+                    Approver::Person { subject, .. } => Some(subject),
+                    Approver::Rules(_) => None,
+                };
+                self.stopped(event, by)?
+            }
+            Event::GlassBroken(_) | Event::GrantMade(_) | Event::GrantStarted(_) => {
+                self.stopped(event, None)?
+            }
+            Event::CertificateIntended(intended) => match &intended.under {
+                Some(under) => {
+                    let record = self.access_of(&under.grant)?;
+                    self.stops(record.as_ref().map(|record| &record.access), None)?
+                }
+                None => None,
+            },
+            _ => None,
+        };
+        Ok(stopped.is_none().then_some(()).ok_or(Clash::Lock))
+    }
+
+    fn stopped(
+        &self,
+        event: &Event,
+        by: Option<&SubjectId>,
+    ) -> Result<Option<LockRecord>, StoreError> {
+        let Some(request) = event.request() else { return Ok(None) };
+        let record = self.accesses.get(request.as_bytes())?;
+        self.stops(record.as_ref().map(|record| &record.access), by)
+    }
+
+    fn stops(
+        &self,
+        access: Option<&Access>,
+        by: Option<&SubjectId>,
+    ) -> Result<Option<LockRecord>, StoreError> {
+        let request = access.map(|access| &access.request);
+        let subjects: Vec<&SubjectId> =
+            request.map(|request| &request.subject).into_iter().chain(by).collect();
+        stopping(&self.locks, &subjects, request.map(|request| &request.role))
+    }
+
+    pub(super) fn apply_lock(&mut self, leaf: &Leaf, event: &Event) -> Result<(), StoreError> {
+        match event {
+            Event::LockSet(set) => {
+                let by = match &set.by {
+                    Officer::Person { name, .. } => Some(name.clone()),
+                    Officer::Machine { .. } => None,
+                };
+                let (lock, reason) = (set.lock.clone(), set.reason.clone());
+                let since = Millis(leaf.ts_ms).time();
+                let record = LockRecord { lock, by, reason, since, entry: leaf.idx };
+                let record = payload::encode(&record)?;
+                self.locks.insert(key(&set.lock).as_str(), record.as_slice())?;
+            }
+            Event::LockLifted(lifted) => {
+                self.locks.remove(key(&lifted.lock).as_str())?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

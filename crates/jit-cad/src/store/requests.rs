@@ -1,0 +1,162 @@
+//! Requests, what is locked, and who may have how many: what a snapshot tells of them.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jit_ca_core::{GrantId, RequestId, RoleName, SubjectId, UnixTime};
+use jit_ca_log::payload;
+use redb::{ReadableTable as _, ReadableTableMetadata as _};
+
+use super::fold::{Between, Exceeded, Limits, Whose};
+use super::record::{AccessRecord, LockRecord};
+use super::{Snapshot, StoreError, fold};
+
+/// Which requests to look for.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    /// Whose, in groups of which each is looked through by itself, so that none hides another.
+    pub groups: &'a [&'a [Whose<'a>]],
+    /// Whether to look at those that are over, or are not. Of both, those that come first here come first, where there
+    /// are more than `most`.
+    pub is_over: &'a [bool],
+    /// Of which time.
+    pub between: Between,
+    /// How many of each group to look at: the newest.
+    pub within: usize,
+    /// How many to find at most.
+    pub most: usize,
+}
+
+impl Snapshot {
+    /// A request.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn access(&self, request: RequestId) -> Result<Option<Arc<AccessRecord>>, StoreError> {
+        let table = self.transaction.open_table(fold::ACCESSES)?;
+        fold::read(&table, request.as_bytes(), &self.decoded.accesses)
+    }
+
+    /// The request that a grant came from.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn access_of(&self, grant: GrantId) -> Result<Option<Arc<AccessRecord>>, StoreError> {
+        self.request_of(grant)?.map_or(Ok(None), |request| self.access(request))
+    }
+
+    /// The id of the request that a grant came from, also where both are erased.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn request_of(&self, grant: GrantId) -> Result<Option<RequestId>, StoreError> {
+        let table = self.transaction.open_table(fold::GRANTS)?;
+        Ok(table.get(grant.as_bytes())?.map(|row| RequestId::from_bytes(*row.value().0)))
+    }
+
+    /// How many certificates were issued under a grant.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn certificates_of(&self, grant: GrantId) -> Result<u32, StoreError> {
+        let table = self.transaction.open_table(fold::GRANTS)?;
+        Ok(table.get(grant.as_bytes())?.map_or(0, |row| row.value().1))
+    }
+
+    /// Requests that time alone will still change, pending or granted, soonest first.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn unfinished(&self, due_by: UnixTime) -> Result<Vec<Arc<AccessRecord>>, StoreError> {
+        let table = self.transaction.open_table(fold::DUE)?;
+        let mut records = Vec::new();
+        for row in table.range(..=(due_by.secs(), &[0xff; 16]))? {
+            let (key, ()) = row.map(|(key, _)| (key, ()))?;
+            let (_, request) = key.value();
+            records.extend(self.access(RequestId::from_bytes(*request))?);
+        }
+        Ok(records)
+    }
+
+    /// The newest requests, newest first, that are looked for and that `wanted` accepts.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn search(
+        &self,
+        search: &Search<'_>,
+        wanted: impl Fn(&AccessRecord) -> bool,
+    ) -> Result<Vec<AccessRecord>, StoreError> {
+        let requests = self.transaction.open_table(fold::REQUESTS)?;
+        let accesses = self.transaction.open_table(fold::ACCESSES)?;
+        let Search { groups, is_over, between, within, most } = *search;
+        let mut found = BTreeMap::new();
+        for (&is_over, group) in
+            is_over.iter().flat_map(|over| groups.iter().map(move |it| (over, it)))
+        {
+            let mut ids = BTreeSet::new();
+            for &whose in *group {
+                ids.extend(fold::newest(&requests, whose, is_over, between, within)?);
+            }
+            for id in ids.into_iter().rev().take(within) {
+                if found.len() == most {
+                    break;
+                }
+                let Some(bytes) = accesses.get(id.as_bytes())? else { continue };
+                let record: AccessRecord = payload::decode(bytes.value())?;
+                if wanted(&record) {
+                    found.insert(Reverse(id), record);
+                }
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// The requests of emergencies that somebody still has to look at, oldest first.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn to_review(&self) -> Result<Vec<Arc<AccessRecord>>, StoreError> {
+        let mut records = Vec::new();
+        for row in self.transaction.open_table(fold::REVIEWS)?.iter()? {
+            let (request, _) = row?;
+            records.extend(self.access(RequestId::from_bytes(*request.value()))?);
+        }
+        Ok(records)
+    }
+
+    /// The limit that one more request would exceed.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn exceeded(&self, limits: &Limits) -> Result<Option<Exceeded>, StoreError> {
+        let requests = self.transaction.open_table(fold::REQUESTS)?;
+        limits.exceeded(&requests, |id| self.access(id))
+    }
+
+    /// The locks that hold.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn locks(&self) -> Result<Vec<LockRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::LOCKS)?;
+        table.iter()?.map(|row| Ok(payload::decode(row?.1.value())?)).collect()
+    }
+
+    /// The lock that stops one of these subjects, or this role, if there is one.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn lock_on(
+        &self,
+        subjects: &[&SubjectId],
+        role: Option<&RoleName>,
+    ) -> Result<Option<LockRecord>, StoreError> {
+        let locks = self.transaction.open_table(fold::LOCKS)?;
+        match locks.is_empty()? {
+            true => Ok(None),
+            false => fold::stopping(&locks, subjects, role),
+        }
+    }
+}
