@@ -31,15 +31,18 @@ def check_intent(log, e, p):
         if under:
             grant = log.begun["g", p["grant"]].payload
             given = grant if grant is UNKNOWN else granted_row(purpose, under, grant)
-            check_open(log, e, p, grant)
+            check_open(log, e, p)
         if purpose == "x509-logins":
             valid(login.actor == e.actor if login else log.is_gone("login", e, 60))
     with e.check("window"):
         begin, until = p["validity"]["from"], p["validity"]["until"]
         valid(begin < until)
         if under:
-            valid(grant["window"]["start"] <= begin + 60 and until <= grant["window"]["end"])
-            valid(grant is not UNKNOWN or until - begin <= LONGEST_GRANT)
+            term = log.begun["g", p["grant"]].term
+            if term is UNKNOWN:
+                valid(until - begin <= LONGEST_GRANT)
+            else:
+                valid(term["open"]["start"] <= begin + 60 and begin <= e.second and until <= term["open"]["end"])
         valid(purpose not in LONGEST or until - begin <= LONGEST[purpose])
     with e.check("certificate"):
         valid(purpose == "ssh-user" or PURPOSES[purpose] != "ed25519")
@@ -70,10 +73,13 @@ def granted_row(purpose, under, grant):
     return next(each for each in map(row, grant["rows"]) if (each["kind"], each["name"]) == wanted)
 
 
-def check_open(log, e, p, grant):
-    window = {"start": p["validity"]["from"], "end": p["validity"]["until"]} if grant is UNKNOWN else grant["window"]
-    valid(log.begun["g", p["grant"]].is_open and log.request(e).actor == e.actor)
-    valid(window["start"] <= e.second < window["end"])
+def check_open(log, e, p):
+    entry = log.begun["g", p["grant"]]
+    grant, validity = entry.payload, p["validity"]
+    window = (validity["from"], validity["until"]) if entry.term is UNKNOWN else entry.term["open"].values()
+    start, end = window
+    valid(entry.is_open and log.request(e).actor == e.actor and start <= e.second < end)
+    valid(grant["certificates"] is None or grant is UNKNOWN or entry.issued < grant["certificates"])
     login = log.logins.get(p["under"]["login"])
     if login is None:
         return valid(log.is_gone("login", e, LOGIN_IN_USE))

@@ -1,15 +1,19 @@
 """The checks of an entry ("Verifying a log"), in the order of the page's table: of all entries, then of each type."""
 from .certificates import LOGIN_IN_USE, check_intent
+from .grants import (
+    check_grant_end, check_grant_revoke, check_grant_start, check_lock, check_locked, check_review)
 from .log import DAEMON, step_of
 from .payloads import NEVER_ERASED, PAYLOADS, fits
-from .reading import b64, read_cbor, sha256, valid
+from .reading import read_cbor, sha256, valid
+from .requests import check_approval, check_grant, check_pending, check_request, is_key_of, is_near
 from .signatures import PURPOSES, der_key, kind_of, sshsig_holds, verifies
-from .values import UNKNOWN, digest, duration, id_text, statement
+from .values import UNKNOWN, digest
 
-DELAY = 10  # seconds between what is decided and its entry
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
-# Who decides something is allowed to by the policy: this action. A rule's approval is `skip-approval`.
-ACTIONS = {"request": "request", "approval": "approve", "denial": "approve", "erase.order": "erase"}
+# What the policy was asked about where an entry holds its decision. A rule's approval is `skip-approval`.
+ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass": "break-glass", "review": "review",
+           "denial": "approve", "grant.start": "request", "grant.end": "request", "grant.revoke": "revoke",
+           "lock": "lock", "unlock": "lock", "erase.order": "erase"}
 
 
 def check_entry(log, e):
@@ -33,6 +37,11 @@ def check_entry(log, e):
     with e.check("clock"):
         valid(e.type not in ("clock.fault", "clock.ack") or (e.actor == DAEMON and log.clock_is_right == (e.type == "clock.fault")))
         valid(e.type != "issue.intent" or e.actor == DAEMON or log.clock_is_right)
+    with e.check("sequence"):
+        before = log.entries[-1] if log.entries else e
+        valid(before.type != "break-glass" or (e.type, e.ids.get("r")) == ("grant", before.ids.get("r")))
+        valid(before.type != "grant.start" or before.actor == DAEMON or
+              (e.type, e.ids.get("g")) == ("issue.intent", before.ids.get("g")))
     if e.type == "approval" and not e.record:
         with e.check("approval"):
             valid(log.request(e) is None or e.actor != log.request(e).actor)
@@ -40,6 +49,7 @@ def check_entry(log, e):
         check_who(log, e, e.payload)
         if e.type in BY_TYPE:
             BY_TYPE[e.type](log, e, e.payload)
+        check_locked(log, e, e.payload)
 
 
 def read_payload(e, salt, payload):
@@ -60,7 +70,7 @@ def acts(entry_type, p):
     """The subject that acts, where the payload names it."""
     if entry_type in ("person", "mfa.enrolled", "mfa.kept", "login", "logout", "refusal", "request"):
         return p["subject"]
-    by = p.get("by")  # of an approval, or who denies or orders
+    by = p.get("by")  # of an approval or a lock, or who denies, reviews, revokes or orders
     return by.get("person", {}).get("subject") if isinstance(by, dict) else by
 
 
@@ -83,11 +93,12 @@ def check_who(log, e, p):
     with e.check("bundle"):
         valid(e.type != "bundle" or not log.parts_known or log.bundle_hash(p["zone"]) == p["hash"])
     with e.check("decision"):
-        if e.type in ACTIONS:
-            action = ACTIONS[e.type] if e.acts else "skip-approval"
-            facts, subject = p["decision"]["facts"], e.acts or log.asked(e)["subject"]
-            valid(p["decision"]["decision"]["outcome"] == "allow")
-            valid(facts["action"] == action and facts["subject"] == subject)
+        decided = p["by"].get("person", {}).get("decision") if e.type in ("lock", "unlock") else p.get("decision")
+        if e.type in ACTIONS and decided:
+            actions = "skip-approval" if e.type == "approval" and e.acts is None else ACTIONS[e.type]
+            facts, subject = decided["facts"], e.acts or log.asked(e)["subject"]
+            valid(decided["decision"]["outcome"] == ("deny" if e.type == "grant.end" else "allow"))
+            valid(facts["action"] in actions.split(" ") and facts["subject"] == subject)
     with e.check("login"):
         if e.type in ("login", "erase.order", "mfa.kept"):
             valid(step_of(p) is None or step_of(p) > log.steps.get(e.acts, -1))
@@ -96,17 +107,12 @@ def check_who(log, e, p):
             valid(is_key_of(log.person(e), key) and log.person(e)["name"] == p["name"])
         if e.type == "login":
             valid(p["challenge"] not in log.challenges and p["window"]["end"] - p["window"]["start"] <= 12 * 3600)
-            valid(abs(p["window"]["start"] - e.second) <= DELAY)
+            valid(is_near(e, p["window"]["start"]))
             code = p["factor"].get("enrolment-code")
             valid(code is None or log.is_any_gone("mfa.code") or log.codes.get(e.acts) == code["code"])
         if e.type == "mfa.enrolled":
             login = log.logins.get(p["login"])
             valid(login.acts == e.acts if login else log.is_gone("login", e, LOGIN_IN_USE))
-
-
-def is_key_of(person, key):
-    return person is UNKNOWN or (person is not None and any(
-        line.split(" ")[1:2] == [b64(key)] for line in person["ssh_keys"]))
 
 
 def check_login(log, e, p):
@@ -123,77 +129,7 @@ def check_logout(log, e, p):
               login.is_open and login.payload["subject"] == p["subject"])
 
 
-# === Requests and grants ===
-
-def check_request(log, e, p):
-    with e.check("request"):
-        said = statement("request", origin=log.origin, request=id_text("r", p["request"]), subject=p["subject"],
-                         role=p["role"], row=p["rows"], hosts=p["hosts"], duration=p["duration"], start=p["start"],
-                         reason=p["reason"], ticket=p["ticket"], bundle=digest(p["bundle"]))
-        valid(("r", p["request"]) not in log.begun and (said is UNKNOWN or p["hash"] == sha256(said)))
-        valid(p["bundle"] == log.bundle and log.person(e) is not None and abs(p["made"] - e.second) <= DELAY)
-        valid(log.policy is None or f"roles/{p['role']}.toml" in log.policy)
-
-
-def check_pending(log, e, p):
-    with e.check("state"):
-        request = log.begun["r", p["request"]]
-        valid(request.is_open)
-        valid(e.type not in ("approval", "grant") or e.second - DELAY < request.payload["lapses"])
-        valid(e.type not in ("cancel", "lapse") or e.actor == (request.actor if e.type == "cancel" else DAEMON))
-
-
-def check_approval(log, e, p):
-    signature = p["signature"]
-    with e.check("signature"):
-        valid(e.acts is None or signature is None or sshsig_holds(
-            signature["key"], signature["sshsig"], "approval", origin=log.origin, request=digest(p["hash"]),
-            duration=p["duration"], row=p["rows"]))
-    check_pending(log, e, p)
-    with e.check("approval"):
-        request, asked = log.begun["r", p["request"]], log.asked(e)
-        if e.acts is None:
-            valid(signature is None and e.actor == DAEMON and p["by"]["rules"])
-            valid(all(is_rule(log.policy, rule) for rule in p["by"]["rules"]))
-        else:
-            valid(asked is UNKNOWN or e.acts != asked["subject"])
-            valid(e.acts not in [approval.acts for approval in request.approvals])
-            valid(is_key_of(log.person(e), signature["key"]))
-        valid(p["rows"] and p["hash"] == asked["hash"])
-        if asked is not UNKNOWN:
-            valid(set(p["rows"]) <= set(asked["rows"]) and duration(p["duration"]) <= duration(asked["duration"]))
-
-
-def is_rule(policy, name):
-    return policy is None or any(
-        path.startswith("policies/") and f'@id("{name}")' in text for path, text in policy.items())
-
-
-def check_grant(log, e, p):
-    """Who approved is told by leaves, whatever is erased; what they approved as far as it is known."""
-    check_pending(log, e, p)
-    with e.check("grant"):
-        request, asked, length = log.request(e), log.asked(e), p["window"]["end"] - p["window"]["start"]
-        valid(("g", p["grant"]) not in log.begun and abs(p["window"]["start"] - e.second) <= DELAY)
-        valid(all(p[name] == asked[name] for name in ("subject", "role", "hosts")))
-        approvals = [approval.payload for approval in request.approvals if approval.record]
-        by_rules = any("rules" in approval.payload["by"] if approval.record else approval.actor == DAEMON
-                       for approval in request.approvals)
-        people = {approval.actor for approval in request.approvals} - {DAEMON, request.actor}
-        valid(by_rules or len(people) >= (1 if asked is UNKNOWN else max(1, asked["approvals"])))
-        for bound in approvals if asked is UNKNOWN else [asked, *approvals]:
-            valid(set(p["rows"]) <= set(bound["rows"]) and length <= duration(bound["duration"]))
-        if len(approvals) == len(request.approvals):
-            kept = [row for row in asked["rows"] if all(row in approval["rows"] for approval in approvals)]
-            valid(asked is UNKNOWN or p["rows"] == kept)
-            valid(length == min(duration(approval["duration"]) for approval in approvals))
-
-
-def check_grant_end(log, e, p):
-    with e.check("state"):
-        grant = log.begun["g", p["grant"]]
-        valid(e.actor == DAEMON and grant.is_open and grant.ids.get("r") == p["request"] and grant.payload["window"]["end"] == p["ended"])
-
+# === Certificates ===
 
 def check_outcome(log, e, p):
     intent = log.begun.get(("i", p["issuance"]))
@@ -235,6 +171,8 @@ def ranges_text(ranges):
 
 BY_TYPE = {
     "login": check_login, "logout": check_logout, "request": check_request, "approval": check_approval,
-    "denial": check_pending, "cancel": check_pending, "lapse": check_pending, "grant": check_grant,
-    "grant.end": check_grant_end, "issue.intent": check_intent, "issue.done": check_outcome,
+    "break-glass": check_pending, "review": check_review, "denial": check_pending, "cancel": check_pending,
+    "lapse": check_pending, "grant": check_grant, "grant.start": check_grant_start, "grant.end": check_grant_end,
+    "grant.revoke": check_grant_revoke, "lock": check_lock, "unlock": check_lock,
+    "issue.intent": check_intent, "issue.done": check_outcome,
     "issue.failed": check_outcome, "erase": check_erase}

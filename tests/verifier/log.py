@@ -8,8 +8,8 @@ from .values import UNKNOWN
 DAEMON = bytes(16)  # who acts where nobody does
 # Which of a leaf's ids begins with an entry of a type, and which ends with one.
 BEGINS = {"request": "r", "grant": "g", "issue.intent": "i"}
-ENDS = {"denial": "r", "cancel": "r", "lapse": "r", "grant": "r", "grant.end": "g", "issue.done": "i",
-        "issue.failed": "i"}
+ENDS = {"denial": "r", "cancel": "r", "lapse": "r", "grant": "r", "grant.end": "g", "grant.revoke": "g",
+        "issue.done": "i", "issue.failed": "i"}
 
 
 class Entry:
@@ -18,10 +18,22 @@ class Entry:
     def __init__(self, index, leaf_hash, leaf_bytes, record):
         self.index, self.hash, self.bytes, self.record = index, leaf_hash, leaf_bytes, record
         self.payload, self.acts = UNKNOWN, None  # the subject that acts, where the payload names it
-        self.is_open, self.approvals = True, []  # what began with it has not ended; who approved it
+        self.is_open = True  # what began with it has not ended
+        self.approvals, self.grant = [], None  # of a request: who approved it, and what it became
+        self.is_emergency = self.is_reviewed = False
+        self.term, self.issued = UNKNOWN, 0  # of a grant: as it is by now, and how many certificates there are
 
     def check(self, code):
         return check(code, self.index)
+
+    def window(self):
+        """Of a grant, if it has one by now."""
+        return UNKNOWN if self.term is UNKNOWN else self.term.get("open") or self.term["scheduled"]
+
+    def deadline(self):
+        """When a grant is over if nothing happens before."""
+        first_use = None if self.term is UNKNOWN else self.term.get("first-use")
+        return first_use["by"] if first_use else self.window()["end"]
 
 
 class Log:
@@ -36,6 +48,7 @@ class Log:
         self.newest, self.gone = {}, {}  # indices of people's entries; when a payload of a type and actor was last missing
         self.clock_is_right = True  # or nobody has acknowledged its fault
         self.begun, self.serials = {}, set()  # entries by kind and id of what they began
+        self.locks, self.locks_are_partial = set(), False  # whether a payload is missing that may have said more
 
     def apply(self, e):
         """Ids that stand in the leaf count also where the payload is gone; all else is unknown then."""
@@ -43,13 +56,14 @@ class Log:
         if e.type == "clock.ack":
             self.take_back(e.leaf["ts_ms"])
         self.entries.append(e)
-        begins, ends = BEGINS.get(e.type), self.begun.get((ENDS.get(e.type), e.ids.get(ENDS.get(e.type))))
-        if begins:
-            self.begun.setdefault((begins, e.ids.get(begins)), e)
+        kind, ends = BEGINS.get(e.type), self.begun.get((ENDS.get(e.type), e.ids.get(ENDS.get(e.type))))
+        if kind and kind in e.ids:
+            self.begun.setdefault((kind, e.ids[kind]), e)
+        if e.type == "grant":
+            e.is_open = bool(ends and ends.is_open)
         if ends:
             ends.is_open = False
-        if e.type == "approval" and ("r", e.ids.get("r")) in self.begun:
-            self.begun["r", e.ids["r"]].approvals.append(e)
+        self.apply_access(e, p)
         if not e.record:
             self.gone.setdefault((e.type, e.actor), []).append(e.leaf["ts_ms"])
             self.parts_known &= e.type not in ("bundle.file", "bundle.file.removed", "person", "person.removed")
@@ -64,11 +78,39 @@ class Log:
         if p is not UNKNOWN:
             self.apply_payload(e, p)
 
+    def apply_access(self, e, p):
+        request, grant = (self.begun.get((kind, e.ids.get(kind))) for kind in "rg")
+        match e.type:
+            case "approval" if request:
+                request.approvals.append(e)
+            case "break-glass" if request:
+                request.is_emergency = True
+            case "review" if request:
+                request.is_reviewed = True
+            case "grant":
+                e.term = p["term"]
+                if request:
+                    request.grant = request.grant or e
+            case "grant.start" if grant and p is not UNKNOWN:
+                grant.term = {"open": p["window"]}
+            case "grant.start" if grant and grant.term is not UNKNOWN:
+                grant.term = UNKNOWN if "first-use" in grant.term else {"open": grant.window()}
+            case "issue.intent" if grant:
+                grant.issued += 1
+            case "lock" | "unlock" if p is UNKNOWN:
+                self.locks_are_partial = True
+                if e.type == "unlock":
+                    self.locks.clear()
+            case "lock" | "unlock":
+                (self.locks.add if e.type == "lock" else self.locks.discard)(lock_of(p))
+
     def take_back(self, now):
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
         for e in itertools.takewhile(lambda e: e.leaf["ts_ms"] > now, reversed(self.entries)):
             if e.type in ("login", "request", "grant"):
                 e.is_open = False
+            elif e.type == "grant.start" and ("g", e.ids.get("g")) in self.begun:
+                self.begun["g", e.ids["g"]].is_open = False
             elif e.type == "mfa.code" and e.payload is not UNKNOWN:
                 self.codes.pop(e.payload["subject"], None)
         for gone in self.gone.values():
@@ -167,6 +209,11 @@ class Log:
         """Whether a payload of this type and the same actor is missing, no older than this."""
         gone = self.gone.get((entry_type, e.actor))
         return bool(gone) and e.second - gone[-1] // 1000 <= age
+
+
+def lock_of(p):
+    """What is locked, as a kind and a name."""
+    return ("all", None) if p["lock"] == "all" else next(iter(p["lock"].items()))
 
 
 def step_of(p):

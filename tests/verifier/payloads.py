@@ -14,7 +14,14 @@ def octets(length):
 
 
 def number(most):
-    return lambda value: valid(isinstance(value, int) and value <= most)
+    return lambda value: valid(type(value) is int and value <= most)
+
+
+def names(value):
+    valid(isinstance(value, list))
+    in_order(value)
+    for name in value:
+        VALUES["name"](name)
 
 
 VALUES = {
@@ -24,6 +31,7 @@ VALUES = {
     "time": number(253402300799),
     "origin": matches("[a-z0-9][a-z0-9._/-]{0,127}"), "subject-id": matches("[a-z][a-z0-9-]{0,31}/[!-~]{1,255}"),
     "person-name": matches("[a-z][a-z0-9._-]{0,62}"), "name": matches("[a-z][a-z0-9-]{0,62}"), "tag": matches(TAG),
+    "names": names, "flag": lambda value: valid(isinstance(value, bool)),
     "type": matches("(?!.{64})[a-z][a-z0-9]*([._-][a-z][a-z0-9]*)*"), "hosts": lambda text: text == "*" or hosts(text),
 }
 
@@ -43,7 +51,7 @@ PAYLOADS = table("""
 log.init            origin:origin keys:key* succeeds:succession?
 bundle.file         path:text text:text
 bundle.file.removed path:text
-person              subject:subject-id name:person-name groups:name* ssh_keys:text*
+person              subject:subject-id name:person-name groups:names ssh_keys:text*
 person.removed      actor:id
 bundle              hash:digest zone:text
 daemon.start        version:text address:text
@@ -60,15 +68,22 @@ logout              subject:subject-id login:bytes
 refusal             subject:subject-id action:action? code:code detail:text address:address decision:decision?
 refusal.strangers   count:count since:time
 request             request:id subject:subject-id name:person-name role:name rows:row* hosts:hosts duration:duration \
-                    start:start reason:line ticket:line? bundle:digest hash:digest made:time lapses:time \
-                    approvals:small decision:decision
-approval            request:id hash:digest by:approver duration:duration rows:row* comment:line? \
-                    signature:signature? decision:decision
+                    start:start extends:id? reason:line ticket:line? bundle:digest hash:digest made:time lapses:time \
+                    approvals:quorum* use_within:duration? certificates:number? decision:decision
+approval            request:id hash:digest by:approver groups:names duration:duration rows:row* hosts:hosts \
+                    comment:line? signature:signature? decision:decision
+break-glass         request:id told:names decision:decision
+review              request:id by:subject-id name:person-name comment:line decision:decision
 denial              request:id by:subject-id name:person-name reason:line? decision:decision
 cancel              request:id
-lapse               request:id lapsed:time
-grant               grant:id request:id subject:subject-id role:name rows:row* hosts:hosts window:window
-grant.end           grant:id request:id ended:time
+lapse               request:id lapsed:time scope:scope
+grant               grant:id request:id subject:subject-id role:name rows:row* hosts:hosts term:term certificates:number?
+grant.start         grant:id request:id window:window decision:decision?
+grant.end           grant:id request:id ended:time cause:end-cause scope:scope decision:decision?
+grant.revoke        grant:id request:id revoked:time by:subject-id name:person-name reason:line scope:scope \
+                    decision:decision
+lock                lock:locked by:officer reason:line
+unlock              lock:locked by:officer reason:line
 issue.intent        purpose:text serial:bytes tbs:bytes validity:validity under:under?
 issue.done          signature:bytes
 issue.failed        error:text
@@ -86,6 +101,16 @@ step                step:count
 code-hash           code:digest
 window              start:time end:time
 validity            from:time until:time
+quorum              count:small from:names signed:flag
+term              = open:window scheduled:window first-use:first-use
+first-use           duration:duration by:time
+end-cause         = over unused policy given-back
+scope               subject:subject-id name:person-name role:name rows:row* hosts:hosts window:window? \
+                    duration:duration reason:line ticket:line?
+locked            = all subject:subject-id role:name
+officer           = person:lets machine:account
+lets                subject:subject-id name:person-name decision:decision
+account             uid:number
 under               row:tag login:bytes idempotency_key:text possession:possession decision:allowed
 allowed             now:time address:address mfa_at:time? rules:text*
 possession        = sha256:bytes sha512:bytes pkcs10:bytes
@@ -94,12 +119,14 @@ who                 subject:subject-id name:person-name
 signature           key:bytes sshsig:bytes
 cause             = subject:id retention:time
 address           = V4:small*4 V6:small*16
-action            = request skip-approval approve issue read-log erase
+action            = request skip-approval approve issue break-glass review revoke lock read-log erase
 outcome           = allow deny
 code              = not-permitted forbidden rule-error mfa-required mfa-too-old too-long unknown-role unknown-host \
-                    ticket-required self-approval not-an-approver widening wrong-statement not-pending \
-                    already-approved not-yours grant-ended grant-waiting unknown-row role-changed key-refused \
-                    no-possession login-refused too-many-attempts
+                    ticket-required ticket-refused start-out-of-bounds no-break-glass too-many-requests \
+                    too-many-grants too-many-certificates locked self-approval not-an-approver widening \
+                    reason-required signature-required wrong-statement not-pending already-approved not-yours \
+                    grant-ended grant-waiting grant-revoked not-to-review lock-unchanged unknown-row role-changed \
+                    key-refused no-possession login-refused too-many-attempts
 decision            facts:facts decision:answer
 answer              outcome:outcome rules:text* reasons:reason*
 reason              code:code text:text
@@ -130,5 +157,3 @@ def fits(value, kind):
         fits(held[name], fields[name])
     if kind == "window":
         valid(0 < value["end"] - value["start"] <= 86400)
-    if kind == "person":
-        in_order(value["groups"])

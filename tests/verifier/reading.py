@@ -57,8 +57,8 @@ class Cbor(Reader):
 
     def item(self):
         major, number = self.head()
-        if (major, number) == (7, 22):
-            return None
+        if major == 7:
+            return {20: False, 21: True, 22: None}[number]
         if major == 0:
             return number
         if major in (2, 3):

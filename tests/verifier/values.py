@@ -1,4 +1,5 @@
 """Values and their text forms ("Values"), and the statements that are signed ("Statements")."""
+import calendar
 import ipaddress
 import re
 from datetime import datetime
@@ -13,6 +14,7 @@ class Unknown:
         return True
 
     __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    __add__ = __sub__ = lambda self, other: self
     __hash__ = None  # it is in no set, and no key of a map
 
     def __getitem__(self, name):
@@ -88,6 +90,11 @@ def networks(text):
 def start(text):
     form = "at %Y-%m-%dT%H:%M:%SZ"
     valid(text in ("at-approval", "first-use") or datetime.strptime(text, form).strftime(form) == text)
+
+
+def start_time(text):
+    """The second of a start at a time; None of another."""
+    return calendar.timegm(datetime.fromisoformat(text[3:-1]).timetuple()) if text.startswith("at ") else None
 
 
 TAG = "[a-z_][a-z0-9_-]{0,62}"

@@ -10,19 +10,27 @@
 //! verifier that shares no code with this one comes to the same. Memory holds what later entries rest on (ids,
 //! serials, open requests, bundles' texts), never the log: a part of 256 entries at a time is read.
 
+mod agreement;
+mod approvals;
 mod clock;
 mod entries;
 mod erasures;
 mod fault;
+mod grants;
 mod issuances;
 mod keys;
 mod levels;
+mod locks;
 mod logins;
 mod people;
 mod requests;
+mod scope;
+mod sequence;
 mod signatures;
 mod ssh;
 mod state;
+mod terms;
+mod under;
 mod verdict;
 mod x509;
 

@@ -1,7 +1,7 @@
 //! What is wrong with an entry.
 
 use jit_ca_core::event::Decided;
-use jit_ca_core::{Action, Span, SubjectId, UnixTime};
+use jit_ca_core::{Action, Outcome, Span, SubjectId, UnixTime};
 
 use super::Code;
 use super::state::second_of;
@@ -31,8 +31,18 @@ pub(super) fn must_be_allowed(
     action: Action,
     subject: Option<&SubjectId>,
 ) -> Result<(), Fault> {
+    must_be_asked(decided, action, subject, Outcome::Allow)
+}
+
+/// The policy must have been asked whether this subject may do this, and have said so.
+pub(super) fn must_be_asked(
+    decided: &Decided,
+    action: Action,
+    subject: Option<&SubjectId>,
+    outcome: Outcome,
+) -> Result<(), Fault> {
     let Decided { facts, decision } = decided;
-    must(decision.allows(), Code::Decision, "the policy did not allow it")?;
+    must(decision.outcome == outcome, Code::Decision, "the policy decided otherwise")?;
     must(facts.action == action, Code::Decision, "the policy was asked about another action")?;
     must(
         subject.is_none_or(|subject| facts.subject == *subject),

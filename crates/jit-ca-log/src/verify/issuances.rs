@@ -4,17 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
     CertificateIntended, CertificateIssued, IssuanceFailed, IssuedUnder, ProofOfPossession,
-    Validity,
 };
 use jit_ca_core::statement::Possession;
-use jit_ca_core::{ActorRef, Bytes, GrantId, IssuanceId, Row, Span};
+use jit_ca_core::{ActorRef, Bytes, GrantId, IssuanceId, Row};
 
 use super::fault::{Fault, must};
 use super::keys::{CLIENTS, LOGINS, ROOT, SERVERS, SSH_USER};
 use super::logins::Login;
-use super::requests::{Grant, Requests};
+use super::requests::Requests;
 use super::ssh::{self, SshCertificate};
-use super::state::{Log, second_of};
+use super::state::Log;
+use super::under::{must_be_bounded, must_be_under};
 use super::x509::{self, X509};
 use super::{Code, Logins, Signatures, signatures};
 use crate::hash::sha256;
@@ -38,10 +38,6 @@ struct Issuance {
     to_sign: Option<Box<(String, Bytes)>>,
 }
 
-/// How much earlier than its window a certificate is valid, for hosts whose clock is behind.
-const BACKDATE: Span = Span::from_secs(60);
-const HOUR: u64 = 60 * 60;
-
 impl Issuances {
     pub(super) fn intent(
         &mut self,
@@ -62,7 +58,7 @@ impl Issuances {
         }
         let is_login = intent.purpose == LOGINS;
         let login = if is_login { logins.to_be_issued(leaf, &intent.serial)? } else { None };
-        must_be_bounded(requests, intent)?;
+        must_be_bounded(requests, leaf, intent)?;
         let check = Check { log, requests, login, leaf, intent };
         let possession = match (intent.purpose.as_str(), &intent.under) {
             (SSH_USER, Some(under)) => Some(check.ssh(under)?),
@@ -172,53 +168,6 @@ impl Issuances {
             issuance.is_some_and(|intent| intent.grant == grant && intent.actor == leaf.actor);
         must(is_its, Code::State, "the intent was under another grant, or somebody else's")
     }
-}
-
-/// The grant must be open and give the row, to who asks.
-fn must_be_under(
-    requests: &Requests,
-    logins: &Logins,
-    leaf: &Leaf,
-    intent: &CertificateIntended,
-    under: &IssuedUnder,
-) -> Result<(), Fault> {
-    let now = second_of(leaf);
-    let grant = requests.grant(under.grant);
-    let grant = grant.ok_or_else(|| Fault::new(Code::Under, "there is no such grant"))?;
-    let is_theirs = requests.holder_actor(grant) == Some(leaf.actor);
-    must(is_theirs, Code::Under, "the leaf's actor did not ask for the grant")?;
-    let Validity { from, until } = intent.validity;
-    let is_open = match grant.window() {
-        Some(window) => window.contains(now),
-        None => from <= now && now < until,
-    };
-    must(is_open && !grant.ended, Code::Under, "the grant's window is not open")?;
-    if let Some(said) = &grant.said {
-        let is_ssh = intent.purpose == SSH_USER;
-        let gives = |row: &Row| row.name() == under.row && matches!(row, Row::Ssh(_)) == is_ssh;
-        must(said.rows.iter().any(gives), Code::Under, "the grant does not give the row")?;
-    }
-    logins.must_be_open(leaf, &under.login, grant.said.as_ref().map(|said| &said.subject))
-}
-
-/// INVARIANT (window within grant).
-fn must_be_bounded(requests: &Requests, intent: &CertificateIntended) -> Result<(), Fault> {
-    let Validity { from, until } = intent.validity;
-    must(from < until, Code::Window, "the certificate is never valid")?;
-    let grant = intent.under.as_ref().and_then(|under| requests.grant(under.grant));
-    let window = grant.and_then(Grant::window);
-    if let Some(window) = window {
-        let is_within = from >= window.start().minus(BACKDATE) && until <= window.end();
-        must(is_within, Code::Window, "the certificate is valid outside the grant's window")?;
-    }
-    let longest = match intent.purpose.as_str() {
-        SSH_USER | CLIENTS if window.is_none() => 24 * HOUR,
-        LOGINS => 12 * HOUR,
-        SERVERS => 24 * HOUR,
-        _ => return Ok(()),
-    };
-    let is_short = until.since(from).secs() <= longest + BACKDATE.secs();
-    must(is_short, Code::Window, "the certificate is valid for too long")
 }
 
 type Possessed = Box<dyn FnOnce() -> bool + Send>;

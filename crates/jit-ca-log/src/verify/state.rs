@@ -15,9 +15,11 @@ use super::erasures::Erasures;
 use super::fault::{Fault, must};
 use super::issuances::Issuances;
 use super::keys::Keys;
+use super::locks::{Done, Locks};
 use super::logins::Logins;
 use super::people::People;
 use super::requests::Requests;
+use super::sequence::Sequence;
 use super::{Code, Counts, Signatures};
 use crate::archive::{Copies, Payload};
 use crate::{Ids, Leaf, LogKey, entry, payload};
@@ -45,9 +47,11 @@ pub(super) struct State<'s, 'scope> {
     log: Log,
     signatures: &'s Signatures<'scope>,
     clock: Clock,
+    sequence: Sequence,
     people: People,
     logins: Logins,
     requests: Requests,
+    locks: Locks,
     issuances: Issuances,
     erasures: Erasures,
     counts: Counts,
@@ -60,9 +64,11 @@ impl<'s, 'scope> State<'s, 'scope> {
             log: Log { origin, key, keys: None, succeeds: None },
             signatures,
             clock: Clock::default(),
+            sequence: Sequence::default(),
             people: People::default(),
             logins: Logins::default(),
             requests: Requests::default(),
+            locks: Locks::default(),
             issuances: Issuances::default(),
             erasures: Erasures::default(),
             counts: Counts::default(),
@@ -76,6 +82,7 @@ impl<'s, 'scope> State<'s, 'scope> {
         must(is_init || leaf.idx > 0, Code::Init, "the log does not begin with log.init")?;
         must(!is_init || leaf.idx == 0, Code::Init, "the log begins a second time")?;
         self.clock.pass(leaf)?;
+        self.sequence.pass(leaf)?;
         // INVARIANT (nothing of a wrong clock).
         if clock::may_go_back(&leaf.entry_type) {
             self.logins.take_back(leaf.ts_ms);
@@ -86,6 +93,7 @@ impl<'s, 'scope> State<'s, 'scope> {
         match &payload {
             Payload::Event(event) => {
                 self.event(leaf, event)?;
+                self.locks.must_let(Done::of(event, &self.requests))?;
                 if let Event::ErasureOrdered(ordered) = event {
                     order = Some(ordered.as_ref());
                 }
@@ -94,6 +102,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Payload::Erased => {
                 self.logins.erased(leaf);
                 self.requests.erased(leaf)?;
+                self.locks.erased(leaf);
                 self.issuances.erased(leaf);
             }
         }
@@ -142,7 +151,8 @@ impl<'s, 'scope> State<'s, 'scope> {
     }
 
     fn event(&mut self, leaf: &Leaf, event: &Event) -> Result<(), Fault> {
-        let Self { log, signatures, people, logins, requests, issuances, erasures, .. } = self;
+        let Self { log, signatures, people, logins, requests, locks, issuances, erasures, .. } =
+            self;
         match event {
             Event::LogInit(init) => log.begin(init),
             Event::SubjectKnown(known) => people.known(leaf, known),
@@ -167,13 +177,23 @@ impl<'s, 'scope> State<'s, 'scope> {
             }
             Event::RequestMade(made) => requests.request(log, people, leaf, made),
             Event::ApprovalGiven(given) => requests.approval(log, people, signatures, leaf, given),
+            Event::GlassBroken(broken) => requests.break_glass(leaf, broken),
+            Event::Reviewed(reviewed) => requests.review(people, leaf, reviewed),
             Event::RequestDenied(denied) => requests.denial(people, leaf, denied),
             Event::RequestCancelled(cancelled) => requests.cancel(leaf, cancelled.request),
-            Event::RequestLapsed(lapsed) => requests.lapse(leaf, lapsed.request),
+            Event::RequestLapsed(lapsed) => requests.lapse(leaf, lapsed),
             Event::GrantMade(made) => requests.grant_made(leaf, made),
+            Event::GrantStarted(started) => requests.grant_started(leaf, started),
             Event::GrantEnded(ended) => requests.grant_ended(leaf, ended),
+            Event::GrantRevoked(revoked) => requests.grant_revoked(people, leaf, revoked),
+            Event::LockSet(set) => locks.lock(people, leaf, &set.lock, &set.by),
+            Event::LockLifted(lifted) => locks.unlock(people, leaf, &lifted.lock, &lifted.by),
             Event::CertificateIntended(intent) => {
-                issuances.intent(log, requests, logins, signatures, leaf, intent)
+                issuances.intent(log, requests, logins, signatures, leaf, intent)?;
+                if let Some(under) = &intent.under {
+                    requests.issued(under.grant);
+                }
+                Ok(())
             }
             Event::CertificateIssued(issued) => issuances.done(log, signatures, leaf, issued),
             Event::IssuanceFailed(failed) => issuances.failed(leaf, failed),

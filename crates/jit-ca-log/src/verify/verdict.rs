@@ -26,6 +26,8 @@ pub enum Code {
     Init,
     /// What comes while the clock is not right.
     Clock,
+    /// What must come right behind the entry before.
+    Sequence,
     /// Who acts, under which pseudonym.
     Subject,
     /// The hash of a bundle.
@@ -44,6 +46,8 @@ pub enum Code {
     Approval,
     /// A grant.
     Grant,
+    /// A look at an emergency afterwards.
+    Review,
     /// An issuance or serial that is used again.
     Serial,
     /// What a certificate is issued under.
@@ -54,6 +58,8 @@ pub enum Code {
     Certificate,
     /// That the caller has the key.
     Possession,
+    /// A lock, and what is done in spite of it.
+    Lock,
     /// An erasure.
     Erase,
     /// A payload is missing that no erasure names.

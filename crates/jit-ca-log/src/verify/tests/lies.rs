@@ -1,12 +1,17 @@
 //! Lies, each with the check that it fails and the entry at which it does.
 
+mod agreement;
+mod running;
+
 use jit_ca_core::event::*;
 use jit_ca_core::statement::{Erasure, Kind};
-use jit_ca_core::workflow::Approver;
+use jit_ca_core::workflow::{Approver, Term};
 use jit_ca_core::{Action, ActorRef, Digest, GrantId, IssuanceId, Outcome, Span, UnixTime, Window};
 
+use super::access::*;
 use super::keys;
 use super::story::*;
+use super::workflow::{scope, time};
 use crate::verify::Code;
 
 /// An event of the story, to be changed.
@@ -128,9 +133,7 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
             s.insert(at::APPROVAL, (ALICE, RequestCancelled { request }.into()));
         }),
         (Code::State, at::GRANT + 1, |_, s| {
-            let request = event!(s, at::REQUEST, RequestMade).request;
-            let lapsed = UnixTime::from_secs(START);
-            s.insert(at::GRANT + 1, (ActorRef::DAEMON, RequestLapsed { request, lapsed }.into()));
+            s.insert(at::GRANT + 1, (ActorRef::DAEMON, lapsed(s)));
         }),
         (Code::State, at::SSH_DONE + 1, |_, s| s.insert(at::SSH_DONE, s[at::SSH_DONE].clone())),
         (Code::State, at::X509_DONE, |_, s| {
@@ -144,9 +147,6 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         (Code::Approval, at::APPROVAL, |t, s| {
             let given = event!(s, at::APPROVAL, ApprovalGiven);
             given.signature = Some(sign_approval(given, &t.session));
-        }),
-        (Code::Approval, at::APPROVAL, |_, s| {
-            event!(s, at::APPROVAL, ApprovalGiven).signature = None;
         }),
         (Code::Approval, at::APPROVAL, |t, s| {
             let given = event!(s, at::APPROVAL, ApprovalGiven);
@@ -172,12 +172,14 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         }),
         (Code::Approval, at::APPROVAL + 1, |_, s| s.insert(at::APPROVAL, s[at::APPROVAL].clone())),
         (Code::Grant, at::APPROVAL, |_, s| drop(s.remove(at::APPROVAL))),
-        (Code::Grant, at::GRANT, |_, s| event!(s, at::REQUEST, RequestMade).approvals = 2),
-        (Code::Grant, at::GRANT, |_, s| event!(s, at::GRANT, GrantMade).window = window(3_600)),
+        (Code::Grant, at::GRANT, |_, s| event!(s, at::REQUEST, RequestMade).approvals[0].count = 2),
+        (Code::Grant, at::GRANT, |_, s| {
+            event!(s, at::GRANT, GrantMade).term = Term::Open(window(3_600));
+        }),
         (Code::Grant, at::GRANT, |_, s| {
             let start = UnixTime::from_secs(START + 11);
             let window = Window::starting(start, Span::from_secs(1_800)).unwrap();
-            event!(s, at::GRANT, GrantMade).window = window;
+            event!(s, at::GRANT, GrantMade).term = Term::Open(window);
         }),
         (Code::Grant, at::GRANT, |_, s| event!(s, at::GRANT, GrantMade).rows.reverse()),
         (Code::Grant, at::GRANT, |_, s| drop(event!(s, at::GRANT, GrantMade).rows.pop())),
@@ -252,15 +254,15 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
             let under = event!(s, at::X509, CertificateIntended).under.as_mut().unwrap();
             under.possession = ProofOfPossession::Pkcs10(t.keys.servers.request().into());
         }),
-        (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(0, 7)])),
-        (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(8, 7)])),
-        (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(7, 23)])),
-        (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(7, 9), (9, 9)])),
+        (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(0, CODE)])),
+        (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(CODE + 1, CODE)])),
+        (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(CODE, at::ERASE as u64)])),
+        (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(CODE, CODE + 2), (CODE + 2, CODE + 2)])),
         (Code::Erase, at::ORDER, |_, s| drop(s.remove(at::ORDER))),
         (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(at::ORDER as u64, at::ORDER as u64)])),
         (Code::Erase, at::ERASE, |t, s| erase(t, s, vec![(3, 3)])),
         (Code::Signature, at::ERASE, |_, s| {
-            event!(s, at::ERASE, Erased).entries = vec![(7, 8)];
+            event!(s, at::ERASE, Erased).entries = vec![(CODE, CODE + 1)];
         }),
         (Code::Subject, 2, |_, s| {
             event!(s, 2, SubjectKnown).actor = ActorRef::DAEMON;
@@ -271,9 +273,8 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
             s.insert(at::APPROVAL, (BOB, RequestCancelled { request }.into()));
         }),
         (Code::State, at::APPROVAL, |_, s| {
-            let request = event!(s, at::REQUEST, RequestMade).request;
-            let lapsed = UnixTime::from_secs(START);
-            s.insert(at::APPROVAL, (ALICE, RequestLapsed { request, lapsed }.into()));
+            event!(s, at::REQUEST, RequestMade).lapses = time(0);
+            s.insert(at::APPROVAL, (ALICE, lapsed(s)));
         }),
         (Code::State, at::END, |_, s| s[at::END].0 = ALICE),
         (Code::State, at::SSH_DONE, |_, s| s[at::SSH_DONE].0 = BOB),
@@ -301,9 +302,9 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         (Code::State, at::APPROVAL, |_, s| {
             event!(s, at::REQUEST, RequestMade).lapses = UnixTime::from_secs(START - 10);
         }),
-        (Code::Under, at::SSH + 1, |_, s| {
-            let end = s.remove(at::END);
-            s.insert(at::SSH, end);
+        (Code::Under, at::SSH + 1, |t, s| {
+            let usual = t.granted(s, at::REQUEST, at::GRANT);
+            s.insert(at::SSH, (ALICE, usual.ended(0, EndCause::GivenBack).into()));
         }),
         (Code::Under, at::LOGIN_INTENT, |_, s| s[at::LOGIN_INTENT].0 = BOB),
         (Code::Under, at::LOGIN, |_, s| drop(s.remove(at::LOGIN))),
@@ -334,7 +335,17 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         }),
     ];
     lies.extend(certificates());
+    lies.extend(agreement::lies());
+    lies.extend(running::lies());
     lies
+}
+
+const CODE: u64 = at::CODE as u64;
+
+/// The end of the usual request, of which its time is up.
+fn lapsed(story: &Story) -> Event {
+    let Event::RequestMade(made) = &story[at::REQUEST].1 else { panic!() };
+    RequestLapsed { request: made.request, lapsed: made.lapses, scope: scope(made) }.into()
 }
 
 /// Erases these entries, by an order for just them.

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::time::Instant;
 
-use jit_ca_core::event::{Factor, GrantEnded, MfaEnrolled};
-use jit_ca_core::{GrantId, IssuanceId, RequestId, UnixTime};
+use jit_ca_core::IssuanceId;
+use jit_ca_core::event::{EndCause, Factor, MfaEnrolled};
 
 use super::*;
 use crate::archive::{ArchiveWriter, CHECKPOINT, LOG_KEY};
@@ -52,9 +52,8 @@ fn write(teller: &Teller, file: &mut File) -> u64 {
     archive.member(LOG_KEY, format!("{}\n", teller.log_key()).as_bytes()).unwrap();
     let mut stories = std::iter::once(beginning).chain((2..).map(|number| {
         let mut story = teller.access(bundle, number, &serial);
-        let (grant, request) = (GrantId::from_bytes(id(number)), RequestId::from_bytes(id(number)));
-        let ended = UnixTime::from_secs(START + 1_800);
-        story.push((ActorRef::DAEMON, GrantEnded { grant, request, ended }.into()));
+        let granted = teller.granted(&story, 0, 2);
+        story.push((ALICE, granted.ended(0, EndCause::GivenBack).into()));
         story
     }));
     for index in (0..ENTRIES).step_by(256) {

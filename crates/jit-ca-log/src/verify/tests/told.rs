@@ -24,6 +24,8 @@ pub(super) struct Told {
     /// Salt and payload; nothing where it is erased.
     pub(super) records: Vec<Vec<u8>>,
     bundle: Option<Digest>,
+    /// The second of the last entry.
+    now: Option<u64>,
 }
 
 impl Told {
@@ -46,11 +48,12 @@ impl Told {
         let payload = payload::encode(event).unwrap();
         let salt = [u8::try_from(self.leaves.len() % 251).unwrap(); 32];
         let entry_type: EntryType = event.entry_type().parse().unwrap();
+        let now = self.pass(event);
         self.leaves.push(Leaf {
             bundle: self.bundle.filter(|_| entry_type.has_bundle()),
             entry_type,
             idx: u64::try_from(self.leaves.len()).unwrap(),
-            ts_ms: 1_000 * if is_by_age(event) { START + KEPT } else { START },
+            ts_ms: 1_000 * now,
             actor,
             ids: Ids::of(event),
             tbs: entry::tbs(event),
@@ -60,6 +63,16 @@ impl Told {
         if let Event::BundleActivated(activated) = event {
             self.bundle = Some(activated.hash);
         }
+    }
+
+    /// When it happens: at the beginning, until an entry says that time has passed.
+    fn pass(&mut self, event: &Event) -> u64 {
+        let now = match event {
+            Event::StrangersRefused(refused) => refused.since.secs(),
+            event if is_by_age(event) => START + KEPT,
+            _ => START,
+        };
+        *self.now.insert(self.now.unwrap_or(START).max(now))
     }
 
     /// Puts a leaf's commitment right after its payload was changed.

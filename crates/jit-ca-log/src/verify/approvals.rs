@@ -1,0 +1,155 @@
+//! Approvals: who agreed to a request, and to what of it.
+
+use std::collections::BTreeSet;
+
+use jit_ca_core::event::{ApprovalGiven, RequestMade};
+use jit_ca_core::statement::{self, Kind};
+use jit_ca_core::workflow::{Approver, Voice};
+use jit_ca_core::{Action, ActorRef, Row};
+
+use super::fault::{Fault, must, must_be_allowed};
+use super::people::has_key;
+use super::requests::{Request, Requests, must_be_pending};
+use super::state::Log;
+use super::{Code, People, Signatures, signatures};
+use crate::Leaf;
+
+/// An approval of a request that is pending.
+#[derive(Debug)]
+pub(super) struct Approval {
+    /// Who gave it, as the leaf says.
+    pub(super) actor: ActorRef,
+    /// What it says; none if it is erased.
+    pub(super) given: Option<Box<ApprovalGiven>>,
+}
+
+impl Requests {
+    pub(super) fn approval(
+        &mut self,
+        log: &Log,
+        people: &People,
+        signatures: &Signatures<'_>,
+        leaf: &Leaf,
+        given: &ApprovalGiven,
+    ) -> Result<(), Fault> {
+        let request = self.requests.get_mut(&given.request);
+        match &given.by {
+            Approver::Rules(_) => {
+                let requester = request.as_ref().and_then(|request| request.subject());
+                must_be_allowed(&given.decision, Action::SkipApproval, requester)?;
+            }
+            Approver::Person { subject, .. } => {
+                people.must_act(leaf.actor, subject)?;
+                must_be_allowed(&given.decision, Action::Approve, Some(subject))?;
+                check_signature(log, signatures, leaf.idx, given);
+            }
+        }
+        let request = must_be_pending(request)?;
+        request.must_not_have_lapsed(leaf)?;
+        must_be_anothers(request, leaf, given)?;
+        must_be_by_its_approver(people, leaf, given)?;
+        if let Some(asked) = &request.asked {
+            must_be_asked_for(asked, given)?;
+            must_keep(asked, given)?;
+        }
+        let given = Some(Box::new(given.clone()));
+        request.approvals.push(Approval { actor: leaf.actor, given });
+        Ok(())
+    }
+}
+
+/// INVARIANT (no self approval): whatever the rules say. And nobody approves twice.
+fn must_be_anothers(request: &Request, leaf: &Leaf, given: &ApprovalGiven) -> Result<(), Fault> {
+    let Approver::Person { subject, .. } = &given.by else { return Ok(()) };
+    let is_own = leaf.actor == request.actor || Some(subject) == request.subject();
+    must(!is_own, Code::Approval, "the requester approved the request")?;
+    let is_first = request.approvals.iter().all(|approval| approval.actor != leaf.actor);
+    must(is_first, Code::Approval, "the person had approved the request before")
+}
+
+/// Who signs does so with a key of theirs and is in the groups that it says; rules do and are neither.
+fn must_be_by_its_approver(
+    people: &People,
+    leaf: &Leaf,
+    given: &ApprovalGiven,
+) -> Result<(), Fault> {
+    let fault = |is_so, message| must(is_so, Code::Approval, message);
+    match &given.by {
+        Approver::Rules(rules) => {
+            let is_daemons = leaf.actor == ActorRef::DAEMON;
+            fault(is_daemons, "somebody else than the daemon says what rules say")?;
+            let are_rules =
+                !rules.is_empty() && rules.iter().all(|rule| people.may_have_rule(rule));
+            fault(are_rules, "no such rules are in the bundle in force")?;
+            fault(given.signature.is_none(), "rules sign nothing")?;
+            fault(given.groups.is_empty(), "rules are in no groups")
+        }
+        Approver::Person { subject, .. } => {
+            let Some(own) = people.person(leaf.actor, subject, Code::Approval)? else {
+                return Ok(());
+            };
+            let is_theirs =
+                given.signature.as_ref().is_none_or(|by| has_key(own, by.key.as_slice()));
+            fault(is_theirs, "the key is not one of the approver's")?;
+            let are_theirs = given.groups.is_subset(&own.groups);
+            fault(are_theirs, "the approver is not in the groups that the approval says")
+        }
+    }
+}
+
+/// It must be of this request, and count for one of its quorums.
+fn must_be_asked_for(asked: &RequestMade, given: &ApprovalGiven) -> Result<(), Fault> {
+    let fault = |is_so, message| must(is_so, Code::Approval, message);
+    fault(given.hash == asked.hash, "the approval is of another request")?;
+    let is_emergency = asked.decision.facts.action == Action::BreakGlass;
+    fault(!is_emergency, "nobody approves what is allowed in an emergency alone")?;
+    let voice = Voice { groups: &given.groups, signed: given.signature.is_some() };
+    let counts = matches!(given.by, Approver::Rules(_))
+        || asked.approvals.iter().any(|quorum| quorum.hears(voice));
+    fault(counts, "the approval counts for none of the quorums asked for")
+}
+
+/// INVARIANT (no widening): an approval keeps some of what was asked for, and says why if it is not all.
+fn must_keep(asked: &RequestMade, given: &ApprovalGiven) -> Result<(), Fault> {
+    let fault = |is_so, message| must(is_so, Code::Approval, message);
+    let is_no_longer = !given.duration.is_zero() && given.duration <= asked.duration;
+    fault(is_no_longer, "the approval is for longer than was asked for, or for no time")?;
+    let kept: Vec<&Row> = asked.rows.iter().filter(|row| given.rows.contains(row)).collect();
+    let are_rows = !kept.is_empty() && kept.into_iter().eq(&given.rows);
+    fault(are_rows, "the approval keeps other rows than were asked for, or none")?;
+    let are_hosts = given.hosts.is_within(&asked.hosts, &asked.rows);
+    fault(are_hosts, "the approval is for hosts that were not asked for")?;
+    let is_all =
+        (given.duration, &given.rows, &given.hosts) == (asked.duration, &asked.rows, &asked.hosts);
+    fault(is_all || given.comment.is_some(), "an approval for less does not say why")
+}
+
+fn check_signature(log: &Log, signatures: &Signatures<'_>, index: u64, given: &ApprovalGiven) {
+    let Some(signature) = given.signature.clone() else { return };
+    let statement = statement::Approval {
+        origin: &log.origin,
+        request: &given.hash,
+        duration: given.duration,
+        rows: &given.rows,
+        hosts: &given.hosts,
+    }
+    .text();
+    let message = "the approval's signature does not hold";
+    signatures.check(index, Code::Signature, message, move || {
+        let (key, sshsig) = (signature.key.as_slice(), signature.sshsig.as_slice());
+        signatures::of_statement(key, Kind::Approval, &statement, sshsig)
+    });
+}
+
+/// The people whose approvals are erased, and about whom nothing is known but that they approved.
+pub(super) fn strangers(request: &Request) -> BTreeSet<ActorRef> {
+    let is_known = |actor: ActorRef| {
+        let known = request.approvals.iter().filter(|approval| approval.given.is_some());
+        known.map(|approval| approval.actor).any(|known| known == actor)
+    };
+    let erased = request.approvals.iter().filter(|approval| approval.given.is_none());
+    let people = erased
+        .map(|approval| approval.actor)
+        .filter(|&actor| actor != ActorRef::DAEMON && actor != request.actor && !is_known(actor));
+    people.collect()
+}

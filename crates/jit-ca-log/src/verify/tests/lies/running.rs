@@ -1,0 +1,292 @@
+//! Lies about grants from their start to their end, about certificates under them, and about locks.
+
+use jit_ca_core::event::*;
+use jit_ca_core::workflow::Term;
+use jit_ca_core::{Action, ActorRef, IssuanceId, Outcome, Span};
+
+use super::super::story::*;
+use super::super::workflow::{from_to, officer, person, time};
+use super::{Change, event};
+use crate::verify::Code;
+
+pub(super) fn lies() -> Vec<(Code, usize, Change)> {
+    let mut lies = starts();
+    lies.extend(ends());
+    lies.extend(locks());
+    lies
+}
+
+fn starts() -> Vec<(Code, usize, Change)> {
+    vec![
+        (Code::Decision, at::PLANNED_START, |_, s| {
+            let decided = &mut event!(s, at::PLANNED_START, GrantStarted).decision;
+            decided.as_mut().unwrap().decision.outcome = Outcome::Deny;
+        }),
+        (Code::Decision, at::PLANNED_START, |_, s| {
+            event!(s, at::PLANNED_START, GrantStarted).decision =
+                Some(decided(Action::Request, "u-2"));
+        }),
+        (Code::State, at::PLANNED_START, |_, s| {
+            event!(s, at::PLANNED_START, GrantStarted).decision = None;
+        }),
+        (Code::State, at::PLANNED_START, |_, s| {
+            event!(s, at::PLANNED_START, GrantStarted).window = from_to(600, 1_801);
+        }),
+        // Too early, or when it was over.
+        (Code::State, at::TEN_MINUTES, |_, s| s.swap(at::TEN_MINUTES, at::PLANNED_START)),
+        (Code::State, at::PLANNED_START, |_, s| s[at::TEN_MINUTES] = passed(1_810)),
+        (Code::State, at::PLANNED_START, |_, s| s[at::PLANNED_START].0 = BOB),
+        (Code::State, at::PLANNED_START, |_, s| {
+            s[at::PLANNED_START].0 = ALICE;
+            event!(s, at::PLANNED_START, GrantStarted).decision = None;
+        }),
+        (Code::State, at::PLANNED_START + 1, |_, s| {
+            s.insert(at::PLANNED_START, s[at::PLANNED_START].clone());
+        }),
+        (Code::State, at::FIRST_START, |_, s| s[at::FIRST_START].0 = BOB),
+        (Code::State, at::FIRST_START, |_, s| {
+            s[at::FIRST_START].0 = ActorRef::DAEMON;
+            event!(s, at::FIRST_START, GrantStarted).decision =
+                Some(decided(Action::Request, "u-1"));
+        }),
+        (Code::State, at::FIRST_START, |_, s| {
+            event!(s, at::FIRST_START, GrantStarted).decision =
+                Some(decided(Action::Request, "u-1"));
+        }),
+        (Code::State, at::FIRST_START, |_, s| {
+            event!(s, at::FIRST_START, GrantStarted).window = from_to(611, 4_211);
+        }),
+        (Code::State, at::FIRST_START, |_, s| {
+            event!(s, at::FIRST_START, GrantStarted).window = from_to(600, 4_201);
+        }),
+        // Its time to be used was over.
+        (Code::State, at::FIRST_START, |_, s| {
+            event!(s, at::FIRST, RequestMade).use_within = Some(Span::from_secs(600));
+            let grant = event!(s, at::FIRST_GRANT, GrantMade);
+            grant.term = Term::FirstUse { duration: Span::from_secs(3_600), by: time(600) };
+        }),
+        (Code::Sequence, at::FIRST_SSH, |_, s| s.swap(at::FIRST_SSH, at::REFUSED_END)),
+        (Code::Sequence, at::FIRST_START + 1, |_, s| s.insert(at::FIRST_START + 1, passed(0))),
+        (Code::Sequence, at::FIRST_SSH, |_, s| s[at::FIRST_SSH] = s[at::SHORT].clone()),
+        // === certificates ===
+        (Code::Under, at::SHORT - 1, |_, s| drop(s.remove(at::PLANNED_START))),
+        (Code::Under, at::FIRST_SSH - 1, |_, s| drop(s.remove(at::FIRST_START))),
+        (Code::Under, at::SHORT_DONE + 1, |_, s| again(s, at::SHORT_DONE + 1, at::SHORT)),
+        // One that failed is one of them.
+        (Code::Under, at::SHORT_DONE + 1, |_, s| {
+            let done = event!(s, at::SHORT_DONE, CertificateIssued).clone();
+            let error = "the key broke".to_owned();
+            let failed = IssuanceFailed { issuance: done.issuance, grant: done.grant, error };
+            s[at::SHORT_DONE] = (ALICE, failed.into());
+            again(s, at::SHORT_DONE + 1, at::SHORT);
+        }),
+        (Code::Window, at::SHORT, |_, s| {
+            event!(s, at::SHORT, CertificateIntended).validity.from = time(601);
+        }),
+        (Code::Window, at::SHORT, |_, s| {
+            event!(s, at::SHORT, CertificateIntended).validity.until = time(1_801);
+        }),
+        (Code::Window, at::SHORT, |_, s| {
+            event!(s, at::SHORT, CertificateIntended).validity.from = time(539);
+        }),
+        (Code::Under, at::GIVEN_BACK + 1, |_, s| {
+            again(s, at::GIVEN_BACK + 1, at::SSH);
+            let Event::GrantMade(grant) = &s[at::EMERGENCY_GRANT].1 else { panic!() };
+            let grant = grant.grant;
+            let intent = event!(s, at::GIVEN_BACK + 1, CertificateIntended);
+            intent.under.as_mut().unwrap().grant = grant;
+        }),
+        (Code::Under, at::REVOKED + 1, |_, s| again(s, at::REVOKED + 1, at::FIRST_SSH)),
+        (Code::Under, at::END + 1, |_, s| again(s, at::END + 1, at::SSH)),
+    ]
+}
+
+fn ends() -> Vec<(Code, usize, Change)> {
+    vec![
+        (Code::State, at::REFUSED_END, |_, s| s[at::REFUSED_END].0 = ALICE),
+        (Code::Decision, at::REFUSED_END, |_, s| {
+            let decided = &mut event!(s, at::REFUSED_END, GrantEnded).decision;
+            decided.as_mut().unwrap().decision.outcome = Outcome::Allow;
+        }),
+        (Code::State, at::REFUSED_END, |_, s| {
+            event!(s, at::REFUSED_END, GrantEnded).decision = None;
+        }),
+        (Code::State, at::REFUSED_END, |_, s| {
+            event!(s, at::REFUSED_END, GrantEnded).cause = EndCause::Unused;
+        }),
+        (Code::State, at::REFUSED_END, |_, s| {
+            event!(s, at::REFUSED_END, GrantEnded).ended = time(599);
+        }),
+        (Code::State, at::REFUSED_END, |_, s| {
+            event!(s, at::REFUSED_END, GrantEnded).ended = time(611);
+        }),
+        (Code::State, at::GIVEN_BACK, |_, s| s[at::GIVEN_BACK].0 = ActorRef::DAEMON),
+        (Code::State, at::GIVEN_BACK, |_, s| s[at::GIVEN_BACK].0 = BOB),
+        (Code::State, at::GIVEN_BACK, |_, s| {
+            event!(s, at::GIVEN_BACK, GrantEnded).ended = time(589);
+        }),
+        (Code::State, at::GIVEN_BACK, |_, s| {
+            event!(s, at::GIVEN_BACK, GrantEnded).cause = EndCause::Over;
+        }),
+        (Code::State, at::UNUSED_END, |_, s| {
+            event!(s, at::UNUSED_END, GrantEnded).cause = EndCause::Over;
+        }),
+        (Code::State, at::UNUSED_END, |_, s| {
+            event!(s, at::UNUSED_END, GrantEnded).ended = time(1_799);
+        }),
+        (Code::State, at::UNUSED_END, |_, s| s[at::UNUSED_END].0 = ALICE),
+        (Code::State, at::PLANNED_END, |_, s| {
+            event!(s, at::PLANNED_END, GrantEnded).cause = EndCause::Unused;
+        }),
+        // Before its time.
+        (Code::State, at::HALF_AN_HOUR, |_, s| s.swap(at::HALF_AN_HOUR, at::PLANNED_END)),
+        (Code::State, at::HALF_AN_HOUR, |_, s| {
+            event!(s, at::EXTENSION, RequestMade).lapses = time(1_800);
+            event!(s, at::EXTENSION_LAPSED, RequestLapsed).lapsed = time(1_800);
+            s.swap(at::HALF_AN_HOUR, at::EXTENSION_LAPSED);
+        }),
+        (Code::State, at::EXTENSION_LAPSED, |_, s| {
+            event!(s, at::EXTENSION_LAPSED, RequestLapsed).lapsed = time(599);
+        }),
+        // What they are of.
+        (Code::State, at::PLANNED_END, |_, s| scope(s, |scope| scope.window = None)),
+        (Code::State, at::PLANNED_END, |_, s| scope(s, |scope| scope.subject = subject("u-2"))),
+        (Code::State, at::PLANNED_END, |_, s| {
+            scope(s, |scope| scope.name = "bob".parse().unwrap());
+        }),
+        (Code::State, at::PLANNED_END, |_, s| scope(s, |scope| scope.role = "db".parse().unwrap())),
+        (Code::State, at::PLANNED_END, |_, s| {
+            scope(s, |scope| scope.rows.push(row("x509 orders-api")));
+        }),
+        (Code::State, at::PLANNED_END, |_, s| scope(s, |scope| scope.hosts = "*".parse().unwrap())),
+        (Code::State, at::PLANNED_END, |_, s| {
+            scope(s, |scope| scope.duration = Span::from_secs(1_200));
+        }),
+        (Code::State, at::PLANNED_END, |_, s| {
+            scope(s, |scope| scope.reason = "INC-44".parse().unwrap());
+        }),
+        (Code::State, at::PLANNED_END, |_, s| scope(s, |scope| scope.ticket = None)),
+        (Code::State, at::UNUSED_END, |_, s| {
+            event!(s, at::UNUSED_END, GrantEnded).scope.window = Some(from_to(600, 1_800));
+        }),
+        (Code::State, at::EXTENSION_LAPSED, |_, s| {
+            event!(s, at::EXTENSION_LAPSED, RequestLapsed).scope.window = Some(from_to(0, 600));
+        }),
+        (Code::State, at::EXTENSION_LAPSED, |_, s| {
+            event!(s, at::EXTENSION_LAPSED, RequestLapsed).scope.rows.pop();
+        }),
+        (Code::State, at::EXTENSION_LAPSED, |_, s| {
+            event!(s, at::EXTENSION_LAPSED, RequestLapsed).scope.hosts = "*".parse().unwrap();
+        }),
+        (Code::State, at::REVOKED, |_, s| {
+            event!(s, at::REVOKED, GrantRevoked).scope.rows.pop();
+        }),
+        // === revocations ===
+        (Code::Subject, at::REVOKED, |_, s| s[at::REVOKED].0 = BOB),
+        (Code::Decision, at::REVOKED, |_, s| {
+            event!(s, at::REVOKED, GrantRevoked).decision = decided(Action::Approve, "u-3");
+        }),
+        (Code::State, at::REVOKED, |_, s| {
+            event!(s, at::REVOKED, GrantRevoked).revoked = time(589);
+        }),
+        (Code::State, at::REVOKED + 1, |_, s| s.insert(at::REVOKED, s[at::REVOKED].clone())),
+        (Code::State, at::REVOKED, |_, s| {
+            let request = event!(s, at::PLANNED, RequestMade).request;
+            event!(s, at::REVOKED, GrantRevoked).request = request;
+        }),
+        // Of what was over by itself.
+        (Code::State, at::PLANNED_END, |t, s| {
+            let mut planned = t.granted(s, at::PLANNED, at::PLANNED_GRANT);
+            planned.grant.term = Term::Open(from_to(600, 1_800));
+            s[at::PLANNED_END] = (ALICE, planned.ended(1_800, EndCause::GivenBack).into());
+        }),
+        // === reviews ===
+        (Code::Subject, at::REVIEW, |_, s| s[at::REVIEW].0 = CAROL),
+        (Code::Decision, at::REVIEW, |_, s| {
+            event!(s, at::REVIEW, Reviewed).decision = decided(Action::Approve, "u-2");
+        }),
+        (Code::Review, at::REVIEW, |_, s| {
+            let reviewed = event!(s, at::REVIEW, Reviewed);
+            (reviewed.by, reviewed.name) = person("u-1", "alice");
+            reviewed.decision = decided(Action::Review, "u-1");
+            s[at::REVIEW].0 = ALICE;
+        }),
+        (Code::Review, at::REVIEW + 1, |_, s| s.insert(at::REVIEW, s[at::REVIEW].clone())),
+        (Code::Review, at::REVIEW, |_, s| {
+            let request = event!(s, at::REFUSED, RequestMade).request;
+            event!(s, at::REVIEW, Reviewed).request = request;
+        }),
+        (Code::Review, at::GIVEN_BACK, |_, s| s.swap(at::GIVEN_BACK, at::REVIEW)),
+    ]
+}
+
+fn locks() -> Vec<(Code, usize, Change)> {
+    vec![
+        (Code::Subject, at::LOCK, |_, s| s[at::LOCK].0 = BOB),
+        (Code::Decision, at::LOCK, |_, s| {
+            let by = &mut event!(s, at::LOCK, LockSet).by;
+            let Officer::Person { decision, .. } = by else { panic!() };
+            **decision = decided(Action::Revoke, "u-3");
+        }),
+        (Code::Lock, at::LOCK + 1, |_, s| s.insert(at::LOCK, s[at::LOCK].clone())),
+        (Code::Lock, at::UNLOCK + 1, |_, s| s.insert(at::UNLOCK, s[at::UNLOCK].clone())),
+        (Code::Lock, at::UNLOCK, |_, s| {
+            event!(s, at::UNLOCK, LockLifted).lock = Locked::All;
+        }),
+        (Code::Lock, at::UNLOCK, |_, s| s[at::UNLOCK].0 = ALICE),
+        // Nothing of the person goes on, nor of the role, nor anything at all.
+        (Code::Lock, at::LOGIN + 1, |_, s| lock(s, at::LOGIN, Locked::Subject(subject("u-1")))),
+        (Code::Lock, at::LOGIN + 1, |_, s| lock(s, at::LOGIN, Locked::All)),
+        (Code::Lock, at::REQUEST + 1, |_, s| {
+            lock(s, at::REQUEST, Locked::Role("web".parse().unwrap()));
+        }),
+        (Code::Lock, at::REQUEST + 1, |_, s| {
+            lock(s, at::REQUEST, Locked::Subject(subject("u-1")));
+        }),
+        (Code::Lock, at::APPROVAL + 1, |_, s| {
+            lock(s, at::APPROVAL, Locked::Subject(subject("u-1")));
+        }),
+        (Code::Lock, at::APPROVAL + 1, |_, s| {
+            lock(s, at::APPROVAL, Locked::Subject(subject("u-2")));
+        }),
+        (Code::Lock, at::APPROVAL + 1, |_, s| {
+            lock(s, at::APPROVAL, Locked::Role("web".parse().unwrap()));
+        }),
+        (Code::Lock, at::BROKEN + 1, |_, s| {
+            lock(s, at::BROKEN, Locked::Subject(subject("u-1")));
+        }),
+        (Code::Lock, at::GRANT + 1, |_, s| {
+            lock(s, at::GRANT, Locked::Role("web".parse().unwrap()));
+        }),
+        (Code::Lock, at::GRANT + 1, |_, s| lock(s, at::GRANT, Locked::Subject(subject("u-1")))),
+        (Code::Lock, at::SSH + 1, |_, s| lock(s, at::SSH, Locked::Subject(subject("u-1")))),
+        (Code::Lock, at::SSH + 1, |_, s| lock(s, at::SSH, Locked::Role("web".parse().unwrap()))),
+        (Code::Lock, at::X509 + 1, |_, s| lock(s, at::X509, Locked::All)),
+        (Code::Lock, at::PLANNED_START + 1, |_, s| {
+            lock(s, at::PLANNED_START, Locked::Role("web".parse().unwrap()));
+        }),
+        (Code::Lock, at::FIRST_START + 1, |_, s| {
+            lock(s, at::FIRST_START, Locked::Subject(subject("u-1")));
+        }),
+    ]
+}
+
+/// Carol locks it, right before this entry.
+fn lock(story: &mut Story, at: usize, lock: Locked) {
+    let reason = "the laptop was stolen".parse().unwrap();
+    story.insert(at, (CAROL, LockSet { lock, by: officer(), reason }.into()));
+}
+
+fn scope(story: &mut Story, change: impl FnOnce(&mut Scope)) {
+    change(&mut event!(story, at::PLANNED_END, GrantEnded).scope);
+}
+
+/// One more intent like that one, under an issuance and a serial of its own.
+fn again(story: &mut Story, at: usize, like: usize) {
+    let mut again = story[like].clone();
+    if let Event::CertificateIntended(intent) = &mut again.1 {
+        intent.issuance = IssuanceId::from_bytes([8; 16]);
+        intent.serial = vec![8; 8].into();
+    }
+    story.insert(at, again);
+}
