@@ -116,28 +116,29 @@ impl Wire {
 
     /// The body of an approval of a request as the API shows it, signed by this SSH key.
     pub fn approve_call(&self, request: &Value, ssh_key: &Path) -> Value {
-        self.approve_part_call(request, &request["duration"], &request["rows"], ssh_key)
+        self.approve_part_call(request, &json!({}), ssh_key)
     }
 
-    /// The same, for this duration and these rows.
-    pub fn approve_part_call(
-        &self,
-        request: &Value,
-        duration: &Value,
-        rows: &Value,
-        ssh_key: &Path,
-    ) -> Value {
+    /// The same, with this duration, these rows, hosts or this comment in place of what was asked for.
+    pub fn approve_part_call(&self, request: &Value, part: &Value, ssh_key: &Path) -> Value {
+        let of = |name: &str| part.get(name).unwrap_or(&request[name]).clone();
+        let (duration, rows, hosts) = (of("duration"), of("rows"), of("hosts"));
         let mut statement = format!(
             "jit-ca approval v1\norigin: {}\nrequest: {}\nduration: {}\n",
             self.text("origin"),
             request["hash"].as_str().expect("a hash"),
             duration.as_str().expect("a duration"),
         );
+        let comment = &part["comment"];
         for row in rows.as_array().expect("rows") {
             statement.push_str(&format!("row: {}\n", row.as_str().expect("a row")));
         }
+        statement.push_str(&format!("hosts: {}\n", hosts.as_str().expect("hosts")));
         let signature = self.sign("approval.v1@jit-ca", ssh_key, &statement);
-        json!({"hash": request["hash"], "duration": duration, "rows": rows, "signature": signature})
+        json!({
+            "hash": request["hash"], "duration": duration, "rows": rows, "hosts": hosts,
+            "comment": comment, "signature": signature,
+        })
     }
 
     /// Makes a P-256 key and a PKCS#10 request for it, with what else OpenSSL is told to put in.

@@ -136,6 +136,8 @@ impl Scene {
         let more = ask("web-shell", record);
         record.post_nothing(&alice.wire, &path(&more, "/cancel"), Some("cancel")).ok();
         record.get(&alice.wire, "/v1/requests?mine=true").ok();
+        self.ends(&shell_grant);
+        let (alice, bob, record) = (&self.alice, &self.bob, &mut self.record);
         record.get(&bob.wire, "/v1/requests?status=approved").ok();
 
         let key = alice.person.make_key("work", "ed25519");
@@ -166,6 +168,48 @@ impl Scene {
         record.get(&alice.wire, unknown).refused("not-found");
         record.get(&alice.wire, "/v1/requests/x").refused("bad-request");
         record.get(&alice.wire, "/v1/requests?status=open").refused("bad-request");
+    }
+
+    /// More time, less time, emergencies and locks.
+    fn ends(&mut self, shell_grant: &str) {
+        let (alice, bob, carol) = (&self.alice.wire, &self.bob.wire, &self.carol.wire);
+        let record = &mut self.record;
+        let more = format!("/v1/grants/{shell_grant}/extend");
+        let more = record.post(alice, &more, &json!({"reason": "goes on", "duration": "5m"}));
+        assert_eq!(more.ok().json()["extends"], *shell_grant);
+        let glass = json!({"role": "web-shell", "reason": "INC-42", "hosts": ["web1"]});
+        let glass = record.post(bob, "/v1/break-glass", &glass).ok().json();
+        record
+            .post(alice, "/v1/break-glass", &json!({"role": "web-shell", "reason": "x"}))
+            .refused("not-permitted");
+        let review = format!("/v1/requests/{}/review", glass["id"].as_str().unwrap());
+        let found = json!({"comment": "as it says"});
+        record.post(carol, &review, &found).refused("not-to-review");
+        let grant = format!("/v1/grants/{}", glass["grant"]["id"].as_str().unwrap());
+        record.post_nothing(bob, &format!("{grant}/end"), Some("end")).ok();
+        record.post(carol, &review, &found).ok();
+        let later = json!({"role": "orders-api", "reason": "x", "start": "2099-01-01T00:00:00Z"});
+        record.post(alice, "/v1/requests", &later).refused("start-out-of-bounds");
+        let query =
+            format!("subject=alice&role=web-shell&approver=bob&text=INC&before={}", glass["id"]);
+        record.get(carol, &format!("/v1/requests?{}", query.replace('"', ""))).ok();
+        record.get(carol, "/v1/requests?to_review=true&from=2026-01-01T00:00:00Z").ok();
+
+        let lock = json!({"what": "alice", "reason": "laptop lost"});
+        record.post(bob, "/v1/locks", &lock).ok();
+        record.get(alice, "/v1/locks").ok();
+        record
+            .post(alice, "/v1/requests", &json!({"role": "web-shell", "reason": "x"}))
+            .refused("locked");
+        record.post(bob, "/v1/locks/lift", &lock).ok();
+        record.post(bob, "/v1/locks/lift", &lock).refused("lock-unchanged");
+        let other = self.alice.request("web-shell", json!({})).ok().json();
+        let other = self.bob.approve(&other).ok().json();
+        let grant = format!("/v1/grants/{}", other["grant"]["id"].as_str().unwrap());
+        let record = &mut self.record;
+        record.post(carol, &format!("{grant}/revoke"), &json!({"reason": "enough"})).ok();
+        record.get(alice, &grant).ok();
+        record.get(alice, "/v1/grants/g-00000000000000000000000000").refused("not-found");
     }
 
     /// The log, for somebody who may read it and for somebody who may not.

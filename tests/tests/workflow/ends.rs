@@ -1,0 +1,135 @@
+//! How access ends before its time: given back, revoked, locked; and how much of it there is at all.
+
+use jit_ca_tests::{now, run, seconds, wait_for};
+use serde_json::{Value, json};
+
+use super::Scene;
+
+fn path(grant: &Value, verb: &str) -> String {
+    format!("/v1/grants/{}{verb}", grant["id"].as_str().unwrap())
+}
+
+#[test]
+fn what_is_given_back_is_over_and_its_certificates_are_named() {
+    let scene = Scene::new();
+    let request = scene.alice.granted("web-shell", json!({}), &[&scene.bob]);
+    let grant = &request["grant"];
+    let key = scene.alice.person.make_key("work", "ed25519");
+    let (_, certificate) = scene.alice.take_ssh(grant, &key);
+    scene.bob.wire.post(&path(grant, "/end"), &json!({})).refused("not-yours");
+    let file = scene.alice.wire.post(&path(grant, "/end"), &json!({})).ok().json();
+    assert_eq!(file["request"]["grant"]["state"], "ended");
+    assert_eq!(file["request"]["grant"]["over"]["ended"]["cause"], "given-back");
+    let [left] = file["certificates"].as_array().unwrap().as_slice() else { panic!("{file:#}") };
+    assert_eq!(
+        (&left["issuance"], &left["until"]),
+        (&certificate["issuance"], &certificate["expires"])
+    );
+    scene.alice.ask_ssh(grant, &key).refused("grant-ended");
+    scene.alice.wire.post(&path(grant, "/end"), &json!({})).refused("grant-ended");
+}
+
+#[test]
+fn who_may_revoke_does_and_nothing_is_issued_after_it() {
+    let scene = Scene::new();
+    let request = scene.alice.granted("web-shell", json!({}), &[&scene.bob]);
+    let grant = &request["grant"];
+    let key = scene.alice.person.make_key("work", "ed25519");
+    scene.alice.take_ssh(grant, &key);
+    let call = json!({"reason": "laptop lost"});
+    scene.alice.wire.post(&path(grant, "/revoke"), &call).refused("not-permitted");
+    scene.bob.wire.post(&path(grant, "/revoke"), &json!({})).refused("bad-request");
+    let file = scene.carol.wire.post(&path(grant, "/revoke"), &call).ok().json();
+    let revoked = &file["request"]["grant"]["over"]["revoked"];
+    assert_eq!((&revoked["name"], &revoked["reason"]), (&json!("carol"), &json!("laptop lost")));
+    let refused = scene.alice.ask_ssh(grant, &key).refused("grant-revoked");
+    assert!(refused.problem()["detail"].as_str().unwrap().contains("laptop lost"));
+    scene.bob.wire.post(&path(grant, "/revoke"), &call).refused("grant-revoked");
+
+    let entries = format!("/v1/log/entries?grant={}", grant["id"].as_str().unwrap());
+    let entries = scene.carol.wire.get(&entries).ok().json();
+    let entry =
+        entries.as_array().unwrap().iter().find(|entry| entry["type"] == "grant.revoke").unwrap();
+    let scope = &entry["payload"]["scope"];
+    assert_eq!((&scope["subject"], &scope["rows"]), (&request["subject"], &grant["rows"]));
+    assert_eq!(scope["reason"], request["reason"]);
+}
+
+#[test]
+fn a_lock_stops_it_at_once_and_says_why() {
+    let mut scene = Scene::new();
+    let request = scene.alice.granted("web-shell", json!({}), &[&scene.bob]);
+    let waiting = scene.pending("web-shell", json!({"reason": "INC-43"}));
+    let key = scene.alice.person.make_key("work", "ed25519");
+    let call = |what: &str| json!({"what": what, "reason": "INC-7: keys leaked"});
+    scene.alice.wire.post("/v1/locks", &call("bob")).refused("not-permitted");
+    scene.bob.wire.post("/v1/locks", &call("nobody-at-all")).refused("bad-request");
+
+    for what in ["alice", "local/u-1001", "web-shell", "role:web-shell", "all"] {
+        let locks = scene.bob.wire.post("/v1/locks", &call(what)).ok().json();
+        assert_eq!(locks[0]["reason"], "INC-7: keys leaked", "{locks:#}");
+        scene.bob.wire.post("/v1/locks", &call(what)).refused("lock-unchanged");
+        let refused = scene.alice.ask_ssh(&request["grant"], &key).refused("locked");
+        assert!(refused.problem()["detail"].as_str().unwrap().contains("INC-7"), "{refused:#?}");
+        scene.alice.request("web-shell", json!({})).refused("locked");
+        scene.carol.approve(&waiting).refused("locked");
+        // Whoever looks may know; and nobody is kept from taking access away.
+        assert_eq!(scene.alice.wire.get("/v1/locks").ok().json(), locks);
+        let lifted = scene.carol.wire.post("/v1/locks/lift", &call(what)).ok().json();
+        assert_eq!(lifted, json!([]));
+        scene.carol.wire.post("/v1/locks/lift", &call(what)).refused("lock-unchanged");
+    }
+    scene.alice.take_ssh(&request["grant"], &key);
+
+    // Logins, too: also after a restart, and nobody else's.
+    scene.bob.wire.post("/v1/locks", &call("alice")).ok();
+    scene.ca.kill();
+    scene.ca.serve();
+    let code = json!({"totp": scene.alice.authenticator.code()});
+    let nobody = jit_ca_tests::Wire::nobody(&scene.ca, &scene.alice.person);
+    let (login, _) = nobody.login_call(&scene.alice.person.key(), code);
+    nobody.post("/v1/logins", &login).refused("locked");
+    scene.carol.login_again(&scene.ca);
+    scene.bob.wire.post("/v1/locks/lift", &call("alice")).ok();
+    scene.alice.login_again(&scene.ca);
+}
+
+#[test]
+fn short_certificates_bound_what_a_revocation_leaves() {
+    let scene = Scene::new();
+    let request = scene.alice.granted("short", json!({"duration": "10m"}), &[&scene.bob]);
+    let grant = &request["grant"];
+    let key = scene.alice.person.make_key("work", "ed25519");
+    let (file, first) = scene.alice.take_ssh(grant, &key);
+    let left = seconds(&first["expires"]) - now();
+    assert!(left <= 60 && left > 50, "{first:#}");
+    let shown = run(std::process::Command::new("ssh-keygen").arg("-L").arg("-f").arg(file)).ok();
+    assert!(shown.stdout.contains("Valid: from "), "{}", shown.stdout);
+    // A second later the next one is valid for longer.
+    wait_for("a second", || (now() > seconds(&first["expires"]) - 58).then_some(()));
+    let (_, second) = scene.alice.take_ssh(grant, &key);
+    assert!(seconds(&second["expires"]) > seconds(&first["expires"]));
+    assert!(seconds(&second["expires"]) <= seconds(&grant["window"]["end"]));
+}
+
+#[test]
+fn a_role_is_had_as_often_as_it_may_be() {
+    let scene = Scene::new();
+    let key = scene.alice.person.make_key("work", "ed25519");
+    let request = scene.alice.granted("twice", json!({}), &[&scene.bob]);
+    for _ in 0..2 {
+        scene.alice.take_ssh(&request["grant"], &key);
+    }
+    scene.alice.ask_ssh(&request["grant"], &key).refused("too-many-certificates");
+    scene.pending("twice", json!({}));
+    scene.alice.request("twice", json!({})).refused("too-many-grants");
+    scene.bob.request("twice", json!({})).ok();
+
+    // The whole company's limit: how much one person may ask for at once.
+    for number in 0..4 {
+        scene.pending("web-shell", json!({"reason": format!("INC-{number}")}));
+    }
+    let refused = scene.alice.request("web-shell", json!({})).refused("too-many-requests");
+    assert_eq!(refused.status, Some(409));
+    scene.carol.request("web-shell", json!({})).ok();
+}
