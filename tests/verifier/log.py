@@ -43,7 +43,8 @@ class Log:
         self.origin = self.keys = self.pin = self.succeeds = UNKNOWN
         self.actors, self.steps, self.logins, self.challenges = {}, {}, {}, set()
         self.codes = {}  # of each subject the newest enrolment code, until it is used
-        self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle
+        self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle; people by pseudonym
+        self.users, self.listed = {}, {}  # people by subject, and each pseudonym's subject in them
         self.bundle, self.in_force, self.policy = None, {}, None  # files in force, where they are all known
         self.newest, self.gone = {}, {}  # indices of people's entries; when a payload of a type and actor was last missing
         self.clock_is_right = True  # or nobody has acknowledged its fault
@@ -71,6 +72,7 @@ class Log:
             self.actors[e.actor] = p["subject"]
         if e.type == "person":
             self.people[e.actor], self.newest[e.actor] = p, e.index
+            self.list_user(e.actor, p)
         if e.type == "bundle":
             self.activate(e.index, p)
         if e.type in ("clock.fault", "clock.ack"):
@@ -129,6 +131,7 @@ class Log:
             case "person.removed":
                 self.people.pop(p["actor"], None)
                 self.newest.pop(p["actor"], None)
+                self.list_user(p["actor"], UNKNOWN)
             case "login":
                 self.challenges.add(p["challenge"])
                 self.logins[p["serial"]] = e
@@ -150,6 +153,12 @@ class Log:
 
     # --- bundles ---
 
+    def list_user(self, actor, person):
+        if person is UNKNOWN:
+            self.users.pop(self.listed.pop(actor, None), None)
+        else:
+            self.listed[actor], self.users[person["subject"]] = person["subject"], person
+
     def activate(self, index, p):
         """The parts are in force as a bundle from here on. A hash that fits shows that no part is missing."""
         self.bundle, self.in_force, self.policy = p["hash"], dict(self.people), None
@@ -169,9 +178,8 @@ class Log:
     def users_toml(self, zone):
         def quoted(items):
             return "[" + ", ".join(f'"{item}"' for item in items) + "]"
-        people = [person for person in self.people.values() if person is not UNKNOWN]
         text = f'zone = "{zone}"\n'
-        for person in sorted(people, key=lambda person: person["subject"]):
+        for _, person in sorted(self.users.items()):
             text += (f'\n[[person]]\nid = "{person["subject"].removeprefix("local/")}"\nname = "{person["name"]}"\n'
                      f'groups = {quoted(person["groups"])}\nssh_keys = {quoted(person["ssh_keys"])}\n')
         return text

@@ -1,5 +1,8 @@
 //! The second verifier, which has to say the same of each export as the first one.
 
+mod random;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
