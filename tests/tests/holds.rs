@@ -1,6 +1,7 @@
 //! What stops issuance, and what starts it again: a clock that is set while the daemon looks away or not, and a disk
 //! that is nearly full. All else goes on meanwhile.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -322,7 +323,12 @@ fn a_daemon_that_was_stopped_for_a_while_goes_on() {
 fn on_a_disk_that_is_nearly_full_it_denies_and_issues_nothing_until_there_is_room() {
     let lab = Lab::new();
     let disk = Disk::new(&lab, "64m");
-    let ca = Ca::start_with(&lab, |config| Disk::configure(config, "32 MiB"));
+    let ca = Ca::start_with(&lab, |config| {
+        Disk::configure(config, "32 MiB");
+        let file = config.join("jit-cad.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, text.replace("open = 20", "open = 1000")).unwrap();
+    });
     let (alice, bob, carol) = (ca.caller("alice"), ca.caller("bob"), ca.caller("carol"));
     let grant = alice.granted("web-logs", json!({}), &[])["grant"].clone();
     let key = alice.person.make_key("work", "ed25519");

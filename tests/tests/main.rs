@@ -33,6 +33,7 @@ mod statements;
 mod tiles;
 mod time;
 mod upkeep;
+mod verbs;
 mod witnesses;
 mod workflow;
 mod x509;

@@ -186,7 +186,7 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Call(client::Error::Problem(problem)) => match problem.status {
-                401 | 403 | 409 | 429 => Exit::Refused,
+                401 | 403 | 409 | 423 | 429 => Exit::Refused,
                 _ => Exit::Failed,
             },
             Self::Call(client::Error::Pin { .. })

@@ -10,6 +10,7 @@
 //! Leaves stay: they hold hashes over salts that are gone as well, and a random pseudonym.
 
 pub mod command;
+mod locks;
 mod mention;
 mod plan;
 

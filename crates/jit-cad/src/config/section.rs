@@ -83,7 +83,7 @@ impl<'r, 'a> Section<'r, 'a> {
         }
     }
 
-    /// A number from 1 to 1,000.
+    /// A number from 1 to 100,000.
     pub(super) fn count(&mut self, key: &str) -> Option<u32> {
         let value = self.take(key)?;
         let span = value.span();
@@ -91,9 +91,9 @@ impl<'r, 'a> Section<'r, 'a> {
             .into_inner()
             .as_integer()
             .and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok())
-            .filter(|number| (1..=1_000).contains(number));
+            .filter(|number| (1..=100_000).contains(number));
         if number.is_none() {
-            let message = format!("`{key}` is not a number from 1 to 1000");
+            let message = format!("`{key}` is not a number from 1 to 100000");
             self.report.add(Some(span), &message, &format!("write {key} = 20"));
         }
         number

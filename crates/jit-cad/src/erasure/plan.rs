@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jit_ca_core::event::Event;
+use jit_ca_core::event::{Event, Locked};
 use jit_ca_core::{ActorRef, GrantId, RequestId, SubjectId, UnixTime};
 use jit_ca_log::{Bundle, Ids, Leaf};
 
+use super::locks::Locks;
 use super::mention::Names;
 use crate::service::Fault;
 use crate::store::{Filter, Snapshot, StoreError, SubjectRecord};
@@ -35,7 +36,7 @@ pub(super) struct Aged {
 }
 
 /// Types that name nobody and that everything else rests on.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 7] = [
     "log.init",
     "bundle",
     "person.removed",
@@ -43,7 +44,6 @@ const KEPT: [&str; 8] = [
     "daemon.start",
     "daemon.stop",
     "refusal.strangers",
-    "grant.end",
 ];
 
 impl Plan {
@@ -75,11 +75,13 @@ impl Plan {
         let indices: BTreeSet<u64> = concerned.iter().map(|(leaf, _)| leaf.idx).collect();
         let unfinished = unfinished(snapshot)?;
         let (mut entries, mut of_others, mut open) = (BTreeMap::new(), Vec::new(), None);
+        let mut locks = Locks::default();
         for_each_payload(snapshot, snapshot.size()?, |leaf, stored, event| {
             let named = || {
                 names.may_be_in(stored)
                     && event.as_ref().is_none_or(|event| names.are_in_event(event))
             };
+            locks.add(leaf.idx, event.as_ref());
             let is_own = indices.contains(&leaf.idx);
             if KEPT.contains(&leaf.entry_type.as_str()) || !(is_own || named()) {
                 return;
@@ -90,11 +92,12 @@ impl Plan {
             }
             open = open.or(unfinished.of(&leaf.ids).map(|request| (leaf.idx, request)));
         })?;
+        locks.erased_whole(&mut entries, &mut of_others)?;
         // What others may still do with their requests and grants rests on these payloads.
         if let Some((index, request)) = open {
             return Err(Fault::bad(
                 format!("entry {index} names {subject}, and its {request} is not over"),
-                "wait for its end: at most 24 hours",
+                "wait for its end, or end it: jit-ca revoke",
             ));
         }
         if entries.is_empty() {
@@ -131,6 +134,7 @@ impl Plan {
                 forgotten.push(known.subject);
             }
         }
+        let held: Vec<Locked> = snapshot.locks()?.into_iter().map(|it| it.lock).collect();
         for_each_payload(snapshot, end, |leaf, _, event| {
             let kept = match event {
                 Some(Event::FileListed(file)) => in_force.files.get(&file.path) == Some(&file.text),
@@ -140,6 +144,7 @@ impl Plan {
                 Some(Event::MfaEnrolled(enrolled)) => still_there.contains(&enrolled.subject),
                 Some(Event::MfaKept(kept)) => still_there.contains(&kept.subject),
                 Some(Event::CertificateIntended(intended)) => intended.purpose == "x509-root",
+                Some(Event::LockSet(set)) => held.contains(&set.lock),
                 _ => false,
             };
             let is_open = unfinished.of(&leaf.ids).is_some();
@@ -225,8 +230,15 @@ fn must_be_gone(
         if access.request.subject == *subject || access.approvers().contains(subject) {
             return Err(Fault::bad(
                 format!("{} is not over, and {subject} has to do with it", access.request.id),
-                "wait for its end: at most 24 hours",
+                "wait for its end, or end it: jit-ca revoke",
             ));
+        }
+    }
+    for record in snapshot.to_review()? {
+        let request = &record.access.request;
+        if request.subject == *subject {
+            let detail = format!("the emergency {} of {subject} is to be reviewed", request.id);
+            return Err(Fault::bad(detail, "review it: jit-ca review"));
         }
     }
     Ok(())

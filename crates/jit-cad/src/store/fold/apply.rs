@@ -104,11 +104,12 @@ impl Fold<'_> {
 
     /// Folds in an entry whose payload is erased, by what its leaf says openly.
     ///
-    /// Of a request that somebody denied, revoked or reviewed who is erased, nothing says any more how it stands: it goes
-    /// as well, before it could lapse, be used or be reviewed a second time.
+    /// Of a request whose end or review is erased, nothing says any more how it stands: it goes as well, before it could
+    /// lapse, be used or be reviewed a second time.
     pub(in crate::store) fn apply_erased(&mut self, leaf: &Leaf) -> Result<(), StoreError> {
         if let Some(request) = leaf.ids.request {
-            if matches!(leaf.entry_type.as_str(), "denial" | "grant.revoke" | "review") {
+            let ends = ["denial", "lapse", "grant.end", "grant.revoke", "review"];
+            if ends.contains(&leaf.entry_type.as_str()) {
                 let record = self.accesses.get(request.as_bytes())?;
                 self.place_access(request, record.as_ref().map(|record| &record.access), None)?;
                 self.accesses.remove(request.as_bytes())?;
