@@ -4,6 +4,7 @@
 //! place of the machine's (a mount namespace), other people's in their homes. What this machine has not got
 //! is put in front of PATH: a `systemctl` that starts the server, and an `ssh` that knows where web1 is.
 
+mod access;
 mod erasure;
 mod first_ca;
 mod machine;
