@@ -334,6 +334,7 @@ impl Model {
         if rows.is_empty() {
             return false;
         }
+        let before = (self.approvers.clone(), self.left, self.rows.clone(), self.hosts);
         self.approvers.push((*by, *signed));
         self.left = self.left.min(duration.unwrap_or(u64::MAX));
         (self.rows, self.hosts) = (rows, hosts);
@@ -344,6 +345,7 @@ impl Model {
             .collect();
         // A window that a late approval shortens to nothing is none, and the approval is not taken.
         if fill(&seats, &self.approvers) && !self.grant(now) {
+            (self.approvers, self.left, self.rows, self.hosts) = before;
             return false;
         }
         true

@@ -21,12 +21,12 @@ use jit_ca_core::{Digest, Origin, Span, UnixTime};
 use serde::Serialize;
 
 pub(crate) use access::{
-    ApprovalRow, ApprovedBy, CertificateKind, CertificateOutcome, CertificateRow, GrantRow,
-    RequestOutcome, RequestRow,
+    ApprovalRow, ApprovedBy, CertificateKind, CertificateOutcome, CertificateRow, EmergencyRow,
+    GrantEndRow, GrantRow, RequestOutcome, RequestRow, ReviewRow,
 };
 pub(crate) use exceptions::{
-    DaemonEvent, DaemonRun, EnrolmentCode, Erasure, Exceptions, FailedIssuance, Orphan, Pair,
-    RefusalCount, RuleCount, SecondFactor, UnknownEntries,
+    DaemonEvent, DaemonRun, EnrolmentCode, Erasure, Exceptions, FailedIssuance, LockRow, Orphan,
+    Pair, RefusalCount, RuleCount, SecondFactor, UnknownEntries,
 };
 pub(crate) use policy::{
     Changes, Permission, PersonChange, PersonListing, PolicyFile, PolicyInForce, PolicyState,
@@ -143,6 +143,12 @@ pub(crate) struct Figures {
     pub(crate) grants_by_people: u64,
     /// Of the grants, those that a rule agreed to.
     pub(crate) grants_by_rules: u64,
+    /// Of the grants, those that nobody was asked for, as they were emergencies.
+    pub(crate) emergencies: u64,
+    /// Of these, those that nobody had reviewed by the period's end.
+    pub(crate) emergencies_not_reviewed: u64,
+    /// Grants that somebody took away.
+    pub(crate) revoked: u64,
     /// Requests denied by a person.
     pub(crate) denied: u64,
     /// Requests taken back.

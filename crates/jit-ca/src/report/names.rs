@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jit_ca_core::event::Event;
+use jit_ca_core::event::{Event, Officer};
 use jit_ca_core::workflow::Approver;
 use jit_ca_core::{ActorRef, PersonName, SubjectId};
 use jit_ca_log::archive::{Entry, Payload};
@@ -76,10 +76,21 @@ fn named(event: &Event) -> Option<(&SubjectId, &PersonName)> {
         Event::RequestMade(event) => Some((&event.subject, &event.name)),
         Event::RequestDenied(event) => Some((&event.by, &event.name)),
         Event::ErasureOrdered(event) => Some((&event.by, &event.name)),
+        Event::GrantRevoked(event) => Some((&event.by, &event.name)),
+        Event::Reviewed(event) => Some((&event.by, &event.name)),
+        Event::LockSet(event) => officer(&event.by),
+        Event::LockLifted(event) => officer(&event.by),
         Event::ApprovalGiven(event) => match &event.by {
             Approver::Person { subject, name } => Some((subject, name)),
             Approver::Rules(_) => None,
         },
         _ => None,
+    }
+}
+
+fn officer(by: &Officer) -> Option<(&SubjectId, &PersonName)> {
+    match by {
+        Officer::Person { subject, name, .. } => Some((subject, name)),
+        Officer::Machine { .. } => None,
     }
 }

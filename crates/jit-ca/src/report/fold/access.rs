@@ -8,8 +8,8 @@ use jit_ca_core::{ActorRef, GrantId, IssuanceId, PersonName, RequestId, RoleName
 
 use super::{Entry, People};
 use crate::report::model::{
-    ApprovalRow, ApprovedBy, CertificateKind, CertificateOutcome, CertificateRow, GrantRow, Period,
-    RequestOutcome, RequestRow,
+    ApprovalRow, ApprovedBy, CertificateKind, CertificateOutcome, CertificateRow, EmergencyRow,
+    GrantEndRow, GrantRow, Period, RequestOutcome, RequestRow, ReviewRow,
 };
 use crate::report::names::Names;
 
@@ -75,11 +75,9 @@ impl<'n> Accesses<'n> {
             }
             ("grant", Some(id), Some(grant), _) => self.grant(entry, id, grant, people),
             ("grant.start", Some(id), Some(_), _) => self.start(entry, id),
-            // What was over before the period is of no use any more.
-            ("grant.end", Some(id), Some(grant), _) if self.period.is_after(entry.leaf.ts_ms) => {
-                self.requests.remove(&id);
-                self.grants.remove(&grant);
-            }
+            ("grant.end" | "grant.revoke", Some(id), Some(grant), _) => self.end(entry, id, grant),
+            ("break-glass", Some(id), _, _) => self.break_glass(entry, id),
+            ("review", Some(id), _, _) => self.review(entry, id),
             ("clock.ack", ..) => self.take_back(entry),
             ("issue.intent", _, Some(grant), Some(id)) => self.intent(entry, grant, id, people),
             ("issue.done", _, _, Some(id)) => self.issued(id),
@@ -116,6 +114,7 @@ impl<'n> Accesses<'n> {
             approvals: Vec::new(),
             outcome: RequestOutcome::Pending,
             grant: None,
+            emergency: None,
             erased: made.is_none(),
         };
         let tracked = Tracked {
@@ -177,6 +176,7 @@ impl<'n> Accesses<'n> {
             rows: made.map(|made| made.rows.clone()).unwrap_or_default(),
             window: made.and_then(|made| made.term.window()),
             certificates: 0,
+            end: None,
         });
         if entry.is_told {
             people.of(tracked.requester).grants += 1;
@@ -189,6 +189,61 @@ impl<'n> Accesses<'n> {
         let window = Some(started.window);
         if let Some(row) = self.tell(entry, id).and_then(|tracked| tracked.row.grant.as_mut()) {
             row.window = window;
+        }
+    }
+
+    /// The grant ends. What was over before the period is of no use any more, unless somebody may still look at it.
+    fn end(&mut self, entry: &Entry<'_>, id: RequestId, grant: GrantId) {
+        let is_to_review = |tracked: &Tracked| {
+            tracked.row.emergency.as_ref().is_some_and(|emergency| emergency.review.is_none())
+        };
+        if self.period.is_after(entry.leaf.ts_ms)
+            && !self.requests.get(&id).is_some_and(is_to_review)
+        {
+            self.requests.remove(&id);
+            self.grants.remove(&grant);
+            return;
+        }
+        let cause = match entry.event() {
+            Some(Event::GrantEnded(ended)) => Some(ended.cause),
+            _ => None,
+        };
+        let revoked = (entry.kind() == "grant.revoke").then(|| {
+            let reason = match entry.event() {
+                Some(Event::GrantRevoked(revoked)) => Some(revoked.reason.to_string()),
+                _ => None,
+            };
+            (self.names.of_actor(entry.actor()), reason)
+        });
+        let row = self.tell(entry, id).and_then(|tracked| tracked.row.grant.as_mut());
+        if let Some(row) = row {
+            row.end = Some(GrantEndRow { entry: entry.leaf.idx, at: entry.at, cause, revoked });
+        }
+    }
+
+    fn break_glass(&mut self, entry: &Entry<'_>, id: RequestId) {
+        let told = match entry.event() {
+            Some(Event::GlassBroken(broken)) => {
+                broken.told.iter().map(ToString::to_string).collect()
+            }
+            _ => Vec::new(),
+        };
+        if let Some(tracked) = self.tell(entry, id) {
+            tracked.row.emergency =
+                Some(EmergencyRow { entry: entry.leaf.idx, told, review: None });
+        }
+    }
+
+    fn review(&mut self, entry: &Entry<'_>, id: RequestId) {
+        let comment = match entry.event() {
+            Some(Event::Reviewed(reviewed)) => Some(reviewed.comment.to_string()),
+            _ => None,
+        };
+        let by = self.names.of_actor(entry.actor());
+        let review = ReviewRow { entry: entry.leaf.idx, at: entry.at, by, comment };
+        let tracked = self.tell(entry, id);
+        if let Some(emergency) = tracked.and_then(|tracked| tracked.row.emergency.as_mut()) {
+            emergency.review = Some(review);
         }
     }
 

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jit_ca_core::event::{ErasureCause, Event};
+use jit_ca_core::event::{ErasureCause, Event, Locked};
 use jit_ca_core::{Action, ActorRef, IssuanceId, RefusalCode};
 
 use jit_ca_log::archive::Payload;
 
 use super::{Entry, People};
 use crate::report::model::{
-    ApprovedBy, DaemonEvent, DaemonRun, EnrolmentCode, Erasure, Exceptions, FailedIssuance, Orphan,
-    Pair, Period, PurposeCount, RefusalCount, RequestRow, RuleCount, SecondFactor, UnknownEntries,
+    ApprovedBy, DaemonEvent, DaemonRun, EnrolmentCode, Erasure, Exceptions, FailedIssuance,
+    LockRow, Orphan, Pair, Period, PurposeCount, RefusalCount, RequestRow, RuleCount, SecondFactor,
+    UnknownEntries,
 };
 use crate::report::names::Names;
 
@@ -79,6 +80,7 @@ impl<'n> Conduct<'n> {
             }
             "daemon.start" | "daemon.stop" => self.daemon(entry, crashed),
             "erase" => self.erasure(entry, ordered_by),
+            "lock" | "unlock" => self.lock(entry),
             kind if matches!(entry.payload, Payload::OfUnknownType(_)) => {
                 *self.unknown.entry(kind.to_owned()).or_default() += 1;
             }
@@ -115,6 +117,25 @@ impl<'n> Conduct<'n> {
         };
         let others = others.map(|(purpose, count)| PurposeCount { purpose, count }).collect();
         (self.logins, others, exceptions)
+    }
+
+    fn lock(&mut self, entry: &Entry<'_>) {
+        let said = match entry.event() {
+            Some(Event::LockSet(set)) => Some((&set.lock, &set.reason)),
+            Some(Event::LockLifted(lifted)) => Some((&lifted.lock, &lifted.reason)),
+            _ => None,
+        };
+        self.found.locks.push(LockRow {
+            entry: entry.leaf.idx,
+            at: entry.at,
+            what: said.map(|(lock, _)| match lock {
+                Locked::Subject(subject) => self.names.of_subject(subject),
+                other => other.to_string(),
+            }),
+            locked: entry.kind() == "lock",
+            by: self.names.of_actor(entry.actor()),
+            reason: said.map(|(_, reason)| reason.to_string()),
+        });
     }
 
     fn refusal(&mut self, entry: &Entry<'_>, people: &mut People) {

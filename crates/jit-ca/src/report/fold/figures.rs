@@ -31,12 +31,18 @@ pub(super) fn count(
             request.approvals.iter().filter(|approval| told(approval.at) && own(&approval.by));
         figures.self_approvals += own.count() as u64;
 
+        let end = request.grant.as_ref().and_then(|grant| grant.end.as_ref());
+        let revoked = end.filter(|end| end.revoked.is_some());
+        figures.revoked += u64::from(revoked.is_some_and(|end| told(end.at)));
         let Some(grant) = request.grant.as_ref().filter(|grant| told(grant.at)) else {
             continue;
         };
         figures.grants += 1;
         let by_rule = request.approvals.iter().any(|a| matches!(a.by, ApprovedBy::Rules(_)));
-        if by_rule {
+        if let Some(emergency) = &request.emergency {
+            figures.emergencies += 1;
+            figures.emergencies_not_reviewed += u64::from(emergency.review.is_none());
+        } else if by_rule {
             figures.grants_by_rules += 1;
         } else {
             figures.grants_by_people += 1;

@@ -1,7 +1,8 @@
 use jit_ca_core::event::{
     CertificateIssued, ClockAcknowledged, DaemonStarted, DaemonStopped, EndCause, Erased,
-    ErasureCause, GrantEnded, IssuanceFailed, MfaCodeMade, Refused, RequestCancelled,
-    RequestDenied, RequestLapsed, StrangersRefused,
+    ErasureCause, GlassBroken, GrantEnded, GrantRevoked, IssuanceFailed, LockLifted, LockSet,
+    Locked, MfaCodeMade, Officer, Refused, RequestCancelled, RequestDenied, RequestLapsed,
+    Reviewed, StrangersRefused,
 };
 use jit_ca_core::{Action, ActorRef, Bytes, RefusalCode, Span, UnixTime};
 use jit_ca_log::Ids;
@@ -376,4 +377,57 @@ fn two_people_of_one_name_are_told_apart() {
     script.push(other, Ids::default(), known).at(FROM).request(1, ALICE, "x");
     let report = script.report(None);
     assert_eq!(report.requests[0].requester, "alice (local/u-alice)");
+}
+
+#[test]
+fn emergencies_revocations_and_locks_are_told() {
+    let mut script = script();
+    let decided = |action| crate::report::testing::decided(action, subject("alice"));
+    script.at(FROM).request(1, ALICE, "the shop is down");
+    let told = ["sre".parse().unwrap()].into();
+    let broken = GlassBroken { request: request(1), told, decision: decided(Action::BreakGlass) };
+    script.push(ALICE, of_request(1), broken);
+    script.grant(1, ALICE, 600);
+    let of_grant = |n| Ids { grant: Some(grant(n)), ..of_request(n) };
+    let revoked = GrantRevoked {
+        grant: grant(1),
+        request: request(1),
+        revoked: UnixTime::from_secs(FROM + 5),
+        by: subject("bob"),
+        name: "bob".parse().unwrap(),
+        reason: "enough".parse().unwrap(),
+        scope: crate::report::testing::scope("the shop is down"),
+        decision: decided(Action::Revoke),
+    };
+    script.at(FROM + 5).push(BOB, of_grant(1), revoked);
+    let lock = Locked::Subject(subject("alice"));
+    let by = || Officer::Machine { uid: 0 };
+    let (set, reason) = (lock.clone(), "laptop lost".parse().unwrap());
+    script.push(ActorRef::DAEMON, Ids::default(), LockSet { lock: set, by: by(), reason });
+    let reason = "found".parse().unwrap();
+    script.push(ActorRef::DAEMON, Ids::default(), LockLifted { lock, by: by(), reason });
+    let report = script.report(None);
+    let row = &report.requests[0];
+    assert_eq!(row.emergency.as_ref().unwrap().told, ["sre"]);
+    let end = row.grant.as_ref().unwrap().end.as_ref().unwrap();
+    assert_eq!(end.revoked, Some(("bob".to_owned(), Some("enough".to_owned()))));
+    let figures = &report.figures;
+    assert_eq!((figures.grants, figures.emergencies, figures.revoked), (1, 1, 1));
+    assert_eq!((figures.emergencies_not_reviewed, figures.grants_by_people), (1, 0));
+    let locks: Vec<_> =
+        report.exceptions.locks.iter().map(|it| (it.locked, it.what.as_deref().unwrap())).collect();
+    assert_eq!(locks, [(true, "alice"), (false, "alice")]);
+
+    let review = Reviewed {
+        request: request(1),
+        by: subject("carol"),
+        name: "carol".parse().unwrap(),
+        comment: "it was".parse().unwrap(),
+        decision: decided(Action::Review),
+    };
+    script.push(CAROL, of_request(1), review);
+    let report = script.report(None);
+    let review = report.requests[0].emergency.as_ref().unwrap().review.as_ref().unwrap();
+    assert_eq!((review.by.as_str(), review.comment.as_deref()), ("carol", Some("it was")));
+    assert_eq!(report.figures.emergencies_not_reviewed, 0);
 }

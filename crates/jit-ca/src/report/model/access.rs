@@ -1,5 +1,6 @@
 //! Who asked, who agreed, and what was issued.
 
+use jit_ca_core::event::EndCause;
 use jit_ca_core::workflow::Quorum;
 use jit_ca_core::{GrantId, Hosts, IssuanceId, RequestId, Row, Span, UnixTime, Window};
 use serde::Serialize;
@@ -35,6 +36,8 @@ pub(crate) struct RequestRow {
     pub(crate) outcome: RequestOutcome,
     /// The grant that it became.
     pub(crate) grant: Option<GrantRow>,
+    /// Where nobody was asked, as it was an emergency.
+    pub(crate) emergency: Option<EmergencyRow>,
     /// Whether its payload has been erased.
     pub(crate) erased: bool,
 }
@@ -116,6 +119,45 @@ pub(crate) struct GrantRow {
     pub(crate) window: Option<Window>,
     /// How many certificates were issued under it, before the period's end.
     pub(crate) certificates: u64,
+    /// What ended it, if that was before the period's end.
+    pub(crate) end: Option<GrantEndRow>,
+}
+
+/// The end of a grant.
+#[derive(Debug, Serialize)]
+pub(crate) struct GrantEndRow {
+    /// The index of the entry.
+    pub(crate) entry: u64,
+    /// When that was written.
+    pub(crate) at: UnixTime,
+    /// What for; null where that has been erased.
+    pub(crate) cause: Option<EndCause>,
+    /// Who revoked it, if somebody did, and why.
+    pub(crate) revoked: Option<(String, Option<String>)>,
+}
+
+/// Access at once, looked at afterwards.
+#[derive(Debug, Serialize)]
+pub(crate) struct EmergencyRow {
+    /// The index of the entry.
+    pub(crate) entry: u64,
+    /// The groups that were told.
+    pub(crate) told: Vec<String>,
+    /// Who looked at it; null if nobody had by the period's end.
+    pub(crate) review: Option<ReviewRow>,
+}
+
+/// What somebody found who looked at an emergency.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReviewRow {
+    /// The index of the entry.
+    pub(crate) entry: u64,
+    /// When.
+    pub(crate) at: UnixTime,
+    /// Who.
+    pub(crate) by: String,
+    /// What was found; null where that has been erased.
+    pub(crate) comment: Option<String>,
 }
 
 /// One certificate under a grant.

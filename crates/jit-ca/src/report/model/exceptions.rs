@@ -18,6 +18,8 @@ pub(crate) struct Exceptions {
     pub(crate) enrolment_codes: Vec<EnrolmentCode>,
     /// Second factors that were enrolled.
     pub(crate) second_factors: Vec<SecondFactor>,
+    /// What was locked, and unlocked.
+    pub(crate) locks: Vec<LockRow>,
     /// How often another bundle came in force.
     pub(crate) policy_changes: u64,
     /// Certificates of which the log does not say whether they were signed; they count as issued.
@@ -69,6 +71,23 @@ pub(crate) struct RefusalCount {
     pub(crate) code: Option<String>,
     /// How often.
     pub(crate) count: u64,
+}
+
+/// Somebody stopped something, or let it go on.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct LockRow {
+    /// The index of the entry.
+    pub(crate) entry: u64,
+    /// When.
+    pub(crate) at: UnixTime,
+    /// What; null where the payload has been erased.
+    pub(crate) what: Option<String>,
+    /// Whether it was locked, and not unlocked.
+    pub(crate) locked: bool,
+    /// Who did; the CA where that was done on its machine.
+    pub(crate) by: String,
+    /// Why.
+    pub(crate) reason: Option<String>,
 }
 
 /// A one-use code for a first second factor.

@@ -1,9 +1,11 @@
 //! Who asked, who agreed, what was issued; and who is who.
 
+use jit_ca_core::event::EndCause;
+
 use super::{Cell, Page, moment, window};
 use crate::report::model::{
-    ApprovalRow, ApprovedBy, CertificateKind, CertificateOutcome, CertificateRow, Report,
-    RequestOutcome, RequestRow,
+    ApprovalRow, ApprovedBy, CertificateKind, CertificateOutcome, CertificateRow, EmergencyRow,
+    GrantEndRow, Report, RequestOutcome, RequestRow,
 };
 
 pub(super) fn requests(page: &mut Page, report: &Report) {
@@ -91,9 +93,33 @@ fn came_of(row: &RequestRow) -> Cell {
                     1 => "1 certificate".to_owned(),
                     count => format!("{count} certificates"),
                 }));
+                parts.extend(grant.end.as_ref().and_then(end).map(Cell::text));
+                parts.extend(row.emergency.as_ref().map(emergency).map(Cell::text));
                 parts.push(Cell::code(grant.grant));
             }
             Cell::List(parts)
+        }
+    }
+}
+
+/// What ended a grant, unless its time was simply over.
+fn end(end: &GrantEndRow) -> Option<String> {
+    let at = moment(end.at);
+    match (&end.revoked, end.cause) {
+        (Some((by, Some(reason))), _) => Some(format!("revoked by {by} at {at}: {reason}")),
+        (Some((by, None)), _) => Some(format!("revoked by {by} at {at}")),
+        (None, Some(EndCause::Over)) | (None, None) => None,
+        (None, Some(cause)) => Some(format!("ended at {at}: {cause}")),
+    }
+}
+
+fn emergency(row: &EmergencyRow) -> String {
+    let told = row.told.join(", ");
+    match &row.review {
+        None => format!("emergency, told to {told}; nobody has reviewed it"),
+        Some(review) => {
+            let found = review.comment.as_deref().unwrap_or("erased");
+            format!("emergency, told to {told}; reviewed by {}: {found}", review.by)
         }
     }
 }

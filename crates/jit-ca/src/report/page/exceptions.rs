@@ -33,6 +33,18 @@ fn duties(page: &mut Page, report: &Report) {
     });
     page.part("Grants that no person agreed to");
     page.table(["Rule", "Role", "For whom", "How often"], rows, "There were none.");
+    page.part("Locks");
+    let rows = found.locks.iter().map(|row| {
+        [
+            Cell::Count(row.entry),
+            Cell::Time(row.at),
+            Cell::text(if row.locked { "locked" } else { "unlocked" }),
+            Cell::text(row.what.as_deref().unwrap_or("erased")),
+            Cell::text(&row.by),
+            Cell::text(row.reason.as_deref().unwrap_or("erased")),
+        ]
+    });
+    page.table(["Entry", "When", "", "What", "By", "Reason"], rows, "Nothing was locked.");
     page.part("Who approves for whom");
     page.text("The pairs with the most approvals; at most ten are shown.");
     let rows = found.pairs.iter().map(|row| {
