@@ -8,6 +8,7 @@ use std::process::Command;
 use std::slice::from_ref;
 use std::thread;
 
+use jit_ca_core::event::Event;
 use jit_ca_log::verify::Options;
 use jit_ca_log::{Ids, LogKey, SignedCheckpoint};
 use jit_ca_tests::{repository, run, sha256};
@@ -241,7 +242,9 @@ fn pinned(life: &Life) {
 /// What a later CA may write is hashed like all else, and no fault.
 fn unknown(life: &Life) {
     let mut log = life.log_before_erasure();
-    let at = log.entries.len() / 2;
+    let halfway = log.entries.len() / 2;
+    // What is written together is not parted.
+    let at = log.find_from(halfway, |event| matches!(event, Event::RequestMade(_))).unwrap();
     log.insert(at, log.entries[at].clone());
     let mut leaf = log.leaf(at);
     leaf.entry_type = "not.known".parse().unwrap();

@@ -26,7 +26,7 @@ def check_grant_start(log, e, p):
         ((kind, held),) = grant.term.items()
         valid(kind == ("scheduled" if by_clock else "first-use"))
         if by_clock:
-            valid(window == held and window["start"] <= e.second < window["end"] + DELAY)
+            valid(window == held and window["start"] <= e.second + DELAY < window["end"] + 2 * DELAY)
         else:
             valid(is_near(e, window["start"]) and window["start"] < held["by"])
             valid(window["end"] - window["start"] == duration(held["duration"]))
@@ -41,7 +41,7 @@ def check_grant_end(log, e, p):
         if cause in ("given-back", "policy"):
             valid(is_near(e, ended) and ended < grant.deadline())
         else:
-            valid(ended == grant.deadline() and ended <= e.second)
+            valid(ended == grant.deadline() and ended <= e.second + DELAY)
         if grant.term is not UNKNOWN:
             (kind,) = grant.term
             valid(cause == "given-back" or (kind == "open") == (cause == "over"))
@@ -67,7 +67,7 @@ def check_review(log, e, p):
         valid(request.is_emergency and not request.is_reviewed)
         valid(e.actor != request.actor and (request.payload is UNKNOWN or e.acts != request.payload["subject"]))
         grant = request.grant
-        valid(grant is None or not grant.is_open or grant.deadline() <= e.second)
+        valid(grant is None or not grant.is_open or grant.deadline() <= e.second + DELAY)
 
 
 # === Locks ===

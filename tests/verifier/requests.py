@@ -40,7 +40,7 @@ def check_pending(log, e, p):
         if e.type == "break-glass":
             valid(not request.is_emergency)
         if e.type == "lapse":
-            valid(e.actor == DAEMON and p["lapsed"] == request.payload["lapses"] and p["lapsed"] <= e.second)
+            valid(e.actor == DAEMON and p["lapsed"] == request.payload["lapses"] and p["lapsed"] <= e.second + DELAY)
             valid(p["scope"]["window"] is None and is_scope(p["scope"], request.payload, request.payload))
 
 

@@ -119,8 +119,17 @@ impl Log {
 
     /// The index of the entry of which this holds, counted from 0 among all such; places are spread over the log.
     pub(super) fn find(&self, place: usize, holds: impl Fn(&Event) -> bool) -> Option<usize> {
+        self.find_where(place, |_, event| holds(event))
+    }
+
+    /// The same, where it depends on where the entry stands.
+    pub(super) fn find_where(
+        &self,
+        place: usize,
+        holds: impl Fn(usize, &Event) -> bool,
+    ) -> Option<usize> {
         let found: Vec<usize> = (0..self.entries.len())
-            .filter(|&at| self.event(at).is_some_and(|event| holds(&event)))
+            .filter(|&at| self.event(at).is_some_and(|event| holds(at, &event)))
             .collect();
         // The first, the last, and then one between the others.
         match (place, found.len()) {

@@ -2,10 +2,10 @@
 //! tiles, root and checkpoint are made anew. Only what people have signed, and what must hold between entries, is left.
 
 use jit_ca_core::event::{
-    CertificateIntended, ClockAcknowledged, ClockFaulted, Event, Factor, MfaKept,
-    ProofOfPossession, Validity,
+    ApprovalGiven, CertificateIntended, ClockAcknowledged, ClockFaulted, EndCause, Event, Factor,
+    GrantMade, LockSet, Locked, MfaKept, Officer, ProofOfPossession, Validity,
 };
-use jit_ca_core::workflow::Approver;
+use jit_ca_core::workflow::{Approver, Term};
 use jit_ca_core::{
     Action, ActorRef, Bytes, Digest, GrantId, IssuanceId, Origin, RequestId, Span, SubjectId,
     UnixTime, Window,
@@ -59,12 +59,14 @@ macro_rules! forgeries {
 
 mod access;
 mod certificates;
+mod ends;
 mod leaves;
 mod people;
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Forgery> {
-    [leaves::TABLE, people::TABLE, access::TABLE, certificates::TABLE].into_iter().flatten()
+    let tables = [leaves::TABLE, people::TABLE, access::TABLE, ends::TABLE, certificates::TABLE];
+    tables.into_iter().flatten()
 }
 
 // === how ===
@@ -161,7 +163,8 @@ fn acted_by(log: &mut Log, place: usize, holds: impl Fn(&Event) -> bool) -> Opti
 
 /// A request on which two have to agree: whose it is, its approvals, its grant.
 fn agreed_by_two(log: &Log, place: usize) -> Option<(ActorRef, Vec<usize>, usize)> {
-    let asks_two = |event: &Event| matches!(event, Event::RequestMade(made) if made.approvals == 2);
+    let asks_two =
+        |event: &Event| matches!(event, Event::RequestMade(made) if made.approvals[0].count == 2);
     let made = log.find(place, asks_two)?;
     let of = |kind: &str| -> Vec<usize> {
         let all = made..log.entries.len();
@@ -225,9 +228,44 @@ fn is_granted(event: &Event) -> bool {
     matches!(event, Event::CertificateIntended(intent) if intent.under.is_some())
 }
 
+/// Where a certificate is issued under a grant that had begun before.
+fn issued_later(log: &Log, place: usize) -> Option<usize> {
+    log.find_where(place, |at, event| {
+        is_granted(event) && log.leaf(at - 1).entry_type.as_str() != "grant.start"
+    })
+}
+
+/// Whether rules approved, and no person did.
+fn is_by_rules(given: &ApprovalGiven) -> bool {
+    matches!(given.by, Approver::Rules(_))
+}
+
+/// The grant of this id.
+fn grant_of(log: &Log, grant: Option<GrantId>) -> Option<Box<GrantMade>> {
+    (0..log.entries.len()).find_map(|at| match log.event(at) {
+        Some(Event::GrantMade(made)) if Some(made.grant) == grant => Some(made),
+        _ => None,
+    })
+}
+
+/// Moves both ends of the window of what begins with its approval.
+fn move_window(made: &mut GrantMade, start: i64, end: i64) {
+    let Term::Open(window) = &mut made.term else { return };
+    let moved =
+        |time: UnixTime, by: i64| UnixTime::from_secs(time.secs().checked_add_signed(by).unwrap());
+    *window = Window::new(moved(window.start(), start), moved(window.end(), end)).unwrap();
+}
+
+fn is_open(made: &GrantMade) -> bool {
+    matches!(made.term, Term::Open(_))
+}
+
 /// Leaves out the payload of what a certificate rests on, and gives where the certificate is.
 fn under_an_erased(log: &mut Log, place: usize, holds: impl Fn(&Event) -> bool) -> Option<usize> {
-    let at = log.find(place, is_granted)?;
+    let at = log.find_where(place, |at, event| {
+        is_granted(event)
+            && grant_of(log, log.leaf(at).ids.grant).is_some_and(|made| is_open(&made))
+    })?;
     let grant = log.leaf(at).ids.grant;
     let made = (0..at).find(|&at| {
         log.leaf(at).entry_type.as_str() == "grant" && log.leaf(at).ids.grant == grant
@@ -360,6 +398,7 @@ fn hash(made: &jit_ca_core::event::RequestMade) -> Digest {
         hosts: &made.hosts,
         duration: made.duration,
         start: &made.start,
+        extends: made.extends.as_ref(),
         reason: &made.reason,
         ticket: made.ticket.as_ref(),
         bundle: &made.bundle,

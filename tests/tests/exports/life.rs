@@ -6,8 +6,9 @@ use std::process::Command;
 
 use jit_ca_cert::Key;
 use jit_ca_cert::purpose::Log as LogPurpose;
+use jit_ca_core::UnixTime;
 use jit_ca_log::{LogKey, SignedCheckpoint};
-use jit_ca_tests::{Ca, Caller, Lab, run, wait_for};
+use jit_ca_tests::{Ca, Caller, Lab, now, run, seconds, wait_for};
 use jit_cad::keys::Keys;
 use serde_json::{Value, json};
 
@@ -126,7 +127,8 @@ impl Life {
     }
 }
 
-/// Keys of all kinds, a role whose requests lapse soon, one with rows of both kinds, one for some networks.
+/// Keys of all kinds; roles whose requests lapse soon, with rows of both kinds, for some networks, of which the time begins
+/// with the first certificate, and that two groups have to agree to.
 fn configure(config: &Path, homes: &Path) {
     let users = config.join("users.toml");
     let mut table: toml::Table = fs::read_to_string(&users).unwrap().parse().unwrap();
@@ -163,6 +165,18 @@ fn configure(config: &Path, homes: &Path) {
     let both = both.replace("extensions =", "source_address = \"caller\"\nextensions =");
     let both = both + "\n[[x509]]\nservice = \"both-api\"\n";
     fs::write(config.join("roles/both.toml"), both).unwrap();
+    for (name, within) in [("on-use", "1h"), ("unused", "2s")] {
+        let role = shell.replace("web-shell", name);
+        let start = format!("start = \"first-use\"\nstart_within = \"{within}\"\n");
+        fs::write(config.join(format!("roles/{name}.toml")), start + &role).unwrap();
+    }
+    let one = "[[approvals]]\ncount = 1\nfrom = [\"sre\"]\n";
+    let two =
+        "[[approvals]]\ncount = 1\nfrom = [\"auditors\"]\n\n".to_owned() + one + "signed = true\n";
+    let pair = shell.replace("web-shell", "pair").replace(one, &two);
+    let pair = pair + "\n[limits]\ncertificates = 1\n";
+    assert!(pair.contains(&two), "{pair}");
+    fs::write(config.join("roles/pair.toml"), pair).unwrap();
 }
 
 /// Another bundle for each round.
@@ -217,11 +231,12 @@ impl<'a> Work<'a> {
         // Less than was asked for.
         let request = alice.request("both", json!({"duration": "10m"})).ok().json();
         for (approver, duration) in [(bob, "9m"), (carol, "8m")] {
-            let (rows, key) = (json!([request["rows"][0]]), approver.person.key());
-            let duration = json!(duration);
-            let call = approver.wire.approve_part_call(&request, &duration, &rows, &key);
+            let rows = json!([request["rows"][0]]);
+            let part = json!({"duration": duration, "rows": rows, "comment": "it will do"});
+            let call = approver.wire.approve_part_call(&request, &part, &approver.person.key());
             approver.decide(&request, "approve", &call).ok();
         }
+        self.in_all_ways(round);
 
         // No, and no longer.
         let denied = alice.request("web-shell", json!({})).ok().json();
@@ -233,15 +248,68 @@ impl<'a> Work<'a> {
         let hasty = alice.request("hasty", json!({})).ok().json();
         let path = format!("/v1/requests/{}?wait=10", hasty["id"].as_str().unwrap());
         assert_eq!(alice.wire.get(&path).ok().json()["status"], "lapsed");
-        let ends = format!("/v1/log/entries?grant={}", erins["grant"]["id"].as_str().unwrap());
-        wait_for("the end of a grant", || {
-            let entries = carol.wire.get(&ends).ok().json();
-            entries
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|entry| entry["type"] == "grant.end")
-                .then_some(())
+        self.has_entry(&erins["grant"], "grant.end");
+    }
+
+    /// All ways in which access begins and ends.
+    fn in_all_ways(&self, round: usize) {
+        let Self { alice, bob, carol, erin, keys } = self;
+        let of = |grant: &Value, verb: &str| {
+            format!("/v1/grants/{}/{verb}", grant["id"].as_str().unwrap())
+        };
+        let reason = json!({"reason": "INC-43: it is known by now"});
+        // Two groups, of which one signs; Carol, who is in both, counts in one.
+        let pair = alice.request("pair", json!({})).ok().json();
+        let part = json!({"hosts": "web1", "comment": "web2 is not concerned"});
+        let mut call = carol.wire.approve_part_call(&pair, &part, &carol.person.key());
+        if round % 2 == 1 {
+            call["signature"] = Value::Null;
+        }
+        carol.decide(&pair, "approve", &call).ok();
+        let pair = bob.approve(&pair).ok().json();
+        alice.take_ssh(&pair["grant"], &keys[0]);
+        // At a time, and for longer; given back, and taken away.
+        let start = UnixTime::from_secs(now() + 3).to_string();
+        let fields = json!({"start": start, "duration": "10m"});
+        let planned = alice.granted("web-shell", fields, &[bob])["grant"].clone();
+        let used = alice.granted("on-use", json!({"duration": "10m"}), &[carol])["grant"].clone();
+        alice.take_ssh(&used, &keys[1]);
+        alice.wire.post(&of(&used, "end"), &json!({})).ok();
+        let unused = erin.granted("unused", json!({"duration": "10m"}), &[bob])["grant"].clone();
+        let erins = erin.granted("web-shell", json!({}), &[bob])["grant"].clone();
+        erin.take_ssh(&erins, &erin.person.key());
+        bob.wire.post(&of(&erins, "revoke"), &reason).ok();
+        // At once, and looked at afterwards.
+        let call = json!({"role": "web-shell", "reason": "INC-44: the shop is down"});
+        let emergency = bob.wire.post("/v1/break-glass", &call).ok().json();
+        bob.take_ssh(
+            &emergency["grant"],
+            &bob.person.make_key(&format!("emergency-{round}"), "ed25519"),
+        );
+        bob.wire.post(&of(&emergency["grant"], "end"), &json!({})).ok();
+        let review = format!("/v1/requests/{}/review", emergency["id"].as_str().unwrap());
+        carol.wire.post(&review, &json!({"comment": "it was"})).ok();
+        // Nothing for a moment.
+        let lock = json!({"what": "person:erin", "reason": "the laptop is gone"});
+        bob.wire.post("/v1/locks", &lock).ok();
+        carol.wire.post("/v1/locks/lift", &lock).ok();
+
+        wait_for("the start", || (now() >= seconds(&json!(start))).then_some(()));
+        alice.take_ssh(&planned, &keys[0]);
+        let more = alice.wire.post(&of(&planned, "extend"), &reason).ok().json();
+        let more = bob.approve(&more).ok().json();
+        alice.wire.post(&of(&more["grant"], "end"), &json!({})).ok();
+        carol.wire.post(&of(&planned, "revoke"), &reason).ok();
+        self.has_entry(&unused, "grant.end");
+    }
+
+    /// Waits for an entry about a grant.
+    fn has_entry(&self, grant: &Value, kind: &str) {
+        let path = format!("/v1/log/entries?grant={}", grant["id"].as_str().unwrap());
+        wait_for(kind, || {
+            let entries = self.carol.wire.get(&path).ok().json();
+            let mut entries = entries.as_array().unwrap().iter();
+            entries.any(|entry| entry["type"] == kind).then_some(())
         });
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use jit_ca_core::event::{Allowed, Decided, Event, RequestMade};
-use jit_ca_core::{Action, Decision, Facts, GrantId, Outcome, RequestId};
+use jit_ca_core::event::{Allowed, Decided, Event, GrantMade, Officer, RequestMade};
+use jit_ca_core::{Action, Decision, Facts, GrantId, Hosts, Outcome, RequestId};
 use jit_ca_log::Bundle as Listed;
 use jit_ca_policy::{Bundle, SourceFile, decide};
 
@@ -13,7 +13,7 @@ use super::forge::Log;
 pub(super) fn all(log: &Log) -> usize {
     let (mut listed, mut policy) = (Listed::empty(), None);
     let mut requests: HashMap<RequestId, RequestMade> = HashMap::new();
-    let mut grants: HashMap<GrantId, RequestId> = HashMap::new();
+    let mut grants: HashMap<GrantId, GrantMade> = HashMap::new();
     let mut of_issuances = 0;
     for at in 0..log.entries.len() {
         let Some(event) = log.event(at) else { continue };
@@ -26,7 +26,7 @@ pub(super) fn all(log: &Log) -> usize {
                 continue;
             }
             Event::GrantMade(made) => {
-                grants.insert(made.grant, made.request);
+                grants.insert(made.grant, made.as_ref().clone());
                 continue;
             }
             Event::RequestMade(made) => {
@@ -35,10 +35,22 @@ pub(super) fn all(log: &Log) -> usize {
             }
             Event::ApprovalGiven(given) => given.decision,
             Event::RequestDenied(denied) => denied.decision,
+            Event::GlassBroken(broken) => broken.decision,
+            Event::Reviewed(reviewed) => reviewed.decision,
+            Event::GrantStarted(started) => {
+                let Some(decided) = started.decision else { continue };
+                decided
+            }
+            Event::GrantRevoked(revoked) => revoked.decision,
+            Event::LockSet(set) => match set.by {
+                Officer::Person { decision, .. } => *decision,
+                Officer::Machine { .. } => continue,
+            },
             Event::CertificateIntended(intent) => {
                 let Some(under) = intent.under else { continue };
                 of_issuances += 1;
-                whole(under.decision, &requests[&grants[&under.grant]])
+                let grant = &grants[&under.grant];
+                whole(under.decision, &requests[&grant.request], &grant.hosts)
             }
             _ => continue,
         };
@@ -49,7 +61,7 @@ pub(super) fn all(log: &Log) -> usize {
 }
 
 /// The decision of an issuance, as docs/log-format.md says it is put together.
-fn whole(allowed: Allowed, request: &RequestMade) -> Decided {
+fn whole(allowed: Allowed, request: &RequestMade, hosts: &Hosts) -> Decided {
     let Allowed { now, address, mfa_at, rules } = allowed;
     let facts = Facts {
         action: Action::Issue,
@@ -59,7 +71,7 @@ fn whole(allowed: Allowed, request: &RequestMade) -> Decided {
         mfa_at,
         role: Some(request.role.clone()),
         requester: Some(request.subject.clone()),
-        hosts: Some(request.hosts.clone()),
+        hosts: Some(hosts.clone()),
         duration: Some(request.duration),
         reason: Some(request.reason.clone()),
         ticket: request.ticket.clone(),

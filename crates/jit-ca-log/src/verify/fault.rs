@@ -63,5 +63,18 @@ pub(super) fn must_be_near(
     must(is_near, code, message)
 }
 
+/// Whether this time is over; a clock may have been set back a little since that was seen.
+pub(super) fn is_past(leaf: &Leaf, time: UnixTime) -> bool {
+    second_of(leaf).plus(LONGEST_DELAY) >= time
+}
+
+pub(super) fn must_be_past(
+    leaf: &Leaf,
+    time: UnixTime,
+    message: &'static str,
+) -> Result<(), Fault> {
+    must(is_past(leaf, time), Code::State, message)
+}
+
 /// How long the commit of what was decided may take.
 pub(super) const LONGEST_DELAY: Span = Span::from_secs(10);

@@ -5,7 +5,9 @@ use jit_ca_core::workflow::Term;
 use jit_ca_core::{Action, ActorRef, GrantId, Outcome, PersonName, RequestId, SubjectId, UnixTime};
 
 use super::agreement::Agreement;
-use super::fault::{Fault, LONGEST_DELAY, must, must_be_allowed, must_be_asked, must_be_near};
+use super::fault::{
+    Fault, LONGEST_DELAY, is_past, must, must_be_allowed, must_be_asked, must_be_near, must_be_past,
+};
 use super::requests::{Request, Requests, must_be_pending, must_be_the_daemons};
 use super::scope::must_be_scope;
 use super::state::second_of;
@@ -85,10 +87,11 @@ impl Requests {
         fault(is_scheduled || is_theirs, "somebody else than the holder started the grant")?;
         let was_asked = started.decision.is_some() == is_scheduled;
         fault(was_asked, "the policy is asked where a scheduled grant starts, and there alone")?;
-        let (now, window) = (second_of(leaf), started.window);
+        let window = started.window;
         match grant.term {
             Some(Term::Scheduled(scheduled)) if is_scheduled => {
-                let is_in_it = window.start() <= now && now < window.end().plus(LONGEST_DELAY);
+                let is_in_it = is_past(leaf, window.start())
+                    && second_of(leaf) < window.end().plus(LONGEST_DELAY);
                 fault(is_in_it && window == scheduled, "the grant starts at another time")?;
             }
             Some(Term::FirstUse { duration, by }) if !is_scheduled => {
@@ -134,7 +137,7 @@ impl Requests {
                 must_be_the_daemons(leaf)?;
                 let is_its_end = grant.term.is_none_or(|term| ended.ended == deadline(term));
                 fault(is_its_end, "the grant ends at another time")?;
-                fault(second_of(leaf) >= ended.ended, "the grant's time is not over")?;
+                must_be_past(leaf, ended.ended, "the grant's time is not over")?;
                 let was_open = grant.term.map(|term| matches!(term, Term::Open(_)));
                 let is_so = was_open.is_none_or(|open| open == (ended.cause == EndCause::Over));
                 fault(is_so, "the grant had begun and is said to be unused, or the reverse")?;
@@ -182,7 +185,7 @@ impl Requests {
         fault(!request.is_reviewed, "it was reviewed before")?;
         let grant = request.grant.and_then(|grant| self.grants.get(&grant));
         let is_over = grant.is_none_or(|grant| {
-            grant.ended || grant.term.is_none_or(|term| second_of(leaf) >= deadline(term))
+            grant.ended || grant.term.is_none_or(|term| is_past(leaf, deadline(term)))
         });
         fault(is_over, "it goes on")?;
         request.is_reviewed = true;

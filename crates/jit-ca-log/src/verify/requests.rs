@@ -17,7 +17,7 @@ use jit_ca_core::{
 };
 
 use super::approvals::Approval;
-use super::fault::{Fault, LONGEST_DELAY, must, must_be_allowed, must_be_near};
+use super::fault::{Fault, LONGEST_DELAY, must, must_be_allowed, must_be_near, must_be_past};
 use super::grants::Grant;
 use super::scope::must_be_scope;
 use super::state::{Log, second_of};
@@ -159,7 +159,7 @@ impl Requests {
             let is_its_end = lapsed.lapsed == asked.lapses;
             must(is_its_end, Code::State, "the request lapses at another time")?;
         }
-        must(second_of(leaf) >= lapsed.lapsed, Code::State, "the request's time is not over")?;
+        must_be_past(leaf, lapsed.lapsed, "the request's time is not over")?;
         must_be_scope(&lapsed.scope, request.asked.as_deref(), None)?;
         self.end_pending(lapsed.request)
     }

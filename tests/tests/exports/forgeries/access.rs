@@ -30,11 +30,11 @@ forgeries! {
     "outcome-again" "state" |log, place| again(log, place, |event| matches!(event, Event::CertificateIssued(_))),
     "logout-again" "state" |log, place| again(log, place, |event| matches!(event, Event::LoggedOut(_))),
     "grant-again" "state" |log, place| again(log, place, |event| matches!(event, Event::GrantMade(_))),
-    "earlier-end" "state" change!(GrantEnded, |ended| ended.ended = UnixTime::from_secs(ended.ended.secs() - 1)),
+    "earlier-end" "state" change!(GrantEnded, |ended| if ended.cause == EndCause::Over => ended.ended = UnixTime::from_secs(ended.ended.secs() - 1)),
     "outcome-of-nothing" "state" change!(CertificateIssued, |issued| issued.issuance = IssuanceId::from_bytes([7; 16])),
     "outcome-of-another-grant" "state" change!(CertificateIssued, |issued| issued.grant = Some(GrantId::from_bytes([7; 16]))),
     "dropped-intent" "state" |log, place| {
-        let at = log.find(place, |event| matches!(event, Event::CertificateIntended(_)))?;
+        let at = issued_later(log, place)?;
         let issuance = log.leaf(at).ids.issuance;
         log.remove(at);
         (at..log.entries.len()).find(|&at| log.leaf(at).ids.issuance == issuance)
@@ -48,7 +48,7 @@ forgeries! {
     },
     "approval-of-what-is-over" "state" |log, place| {
         let over = log.find(place, |event| matches!(event, Event::RequestDenied(_)))?;
-        let like = log.find(0, |event| matches!(event, Event::ApprovalGiven(given) if given.signature.is_none()))?;
+        let like = log.find(0, |event| matches!(event, Event::ApprovalGiven(given) if is_by_rules(given)))?;
         let Some(Event::RequestDenied(denied)) = log.event(over) else { return None };
         let Some(Event::RequestMade(made)) = log.event(log.find(0, |event| {
             matches!(event, Event::RequestMade(made) if made.request == denied.request)
@@ -76,29 +76,39 @@ forgeries! {
     "twice-by-one" "approval" |log, place| again(log, place, |event| {
         matches!(event, Event::ApprovalGiven(given) if given.rows.iter().any(|row| row.to_string().contains("web-deploy")))
     }),
-    "approval-without-signature" "approval" change!(ApprovalGiven, |given| if given.signature.is_some() => given.signature = None),
+    "approval-without-signature" "approval" |log, place| {
+        let at = where_two_groups_agree(log, place, "bob")?;
+        log.change(at, |_, event| if let Event::ApprovalGiven(given) = event { given.signature = None });
+        Some(at)
+    },
+    "approval-on-more-hosts" "approval" change!(ApprovalGiven, |given| if given.signature.is_none() && !is_by_rules(given) => given.hosts = "db1,web1".parse().unwrap()),
+    "approval-for-less-without-a-word" "approval" change!(ApprovalGiven, |given| if given.comment.is_some() => given.comment = None),
+    "approval-by-a-group-of-others" "approval" change!(ApprovalGiven, |given| if !is_by_rules(given) => {
+        given.groups.insert("privacy-officers".parse().unwrap());
+    }),
+    "approval-by-no-group" "approval" change!(ApprovalGiven, |given| if !is_by_rules(given) => given.groups.clear()),
     "rules-with-a-signature" "approval" |log, place| {
-        let by_rules = |event: &Event| matches!(event, Event::ApprovalGiven(given) if given.signature.is_none());
+        let by_rules = |event: &Event| matches!(event, Event::ApprovalGiven(given) if is_by_rules(given));
         let (at, from) = (log.find(place, by_rules)?, log.find(place, |event| is_by(event, "bob"))?);
         let Some(Event::ApprovalGiven(signed)) = log.event(from) else { return None };
         log.change(at, |_, event| if let Event::ApprovalGiven(given) = event { given.signature = signed.signature });
         Some(at)
     },
-    "longer-rules" "approval" change!(ApprovalGiven, |given| if given.signature.is_none() => given.duration = Span::from_secs(given.duration.secs() + 1)),
-    "rules-with-other-rows" "approval" change!(ApprovalGiven, |given| if given.signature.is_none() => given.rows.push("x509 payments".parse().unwrap())),
-    "rules-without-rows" "approval" change!(ApprovalGiven, |given| if given.signature.is_none() => given.rows.clear()),
+    "longer-rules" "approval" change!(ApprovalGiven, |given| if is_by_rules(given) => given.duration = Span::from_secs(given.duration.secs() + 1)),
+    "rules-with-other-rows" "approval" change!(ApprovalGiven, |given| if is_by_rules(given) => given.rows.push("x509 payments".parse().unwrap())),
+    "rules-without-rows" "approval" change!(ApprovalGiven, |given| if is_by_rules(given) => given.rows.clear()),
     "rules-by-somebody" "approval" |log, place| acted_by(log, place, |event| {
-        matches!(event, Event::ApprovalGiven(given) if given.signature.is_none())
+        matches!(event, Event::ApprovalGiven(given) if is_by_rules(given))
     }),
-    "rules-that-are-none" "approval" change!(ApprovalGiven, |given| if given.signature.is_none() => given.by = Approver::Rules(vec![])),
-    "rules-of-no-bundle" "approval" change!(ApprovalGiven, |given| if given.signature.is_none() => given.by = Approver::Rules(vec!["anybody".to_owned()])),
+    "rules-that-are-none" "approval" change!(ApprovalGiven, |given| if is_by_rules(given) => given.by = Approver::Rules(vec![])),
+    "rules-of-no-bundle" "approval" change!(ApprovalGiven, |given| if is_by_rules(given) => given.by = Approver::Rules(vec!["anybody".to_owned()])),
     "erased-self-approval" "approval" |log, place| {
         let (requester, approvals, _) = agreed_by_two(log, place)?;
         log.entries[approvals[0]].record.clear();
         log.change_leaf(approvals[0], |leaf| leaf.actor = requester);
         Some(approvals[0])
     },
-    "rules-for-another" "approval" change!(ApprovalGiven, |given| if given.signature.is_none() => given.hash = Digest::from_bytes([7; 32])),
+    "rules-for-another" "approval" change!(ApprovalGiven, |given| if is_by_rules(given) => given.hash = Digest::from_bytes([7; 32])),
 
     // === grants ===
     "one-approval-less" "grant" |log, place| {
@@ -120,19 +130,32 @@ forgeries! {
     "longer-than-half-the-approvals" "grant" |log, place| {
         let (_, approvals, grant) = agreed_by_two(log, place)?;
         log.entries[approvals[0]].record.clear();
-        log.change(grant, |_, event| if let Event::GrantMade(made) = event {
-            made.window = Window::new(made.window.start(), made.window.end().plus(Span::from_secs(1))).unwrap();
-        });
+        log.change(grant, |_, event| if let Event::GrantMade(made) = event { move_window(made, 0, 1) });
         Some(grant)
     },
-    "longer-grant" "grant" change!(GrantMade, |made| made.window = Window::new(made.window.start(), made.window.end().plus(Span::from_secs(1))).unwrap()),
-    "later-grant" "grant" change!(GrantMade, |made| {
-        let hour = Span::from_secs(3600);
-        made.window = Window::new(made.window.start().plus(hour), made.window.end().plus(hour)).unwrap();
+    // Carol is in both groups, and still one person.
+    "one-for-two-groups" "grant" |log, place| {
+        let at = where_two_groups_agree(log, place, "bob")?;
+        let request = log.leaf(at).ids.request;
+        let grant = log.find_from(at, |event| matches!(event, Event::GrantMade(made) if Some(made.request) == request))?;
+        log.remove(at);
+        Some(grant - 1)
+    },
+    "more-certificates-than-asked-for" "grant" change!(GrantMade, |made| if made.certificates.is_some() => made.certificates = None),
+    "grant-on-hosts-left-out" "grant" change!(GrantMade, |made| if made.certificates.is_some() => made.hosts = "web1,web2".parse().unwrap()),
+    "longer-grant" "grant" change!(GrantMade, |made| if is_open(made) => move_window(made, 0, 1)),
+    "shorter-grant" "grant" change!(GrantMade, |made| if is_open(made) => move_window(made, 0, -1)),
+    "later-grant" "grant" change!(GrantMade, |made| if is_open(made) => move_window(made, 3600, 3600)),
+    "earlier-grant" "grant" change!(GrantMade, |made| if is_open(made) => move_window(made, -3600, -3600)),
+    "begun-before-its-first-use" "grant" change!(GrantMade, |made| if matches!(made.term, Term::FirstUse { .. }) => {
+        if let Term::FirstUse { duration, by } = made.term {
+            made.term = Term::Open(Window::starting(by.minus(Span::from_secs(3600)), duration).unwrap());
+        }
     }),
-    "earlier-grant" "grant" change!(GrantMade, |made| {
-        let hour = Span::from_secs(3600);
-        made.window = Window::new(made.window.start().minus(hour), made.window.end().minus(hour)).unwrap();
+    "to-be-used-later" "grant" change!(GrantMade, |made| if matches!(made.term, Term::FirstUse { .. }) => {
+        if let Term::FirstUse { by, .. } = &mut made.term {
+            *by = by.plus(Span::from_secs(3600));
+        }
     }),
     "grant-of-more-rows" "grant" change!(GrantMade, |made| made.rows.push("x509 payments".parse().unwrap())),
     "grant-of-fewer-rows" "grant" change!(GrantMade, |made| if made.rows.len() > 1 => drop(made.rows.pop())),
@@ -147,4 +170,15 @@ forgeries! {
         log.change(second, |_, event| if let Event::GrantMade(made) = event { made.grant = used.grant });
         Some(second)
     },
+}
+
+/// Where this person approved what two groups have to agree to.
+fn where_two_groups_agree(log: &Log, place: usize, by: &str) -> Option<usize> {
+    let asks_two =
+        |event: &Event| matches!(event, Event::RequestMade(made) if made.approvals.len() == 2);
+    let asked: Vec<_> = (0..log.entries.len())
+        .filter(|&at| log.event(at).is_some_and(|event| asks_two(&event)))
+        .map(|at| log.leaf(at).ids.request)
+        .collect();
+    log.find_where(place, |at, event| is_by(event, by) && asked.contains(&log.leaf(at).ids.request))
 }

@@ -13,8 +13,16 @@ forgeries! {
         Some(at + 1)
     },
     "serial-of-another-issuance" "serial" change!(CertificateIntended, |intent| if intent.purpose.starts_with("x509") => intent.serial = flipped(&intent.serial)),
-    "under-no-grant" "under" change!(CertificateIntended, |intent| if intent.under.is_some() => intent.under = None),
-    "under-an-unknown-grant" "under" change!(CertificateIntended, |intent| if intent.under.is_some() => intent.under.as_mut().unwrap().grant = GrantId::from_bytes([7; 16])),
+    "under-no-grant" "under" |log, place| {
+        let at = issued_later(log, place)?;
+        log.change(at, |_, event| if let Event::CertificateIntended(intent) = event { intent.under = None });
+        Some(at)
+    },
+    "under-an-unknown-grant" "under" |log, place| {
+        let at = issued_later(log, place)?;
+        log.change(at, |_, event| if let Event::CertificateIntended(intent) = event { intent.under.as_mut().unwrap().grant = GrantId::from_bytes([7; 16]) });
+        Some(at)
+    },
     "under-an-unknown-row" "under" change!(CertificateIntended, |intent| if intent.under.is_some() => intent.under.as_mut().unwrap().row = "payments".parse().unwrap()),
     "for-another-purpose" "under" change!(CertificateIntended, |intent| if intent.purpose == "x509-clients" => intent.purpose = "x509-servers".to_owned()),
     "by-anothers-login" "under" |log, place| {
@@ -39,10 +47,7 @@ forgeries! {
     "after-the-end" "under" |log, place| {
         let like = log.find(place, |event| matches!(event, Event::CertificateIntended(intent) if intent.under.is_some()))?;
         let grant = log.leaf(like).ids.grant;
-        let end = (0..like).find_map(|at| match log.event(at) {
-            Some(Event::GrantMade(made)) if Some(made.grant) == grant => Some(made.window.end()),
-            _ => None,
-        })?;
+        let end = grant_of(log, grant)?.term.window()?.end();
         let at = issue_anew(log, log.entries.len(), like)?;
         log.change_leaf(at, |leaf| leaf.ts_ms = 1000 * end.secs());
         (log.leaf(at - 1).ts_ms < 1000 * end.secs()).then_some(at)
@@ -70,7 +75,7 @@ forgeries! {
         Some(at)
     },
     "after-the-end-of-an-erased-grant" "under" |log, place| {
-        let end = log.find(place, |event| matches!(event, Event::GrantEnded(_)))?;
+        let end = log.find(place, |event| matches!(event, Event::GrantEnded(ended) if ended.cause == EndCause::Over))?;
         let grant = log.leaf(end).ids.grant;
         let of = |at: &usize, log: &Log, kind: &str| log.leaf(*at).ids.grant == grant && log.leaf(*at).entry_type.as_str() == kind;
         let made = (0..end).find(|at| of(at, log, "grant"))?;

@@ -58,7 +58,7 @@ forgeries! {
 
     // === what was made by a clock that was put back ===
     "issued-under-a-grant-taken-back" "under" |log, place| {
-        let at = log.find(place, is_granted)?;
+        let at = issued_later(log, place)?;
         let grant = log.leaf(at).ids.grant;
         let made = before(log, at, |leaf, event| matches!(event, Event::GrantMade(_)) && leaf.ids.grant == grant)?;
         take_back(log, at, made)?;

@@ -134,6 +134,10 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         (Code::Grant, at::FIRST_GRANT, |_, s| {
             event!(s, at::FIRST_GRANT, GrantMade).hosts = "web2".parse().unwrap();
         }),
+        // On fewer hosts than all have agreed to.
+        (Code::Grant, at::PLANNED_GRANT, |_, s| {
+            event!(s, at::PLANNED_BY_BOB, ApprovalGiven).hosts = "web1,web2".parse().unwrap();
+        }),
         (Code::Grant, at::PLANNED_GRANT, |_, s| {
             let made = event!(s, at::PLANNED_GRANT, GrantMade);
             made.rows.push(row("x509 orders-api"));

@@ -34,6 +34,7 @@ fn starts() -> Vec<(Code, usize, Change)> {
         }),
         // Too early, or when it was over.
         (Code::State, at::TEN_MINUTES, |_, s| s.swap(at::TEN_MINUTES, at::PLANNED_START)),
+        (Code::State, at::PLANNED_START, |_, s| s[at::TEN_MINUTES] = passed(589)),
         (Code::State, at::PLANNED_START, |_, s| s[at::TEN_MINUTES] = passed(1_810)),
         (Code::State, at::PLANNED_START, |_, s| s[at::PLANNED_START].0 = BOB),
         (Code::State, at::PLANNED_START, |_, s| {
@@ -148,6 +149,7 @@ fn ends() -> Vec<(Code, usize, Change)> {
         (Code::State, at::EXTENSION_LAPSED, |_, s| {
             event!(s, at::EXTENSION_LAPSED, RequestLapsed).lapsed = time(599);
         }),
+        (Code::State, at::PLANNED_END, |_, s| s[at::HALF_AN_HOUR] = passed(1_789)),
         // What they are of.
         (Code::State, at::PLANNED_END, |_, s| scope(s, |scope| scope.window = None)),
         (Code::State, at::PLANNED_END, |_, s| scope(s, |scope| scope.subject = subject("u-2"))),
