@@ -88,7 +88,7 @@ fn access_is_extended_given_back_and_taken_away() {
     let scene = Scene::new();
     let first = scene.granted("web-shell", &["--for", "10m"]);
     let grant = id(&first["grant"]);
-    let ending = &grant[grant.len() - 6..];
+    let ending = grant.get(grant.len() - 6..).unwrap();
     scene.alice.jit_ca(&["cert", "ssh", "--grant", ending, "--no-agent"]).ok();
     let more = ["extend", ending, "--for", "5m", "--reason", "goes on", "--no-wait", "--json"];
     let more = scene.alice.jit_ca(&more).exits(75).json();

@@ -39,7 +39,7 @@ use bounded::{Bound, Bounded};
 use decoded::Decoded;
 
 pub use disk::{Disk, FileSystem};
-pub use fold::{Between, Clash, Exceeded, Limits, Whose};
+pub use fold::{Between, Clash, Exceeded, Limits, Phase, Whose};
 pub use query::Filter;
 pub use record::{AccessRecord, EnrolmentCode, LockRecord, LoginRecord, SubjectRecord};
 pub use requests::Search;

@@ -15,12 +15,9 @@ struct Scene {
 
 impl Scene {
     fn person(&self, block: &Block) -> &Person {
-        match block.who.split(' ').next() {
-            Some("alice") => &self.alice,
-            Some("bob") => &self.bob,
-            Some("carol") => &self.carol,
-            other => panic!("who is {other:?}?"),
-        }
+        let people = [("alice", &self.alice), ("bob", &self.bob), ("carol", &self.carol)];
+        let who = |(name, _): &(&str, &Person)| block.who.split(' ').next() == Some(name);
+        people.into_iter().find(who).map(|(_, person)| person).expect("somebody of the guide's")
     }
 
     /// The text of a block with the ids that it leaves to its reader.

@@ -194,19 +194,16 @@ impl Ready {
         };
         let name = choose_row(&found.rows, row, is_kind)?;
 
+        let request = &access.request;
+        let (subjects, role) = ([&request.subject], Some(&request.role));
+        locking::must_be_open(app, caller, Action::Issue, &subjects, role)?;
+
         // 1. The workflow: is the grant open, and does it give this row?
         let facts = facts_about(access, caller.facts(Action::Issue, now.time()));
         let usable = access.usable(&caller.person.id, &name, now.time());
         let refused = |refusal| app.refused(caller, Some(Action::Issue), refusal, None);
         let usable = usable.map_err(refused)?;
-        let (request, row) = (&access.request, usable.row);
-        locking::must_be_open(
-            app,
-            caller,
-            Action::Issue,
-            &[&request.subject],
-            Some(&request.role),
-        )?;
+        let row = usable.row;
         must_be_left(app, usable.grant).map_err(refused)?;
         // 2. The policy, as it is today.
         let decided = app.ask(caller, facts)?;

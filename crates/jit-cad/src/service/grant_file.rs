@@ -9,7 +9,7 @@ use jit_ca_log::Leaf;
 use super::caller::hex;
 use super::{Caller, Fault};
 use crate::app::App;
-use crate::store::{AccessRecord, Between, Filter, Search, Snapshot, Whose};
+use crate::store::{AccessRecord, Between, Filter, Phase, Search, Snapshot, Whose};
 
 /// What the log holds of a grant beside its request.
 #[derive(Debug, Default)]
@@ -134,7 +134,7 @@ fn extensions(
     let request = &record.access.request;
     let search = Search {
         groups: &[&[Whose::Subject(&request.subject)]],
-        is_over: &[false, true],
+        phases: Phase::ALL,
         between: Between::since(request.made),
         within: usize::MAX,
         most: usize::MAX,

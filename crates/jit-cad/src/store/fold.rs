@@ -22,7 +22,7 @@ pub(super) use index::{INDEX, IndexKey, first_within};
 pub use limits::{Exceeded, Limits};
 pub(super) use locks::{LOCKS, stopping};
 pub(super) use records::read;
-pub use requests::{Between, Whose};
+pub use requests::{Between, Phase, Whose};
 pub(super) use requests::{REQUESTS, newest};
 
 /// Request to [`super::AccessRecord`].

@@ -8,7 +8,7 @@ use jit_ca_core::{GrantId, RequestId, RoleName, SubjectId, UnixTime};
 use jit_ca_log::payload;
 use redb::{ReadableTable as _, ReadableTableMetadata as _};
 
-use super::fold::{Between, Exceeded, Limits, Whose};
+use super::fold::{Between, Exceeded, Limits, Phase, Whose};
 use super::record::{AccessRecord, LockRecord};
 use super::{Snapshot, StoreError, fold};
 
@@ -17,9 +17,8 @@ use super::{Snapshot, StoreError, fold};
 pub struct Search<'a> {
     /// Whose, in groups of which each is looked through by itself, so that none hides another.
     pub groups: &'a [&'a [Whose<'a>]],
-    /// Whether to look at those that are over, or are not. Of both, those that come first here come first, where there
-    /// are more than `most`.
-    pub is_over: &'a [bool],
+    /// In which phases. Those that come first here come first, where there are more than `most`.
+    pub phases: &'a [Phase],
     /// Of which time.
     pub between: Between,
     /// How many of each group to look at: the newest.
@@ -90,14 +89,14 @@ impl Snapshot {
     ) -> Result<Vec<AccessRecord>, StoreError> {
         let requests = self.transaction.open_table(fold::REQUESTS)?;
         let accesses = self.transaction.open_table(fold::ACCESSES)?;
-        let Search { groups, is_over, between, within, most } = *search;
+        let Search { groups, phases, between, within, most } = *search;
         let mut found = BTreeMap::new();
-        for (&is_over, group) in
-            is_over.iter().flat_map(|over| groups.iter().map(move |it| (over, it)))
+        for (&phase, group) in
+            phases.iter().flat_map(|phase| groups.iter().map(move |it| (phase, it)))
         {
             let mut ids = BTreeSet::new();
             for &whose in *group {
-                ids.extend(fold::newest(&requests, whose, is_over, between, within)?);
+                ids.extend(fold::newest(&requests, whose, phase, between, within)?);
             }
             for id in ids.into_iter().rev().take(within) {
                 if found.len() == most {

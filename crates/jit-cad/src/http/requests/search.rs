@@ -7,7 +7,7 @@ use jit_ca_core::{PersonName, SubjectId, UnixTime};
 use super::view::status_of;
 use crate::app::App;
 use crate::service::{Caller, Fault, access};
-use crate::store::{AccessRecord, Between, Search, Whose};
+use crate::store::{AccessRecord, Between, Phase, Search, Whose};
 
 /// How many of the newest requests of a time a list looks at, of the caller's own and of the others, and how many it holds
 /// at most.
@@ -43,7 +43,7 @@ pub(super) fn search(
     }
     let search = Search {
         groups: &[&own, &others],
-        is_over: may_be_over(filter.status),
+        phases: phases_of(filter.status),
         between,
         within: LOOKED_AT,
         most: LONGEST_LIST,
@@ -109,12 +109,13 @@ fn says(access: &Access, text: &str) -> bool {
     written.any(|line| line.as_str().to_lowercase().contains(text))
 }
 
-/// Whether time alone can still change a request of this status, or of any. Of those whose time has come, the entry that
-/// says so may be still to come.
-fn may_be_over(status: Option<RequestStatus>) -> &'static [bool] {
+/// The phases that a request of this status, or of any, can be in.
+fn phases_of(status: Option<RequestStatus>) -> &'static [Phase] {
     match status {
-        Some(RequestStatus::Pending) => &[false],
-        Some(RequestStatus::Denied | RequestStatus::Cancelled) => &[true],
-        _ => &[false, true],
+        Some(RequestStatus::Pending) => &[Phase::Pending],
+        Some(RequestStatus::Approved) => &[Phase::Granted, Phase::Over],
+        Some(RequestStatus::Denied | RequestStatus::Cancelled) => &[Phase::Over],
+        Some(RequestStatus::Lapsed) => &[Phase::Pending, Phase::Over],
+        None => Phase::ALL,
     }
 }

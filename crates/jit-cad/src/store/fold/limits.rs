@@ -7,7 +7,7 @@ use jit_ca_core::{RequestId, RoleName, Span, SubjectId, UnixTime};
 use redb::ReadableTable;
 
 use super::Fold;
-use super::requests::{Between, Whose, newest};
+use super::requests::{Between, Phase, Whose, newest};
 use crate::store::StoreError;
 use crate::store::record::AccessRecord;
 
@@ -50,7 +50,7 @@ impl Limits {
         let is_pending =
             |access: &Access| access.state == RequestState::Pending && now < access.request.lapses;
         let mut pending = 0;
-        for id in newest(requests, own, false, Between::ALL, usize::MAX)? {
+        for id in newest(requests, own, Phase::Pending, Between::ALL, usize::MAX)? {
             let record = access(id)?;
             pending += u32::from(record.is_some_and(|record| is_pending(&record.access)));
             if pending >= self.open_requests {
@@ -60,8 +60,8 @@ impl Limits {
         let Some(most) = self.grants_per_day else { return Ok(None) };
         let today = Between::since(now.minus(DAY));
         let mut granted = 0;
-        for is_over in [false, true] {
-            for id in newest(requests, own, is_over, today, usize::MAX)? {
+        for &phase in Phase::ALL {
+            for id in newest(requests, own, phase, today, usize::MAX)? {
                 let counts = |access: &Access| {
                     access.request.role == self.role
                         && (access.grant().is_some() || is_pending(access))

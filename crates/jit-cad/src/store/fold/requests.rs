@@ -9,7 +9,7 @@ use crate::store::StoreError;
 /// Each request under its requester, under its role, and under all, in the order of time:
 ///
 /// ```text
-/// 0 while time alone can change it, else 1 | "s" subject, "o" role, or "a" | 0 | request
+/// its phase | "s" subject, "o" role, or "a" | 0 | request
 /// ```
 pub(in crate::store) const REQUESTS: TableDefinition<'_, &[u8], ()> =
     TableDefinition::new("fold.requests");
@@ -23,6 +23,30 @@ pub enum Whose<'a> {
     Role(&'a RoleName),
     /// All.
     Anybody,
+}
+
+/// How far a request has come. Of those whose time is over, the entry that says so may be still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It waits to be decided.
+    Pending = 0,
+    /// It became a grant, which goes on or is to begin.
+    Granted = 1,
+    /// It is over, whatever became of it.
+    Over = 2,
+}
+
+impl Phase {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Pending, Self::Granted, Self::Over];
+
+    fn of(access: &Access) -> Self {
+        match (access.due(), access.grant()) {
+            (None, _) => Self::Over,
+            (Some(_), None) => Self::Pending,
+            (Some(_), Some(_)) => Self::Granted,
+        }
+    }
 }
 
 /// Requests of a time: an id begins with when it was made.
@@ -69,8 +93,7 @@ pub(super) fn place(
     before: Option<&Access>,
     after: Option<&Access>,
 ) -> Result<(), StoreError> {
-    let is_over = |access: &Access| access.due().is_none();
-    if before.map(is_over) == after.map(is_over) {
+    if before.map(Phase::of) == after.map(Phase::of) {
         return Ok(());
     }
     for row in before.into_iter().flat_map(rows) {
@@ -82,19 +105,19 @@ pub(super) fn place(
     Ok(())
 }
 
-/// The newest, newest first, of those that are over or of those that are not.
+/// The newest, newest first, of those in a phase.
 pub(in crate::store) fn newest(
     table: &impl ReadableTable<&'static [u8], ()>,
     whose: Whose<'_>,
-    is_over: bool,
+    phase: Phase,
     between: Between,
     most: usize,
 ) -> Result<Vec<RequestId>, StoreError> {
     if between.from > between.last {
         return Ok(Vec::new());
     }
-    let first = row(is_over, whose, &between.from);
-    let last = row(is_over, whose, &between.last);
+    let first = row(phase, whose, &between.from);
+    let last = row(phase, whose, &between.last);
     let rows = table.range(first.as_slice()..=last.as_slice())?.rev().take(most);
     let id = |row: &[u8]| row.last_chunk().copied().map(RequestId::from_bytes);
     let damaged = || StoreError::Damaged("a row of requests without a request".into());
@@ -102,19 +125,19 @@ pub(in crate::store) fn newest(
 }
 
 fn rows(access: &Access) -> [Vec<u8>; 3] {
-    let (request, is_over) = (&access.request, access.due().is_none());
+    let (request, phase) = (&access.request, Phase::of(access));
     [Whose::Subject(&request.subject), Whose::Role(&request.role), Whose::Anybody]
-        .map(|whose| row(is_over, whose, &request.id))
+        .map(|whose| row(phase, whose, &request.id))
 }
 
 /// No subject and no role has a zero byte in it.
-fn row(is_over: bool, whose: Whose<'_>, id: &RequestId) -> Vec<u8> {
+fn row(phase: Phase, whose: Whose<'_>, id: &RequestId) -> Vec<u8> {
     let (kind, name) = match whose {
         Whose::Subject(subject) => (b"s", subject.to_string()),
         Whose::Role(role) => (b"o", role.to_string()),
         Whose::Anybody => (b"a", String::new()),
     };
-    [&[u8::from(is_over)], kind.as_slice(), name.as_bytes(), &[0], id.as_bytes()].concat()
+    [&[phase as u8], kind.as_slice(), name.as_bytes(), &[0], id.as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -133,25 +156,25 @@ mod tests {
         let (web, web2): (RoleName, RoleName) = ("web".parse().unwrap(), "web2".parse().unwrap());
         let write = database.begin_write().unwrap();
         let mut table = write.open_table(REQUESTS).unwrap();
-        let mut insert = |is_over, whose, number| {
-            table.insert(row(is_over, whose, &id(number)).as_slice(), ()).unwrap();
+        let mut insert = |phase, whose, number| {
+            table.insert(row(phase, whose, &id(number)).as_slice(), ()).unwrap();
         };
-        insert(false, Whose::Subject(&alice), 1);
-        insert(true, Whose::Subject(&alice), 2);
-        insert(false, Whose::Role(&web), 1);
+        insert(Phase::Pending, Whose::Subject(&alice), 1);
+        insert(Phase::Over, Whose::Subject(&alice), 2);
+        insert(Phase::Pending, Whose::Role(&web), 1);
         for number in 10..1_000 {
-            insert(false, Whose::Subject(&bob), number);
-            insert(false, Whose::Role(&web2), number);
+            insert(Phase::Pending, Whose::Subject(&bob), number);
+            insert(Phase::Pending, Whose::Role(&web2), number);
         }
         drop(table);
         write.commit().unwrap();
         let table = database.begin_read().unwrap().open_table(REQUESTS).unwrap();
-        let found = |whose, is_over| newest(&table, whose, is_over, Between::ALL, 3).unwrap();
-        assert_eq!(found(Whose::Subject(&alice), false), [id(1)]);
-        assert_eq!(found(Whose::Subject(&alice), true), [id(2)]);
-        assert_eq!(found(Whose::Subject(&bob), false), [id(999), id(998), id(997)]);
-        assert_eq!(found(Whose::Role(&web), false), [id(1)]);
-        assert_eq!(found(Whose::Role(&web2), true), []);
+        let found = |whose, phase| newest(&table, whose, phase, Between::ALL, 3).unwrap();
+        assert_eq!(found(Whose::Subject(&alice), Phase::Pending), [id(1)]);
+        assert_eq!(found(Whose::Subject(&alice), Phase::Over), [id(2)]);
+        assert_eq!(found(Whose::Subject(&bob), Phase::Pending), [id(999), id(998), id(997)]);
+        assert_eq!(found(Whose::Role(&web), Phase::Pending), [id(1)]);
+        assert_eq!(found(Whose::Role(&web2), Phase::Over), []);
     }
 
     #[test]
