@@ -11,8 +11,9 @@ and reads X.509, all else is Python's standard library and what lies in verifier
 
     archive.py       the file, and the parts in it      checks.py        the checks of an entry
     reading.py       bytes, CBOR; how a check fails     certificates.py  those of an intent to issue
-    values.py        text forms, statements             log.py           what entries add up to
-    payloads.py      what payloads may hold, a table    signatures.py    keys, SSHSIG, checkpoint, tree
+    values.py        text forms, statements             requests.py      those of requests and approvals
+    payloads.py      what payloads may hold, a table    grants.py        those of what became of them, and locks
+    log.py           what entries add up to             signatures.py    keys, SSHSIG, checkpoint, tree
 """
 import argparse
 import itertools

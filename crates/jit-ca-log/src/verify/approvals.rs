@@ -109,7 +109,7 @@ fn must_be_asked_for(asked: &RequestMade, given: &ApprovalGiven) -> Result<(), F
     fault(counts, "the approval counts for none of the quorums asked for")
 }
 
-/// INVARIANT (no widening): an approval keeps some of what was asked for, and says why if it is not all.
+/// Nobody gets more than they asked for: an approval keeps some of what was asked for, and says why if it is not all.
 fn must_keep(asked: &RequestMade, given: &ApprovalGiven) -> Result<(), Fault> {
     let fault = |is_so, message| must(is_so, Code::Approval, message);
     let is_no_longer = !given.duration.is_zero() && given.duration <= asked.duration;
