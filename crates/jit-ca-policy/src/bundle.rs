@@ -12,7 +12,7 @@ use crate::fault::{Page, Report};
 use crate::person::People;
 use crate::role::Draft;
 use crate::rule::Names;
-use crate::{Faults, Person, Role, SourceFile, case, rule};
+use crate::{Faults, Person, Role, Rule, SourceFile, case, rule};
 
 /// Roles, rules, people and tests: a checked configuration, from which decisions are made.
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ pub struct Bundle {
     files: Vec<SourceFile>,
     people: People,
     roles: BTreeMap<RoleName, Role>,
+    rules: BTreeMap<String, Rule>,
     engine: Engine,
     cases: Vec<Case>,
 }
@@ -54,6 +55,16 @@ impl Bundle {
     /// The role of that name.
     pub fn role(&self, name: &RoleName) -> Option<&Role> {
         self.roles.get(name)
+    }
+
+    /// All rules, by id.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.values()
+    }
+
+    /// The rule of that id.
+    pub fn rule(&self, id: &str) -> Option<&Rule> {
+        self.rules.get(id)
     }
 
     /// All people, by id.
@@ -128,7 +139,7 @@ fn read(files: &[SourceFile], report: &Report) -> Result<Bundle, Unasked> {
     let roles = drafts.into_iter();
     let roles: BTreeMap<_, _> = roles.map(|draft| (draft.role.name.clone(), draft.role)).collect();
     let engine = Engine::new(vocabulary, &rules, roles.keys())?;
-    Ok(Bundle { files: Vec::new(), people, roles, engine, cases })
+    Ok(Bundle { files: Vec::new(), people, roles, rules, engine, cases })
 }
 
 /// The files by what they are.

@@ -14,7 +14,7 @@ use crate::engine::{concerns_a_role, concerns_anothers};
 use crate::fault::Page;
 use crate::rule::Names;
 use crate::section::{At, Section};
-use crate::{Bundle, decide};
+use crate::{Bundle, Rule, decide};
 
 /// What came of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,13 @@ pub fn run_tests(bundle: &Bundle) -> Vec<TestResult> {
     cases.map(|case| case.run(bundle)).collect()
 }
 
+/// The rules that made none of these decisions: no test would notice if they were not there.
+pub fn untested<'b>(bundle: &'b Bundle, results: &[TestResult]) -> Vec<&'b Rule> {
+    let tested = results.iter().flat_map(|result| &result.got.rules);
+    let tested: BTreeSet<&str> = tested.map(String::as_str).collect();
+    bundle.rules().filter(|rule| !tested.contains(rule.id())).collect()
+}
+
 /// A test as it was read; its names are known to be the bundle's.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
@@ -68,6 +75,16 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// The file that it stands in, and its name.
+    pub(crate) fn place(&self) -> (String, String) {
+        (self.path.clone(), self.name.clone())
+    }
+
+    /// All that it says, whichever line it stands in.
+    pub(crate) fn says(&self) -> String {
+        format!("{:?} {}", self.facts, self.expected())
+    }
+
     fn run(&self, bundle: &Bundle) -> TestResult {
         let got = decide(bundle, &self.facts);
         let rules_agree = self.rules.as_ref().is_none_or(|rules| rules.iter().eq(&got.rules));

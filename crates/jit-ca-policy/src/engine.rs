@@ -3,14 +3,15 @@
 mod answers;
 mod expressions;
 mod needs;
+mod parts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Effect, Entities, Entity, EntityId,
-    EntityTypeName, EntityUid, PolicySet, Request, ResourceConstraint, RestrictedExpression,
-    Schema,
+    EntityTypeName, EntityUid, PolicySet, PrincipalConstraint, Request, ResourceConstraint,
+    RestrictedExpression, Schema,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,15 +19,16 @@ use jit_ca_core::{Action, Facts, Hosts, RoleName, SubjectId, Text};
 
 use self::answers::{Answers, Asked};
 use self::expressions::{Expressions, Literal, Told};
-use self::needs::Needs;
+pub(crate) use self::needs::Needs;
+pub(crate) use self::parts::Part;
 use crate::rule::Rule;
-use crate::{Person, Role};
+use crate::{Bundle, Person, Role};
 
 /// The words that rules are written in, as a Cedar schema.
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
 
 /// Every action, for slicing.
-const ACTIONS: [Action; 10] = [
+pub(crate) const ACTIONS: [Action; 10] = [
     Action::Request,
     Action::SkipApproval,
     Action::Approve,
@@ -40,7 +42,7 @@ const ACTIONS: [Action; 10] = [
 ];
 
 /// Whether the action is about a role; the others are about the CA.
-pub(crate) fn concerns_a_role(action: Action) -> bool {
+pub fn concerns_a_role(action: Action) -> bool {
     match action {
         Action::Request
         | Action::SkipApproval
@@ -88,6 +90,22 @@ pub(crate) struct Question<'a> {
     pub(crate) role: Option<&'a Role>,
     pub(crate) requester: &'a Person,
     pub(crate) zone: &'a TimeZone,
+}
+
+impl<'a> Question<'a> {
+    /// The facts with their names looked up; `None` if one is unknown, which [`crate::decide`] tells.
+    pub(crate) fn of(bundle: &'a Bundle, facts: &'a Facts) -> Option<Self> {
+        let subject = bundle.person(&facts.subject)?;
+        let requester = match &facts.requester {
+            Some(requester) => bundle.person(requester)?,
+            None => subject,
+        };
+        let role = match concerns_a_role(facts.action) {
+            true => Some(bundle.role(facts.role.as_ref()?)?),
+            false => None,
+        };
+        Some(Self { facts, subject, role, requester, zone: bundle.zone() })
+    }
 }
 
 /// What the rules say: the ids of those that hold, and of those that could not be evaluated.
@@ -138,6 +156,18 @@ impl Engine {
         self.slice(action, role).map(|slice| &slice.rules)
     }
 
+    /// Whether the scope of some permit admits the person: without one the answer is no, whatever the facts are.
+    pub(crate) fn may_permit(
+        &self,
+        action: Action,
+        role: Option<&RoleName>,
+        person: &Person,
+    ) -> bool {
+        let rules = self.rules(action, role).into_iter().flat_map(PolicySet::policies);
+        let mut permits = rules.filter(|rule| rule.effect() == Effect::Permit);
+        permits.any(|rule| self.vocabulary.admits(&rule.principal_constraint(), person))
+    }
+
     fn slice(&self, action: Action, role: Option<&RoleName>) -> Option<&Slice> {
         self.slices.get(&(action, role.cloned()))
     }
@@ -166,6 +196,26 @@ impl Engine {
         let answer = Arc::new(self.ask_cedar(question, slice, &asked.told)?);
         self.answers.keep(asked, &answer);
         Ok(answer)
+    }
+
+    /// Whether a part of a rule holds; `None` if it can't be evaluated.
+    ///
+    /// # Errors
+    /// As [`Engine::ask`].
+    pub(crate) fn holds(
+        &self,
+        question: &Question<'_>,
+        part: &Part,
+    ) -> Result<Option<bool>, Unasked> {
+        let role = question.role.map(|role| &role.name);
+        let slice = self.slice(question.facts.action, role).ok_or("there are no such rules")?;
+        let told = told(question, &part.needs)?;
+        let request = self.request(question, slice, self.context(&told)?, None)?;
+        let entities = self.entities(question, slice)?;
+        let rules = PolicySet::from_policies([part.rule.clone()])?;
+        let response = Authorizer::new().is_authorized(&request, &rules, &entities);
+        let is_known = response.diagnostics().errors().next().is_none();
+        Ok(is_known.then(|| response.decision() == cedar_policy::Decision::Allow))
     }
 
     fn ask_cedar(
@@ -368,6 +418,20 @@ impl Vocabulary {
         let groups = person.groups.iter();
         let groups = groups.map(|group| uid(&self.group, group.as_str()));
         Entity::new_no_attrs(self.person(&person.id), groups.collect())
+    }
+
+    /// Whether a rule's scope admits the person.
+    fn admits(&self, scope: &PrincipalConstraint, person: &Person) -> bool {
+        match scope {
+            PrincipalConstraint::Any => true,
+            PrincipalConstraint::Is(kind) => *kind == self.person,
+            PrincipalConstraint::Eq(one) => *one == self.person(&person.id),
+            PrincipalConstraint::In(of) | PrincipalConstraint::IsIn(_, of) => {
+                let mut groups = person.groups.iter();
+                *of == self.person(&person.id)
+                    || groups.any(|group| *of == uid(&self.group, group.as_str()))
+            }
+        }
     }
 
     fn person(&self, id: &SubjectId) -> EntityUid {

@@ -21,6 +21,8 @@ pub struct Fault {
     pub path: String,
     /// The line, from 1; `None` where the whole file is meant.
     pub line: Option<usize>,
+    /// The rule that is meant, by its `@id`; `None` where it is none, or one that has no name.
+    pub rule: Option<String>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -31,6 +33,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
         self.line.iter().try_for_each(|line| write!(f, ":{line}"))?;
+        self.rule.iter().try_for_each(|rule| write!(f, ": rule {rule}"))?;
         write!(f, ": {}\n  hint: {}", self.message, self.hint)
     }
 }
@@ -51,6 +54,7 @@ impl Faults {
         Self(vec![Fault {
             path: "policies".to_owned(),
             line: None,
+            rule: None,
             message: format!("the rules can't be loaded: {error}"),
             hint: "this is a fault of jit-ca; please report it with the rules".to_owned(),
         }])
@@ -83,12 +87,8 @@ impl Report {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.0.borrow_mut().push(Fault {
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-            hint: hint.into(),
-        });
+        let (path, message, hint) = (path.to_owned(), message.into(), hint.into());
+        self.0.borrow_mut().push(Fault { path, line, rule: None, message, hint });
     }
 
     /// How many faults there are so far.

@@ -8,30 +8,42 @@
 //! files ──Bundle::parse──> Bundle | Faults           all faults at once, each with file, line and hint
 //! Bundle + Facts ──decide──> Decision                what the role requires, then what the rules say
 //! Bundle ──run_tests──> [TestResult]                 the bundle's own policy-tests/*.toml
+//! Bundle + Facts ──explain──> Explanation            why not, and what would have to be different
+//! Bundle ──who_can, what_can──> [Access]             the policy read the other way round
+//! Bundle + Bundle ──diff──> Diff                     who gains and who loses what
 //! ```
 //!
 //! A bundle has four kinds of file: `users.toml` (people), `roles/<role>.toml`, `policies/*.cedar`
 //! and `policy-tests/*.toml`. The words that rules are written in stand in [`SCHEMA`].
 
+mod access;
 mod bundle;
 mod case;
 mod check;
 mod decide;
+pub mod diff;
 mod engine;
+pub mod explain;
 mod fault;
 mod person;
+mod reach;
 mod role;
 mod rule;
 mod section;
 mod ssh_key;
 mod who;
 
+pub use access::{Access, Holding, what_can, who_can};
 pub use bundle::Bundle;
-pub use case::{TestResult, run_tests};
+pub use case::{TestResult, run_tests, untested};
 pub use decide::decide;
-pub use engine::SCHEMA;
+pub use diff::{Diff, diff};
+pub use engine::{SCHEMA, concerns_a_role};
+pub use explain::{Explanation, explain};
 pub use fault::{Fault, Faults, SourceFile};
 pub use person::Person;
+pub use reach::{Crowd, Deed, GroupShare, When};
 pub use role::{BreakGlass, Limits, Role, Starts, TicketPattern};
+pub use rule::Rule;
 pub use ssh_key::SshKey;
 pub use who::{may_request, who_can_approve};

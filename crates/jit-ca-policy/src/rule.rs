@@ -14,11 +14,44 @@ use crate::person::People;
 
 /// One `permit` or `forbid`.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// Under the name that its `@id` gives.
     pub(crate) policy: Policy,
+    id: String,
     path: String,
     line: usize,
+}
+
+impl Rule {
+    /// Its name, which its `@id` gives.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The file that it stands in.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The line that it begins in.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Whether it permits; it forbids otherwise.
+    pub fn permits(&self) -> bool {
+        self.policy.effect() == Effect::Permit
+    }
+
+    /// What it is for, in its author's words.
+    pub fn description(&self) -> Option<&str> {
+        self.policy.annotation("description")
+    }
+
+    /// It as its file has it.
+    pub fn text(&self) -> String {
+        self.policy.to_cedar().unwrap_or_else(|| self.policy.to_string())
+    }
 }
 
 /// The names that rules and tests may mention.
@@ -75,7 +108,7 @@ pub(crate) fn read(
         }
         if let Some(id) = id {
             let path = page.file.path.clone();
-            rules.insert(id, Rule { policy, path, line });
+            rules.insert(id.clone(), Rule { policy, id, path, line });
         }
     }
     validate(page, vocabulary, &to_validate);

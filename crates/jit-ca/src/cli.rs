@@ -2,6 +2,7 @@
 
 mod access;
 mod log;
+mod policy;
 mod report;
 mod shared;
 
@@ -18,6 +19,7 @@ pub(crate) use log::{
     ExportFormat, LogCommand, LogExportCommand, LogFilterArgs, LogFollowCommand, LogListCommand,
     LogVerifyCommand,
 };
+pub(crate) use policy::{ExplainCommand, PolicyCommand};
 pub(crate) use report::ReportCommand;
 pub(crate) use shared::{ContactArgs, GrantArgs, LoginArgs, WishArgs};
 
@@ -115,7 +117,7 @@ pub(crate) enum Command {
     Log(LogCommand),
     /// Make a report for an auditor: who could, who asked, who agreed, what was issued
     Report(ReportCommand),
-    /// Check a policy before it is in force
+    /// Check, test, explain and compare policies before they are in force
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Print the CA's public keys, to set up hosts and services
@@ -218,20 +220,6 @@ pub(crate) struct SshCommand {
     /// What to run there: all that follows its first word is its own
     #[arg(trailing_var_arg = true)]
     pub(crate) command: Vec<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PolicyCommand {
-    /// Report everything that is wrong with the policy in a folder
-    Check {
-        /// The folder with users.toml, roles/, policies/ and policy-tests/
-        dir: PathBuf,
-    },
-    /// Run the policy's own tests
-    Test {
-        /// The folder with users.toml, roles/, policies/ and policy-tests/
-        dir: PathBuf,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -74,7 +74,7 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Status => status::status(context)?,
         Command::Log(arguments) => return log::run(context, arguments),
         Command::Report(arguments) => report::report(context, &arguments, cli.json)?,
-        Command::Policy(arguments) => policy::run(context, &arguments)?,
+        Command::Policy(arguments) => return policy::run(context, arguments),
         Command::Trust(arguments) => trust::trust(context, &arguments)?,
     }
     Ok(Exit::Done)

@@ -12,7 +12,7 @@ use super::Unasked;
 
 /// The attributes of the context that some rules name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Needs {
+pub(crate) struct Needs {
     names: BTreeSet<String>,
     /// Some rule looks at the context as a whole.
     all: bool,
@@ -23,7 +23,7 @@ impl Needs {
     ///
     /// # Errors
     /// If it can't be written in Cedar's JSON policy format, in which it is looked for.
-    pub(super) fn of(rule: &Policy) -> Result<Self, Unasked> {
+    pub(crate) fn of(rule: &Policy) -> Result<Self, Unasked> {
         let mut needs = Self::default();
         // Scopes know no context.
         if rule.has_non_scope_constraint() {
@@ -33,7 +33,7 @@ impl Needs {
     }
 
     /// Adds what other rules need.
-    pub(super) fn join(&mut self, other: &Self) {
+    pub(crate) fn join(&mut self, other: &Self) {
         self.names.extend(other.names.iter().cloned());
         self.all |= other.all;
     }
@@ -56,12 +56,12 @@ impl Needs {
 
     /// Whatever there is.
     #[cfg(test)]
-    pub(super) fn everything() -> Self {
+    pub(crate) fn everything() -> Self {
         Self { all: true, ..Self::default() }
     }
 
     /// Whether a rule may look at the attribute of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.all || self.names.contains(name)
     }
 }

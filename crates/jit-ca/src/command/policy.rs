@@ -1,71 +1,56 @@
-//! `policy check` and `policy test`: the daemon's own reading of a policy, before it is in force.
+//! `policy …`: the daemon's own reading of a policy, before it is in force.
+
+mod access;
+mod diff;
+mod explain;
+mod test;
 
 use std::path::Path;
 
-use jit_ca_policy::{Bundle, SourceFile, run_tests};
+use jit_ca_core::SubjectId;
+use jit_ca_policy::{Bundle, Faults, SourceFile};
 use serde::Serialize;
 
 use crate::cli::PolicyCommand;
 use crate::command::Context;
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::files;
 
 #[derive(Serialize)]
 struct FaultView {
     path: String,
     line: Option<usize>,
+    rule: Option<String>,
     message: String,
     hint: String,
 }
 
-#[derive(Serialize)]
-struct TestView {
-    path: String,
-    line: usize,
-    case: String,
-    passed: bool,
-    expected: String,
-    text: String,
-}
-
-pub(super) fn run(context: &Context, command: &PolicyCommand) -> Result<()> {
+pub(super) fn run(context: &Context, command: PolicyCommand) -> Result<Exit> {
     match command {
         PolicyCommand::Check { dir } => {
-            let bundle = read(context, dir)?;
+            let bundle = read(context, &dir)?;
             let (roles, people) = (bundle.roles().count(), bundle.people().count());
             let none: [FaultView; 0] = [];
             context.printer.data(&none, |_| format!("no faults: {roles} roles, {people} people"));
-            Ok(())
         }
-        PolicyCommand::Test { dir } => test(context, &read(context, dir)?),
+        PolicyCommand::Test { dir, require_coverage } => {
+            test::run(context, &read(context, &dir)?, require_coverage)?;
+        }
+        PolicyCommand::Explain(arguments) => {
+            explain::run(context, &read(context, &arguments.dir)?, arguments)?;
+        }
+        PolicyCommand::Diff { old, new } => {
+            return diff::run(context, &read(context, &old)?, &read(context, &new)?);
+        }
+        PolicyCommand::WhoCan { dir, role, access } => {
+            access::who_can_do(context, &read(context, &dir)?, access.action, role)?;
+        }
+        PolicyCommand::WhatCan { dir, subject } => {
+            access::what_somebody_can(context, &read(context, &dir)?, &subject)?;
+        }
     }
-}
-
-fn test(context: &Context, bundle: &Bundle) -> Result<()> {
-    let results = run_tests(bundle);
-    let failed = results.iter().filter(|result| !result.passed).count();
-    let views: Vec<TestView> = results
-        .iter()
-        .map(|result| TestView {
-            path: result.path.clone(),
-            line: result.line,
-            case: result.case.clone(),
-            passed: result.passed,
-            expected: result.expected.clone(),
-            text: result.to_string(),
-        })
-        .collect();
-    context.printer.data(&views, |views| {
-        let lines: Vec<&str> = views.iter().map(|view| view.text.as_str()).collect();
-        format!("{}\n{} tests, {failed} failed", lines.join("\n"), lines.len())
-    });
-    match failed {
-        0 => Ok(()),
-        _ => Err(Error::Policy {
-            what: format!("{failed} of {} policy tests failed", results.len()),
-            is_readable: true,
-        }),
-    }
+    Ok(Exit::Done)
 }
 
 /// The bundle in a folder; its faults, all of them, are data.
@@ -76,6 +61,7 @@ fn read(context: &Context, dir: &Path) -> Result<Bundle> {
             .map(|fault| FaultView {
                 path: fault.path.clone(),
                 line: fault.line,
+                rule: fault.rule.clone(),
                 message: fault.message.clone(),
                 hint: fault.hint.clone(),
             })
@@ -86,6 +72,22 @@ fn read(context: &Context, dir: &Path) -> Result<Bundle> {
             what: format!("the policy in {} has {count} faults", dir.display()),
             is_readable: false,
         }
+    })
+}
+
+/// What the rules could not be asked for.
+fn fault(faults: Faults) -> Error {
+    Error::Policy { what: faults.to_string(), is_readable: true }
+}
+
+/// Somebody of the bundle, by name or by id.
+fn person(bundle: &Bundle, text: &str) -> Result<SubjectId> {
+    let by_name = text.parse().ok().and_then(|name| bundle.person_named(&name));
+    let by_id = || bundle.person(&text.parse().ok()?);
+    let person = by_name.or_else(by_id).map(|person| person.id.clone());
+    person.ok_or_else(|| {
+        let hint = "write a name of its users.toml, or an id such as local/u-1001";
+        Error::usage(format!("nobody is called {text:?} in this policy"), hint)
     })
 }
 

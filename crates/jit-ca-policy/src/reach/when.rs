@@ -1,0 +1,183 @@
+//! When: the situations in which something is allowed, in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jit_ca_core::{Span, SubjectId, Text};
+use serde::Serialize;
+
+use super::situations::{OTHER, Week};
+use super::{Fact, Groups, Situations, Verdict};
+
+/// In which of the situations that were asked about something is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum When {
+    /// In none.
+    Never,
+    /// In all.
+    Always,
+    /// In those that this says.
+    If {
+        /// Such as `for at most 1h, on Monday to Friday`.
+        condition: String,
+    },
+    /// In some, for which there are no short words: the rules' own text says which.
+    Sometimes {
+        /// How many.
+        allowed: usize,
+        /// Of how many.
+        asked: usize,
+    },
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("never"),
+            Self::Always => f.write_str("always"),
+            Self::If { condition } => f.write_str(condition),
+            Self::Sometimes { allowed, asked } => {
+                write!(f, "in {allowed} of {asked} situations asked about")
+            }
+        }
+    }
+}
+
+impl When {
+    /// In which situations the verdict is yes. People are named by the groups of a side.
+    pub(crate) fn of(situations: &Situations, verdict: &Verdict, groups: &Groups<'_>) -> Self {
+        let asked = situations.chosen.iter().zip(&verdict.allowed);
+        let asked: Vec<(&Vec<usize>, bool)> =
+            asked.filter_map(|(chosen, allowed)| Some((chosen, (*allowed)?))).collect();
+        let allowed = asked.iter().filter(|(_, allowed)| *allowed).count();
+        if allowed == 0 {
+            return Self::Never;
+        }
+        if allowed == asked.len() {
+            return Self::Always;
+        }
+        // The values of each dimension with which it is allowed at all. If these are independent, they say all.
+        let values = |dimension: usize, among: bool| -> BTreeSet<usize> {
+            let asked = asked.iter().filter(|(_, allowed)| *allowed || among);
+            asked.filter_map(|(chosen, _)| chosen.get(dimension).copied()).collect()
+        };
+        let count = situations.dimensions.len();
+        let with: Vec<BTreeSet<usize>> = (0..count).map(|at| values(at, false)).collect();
+        let is_product = asked.iter().all(|(chosen, allowed)| {
+            let within = chosen.iter().zip(&with).all(|(which, with)| with.contains(which));
+            within == *allowed
+        });
+        if !is_product {
+            return Self::Sometimes { allowed, asked: asked.len() };
+        }
+        let mut parts = Vec::new();
+        for (at, (facts, with)) in situations.dimensions.iter().zip(&with).enumerate() {
+            let all = values(at, true);
+            if *with != all {
+                let (yes, no): (Vec<_>, Vec<_>) =
+                    all.iter().partition(|which| with.contains(which));
+                let facts = |which: Vec<&usize>| -> Vec<&Fact> {
+                    which.into_iter().filter_map(|which| facts.get(*which)).collect()
+                };
+                parts.push(words(&facts(yes), &facts(no), groups));
+            }
+        }
+        Self::If { condition: parts.join(", ") }
+    }
+}
+
+/// What of one kind of fact is allowed, and what is not.
+fn words(yes: &[&Fact], no: &[&Fact], groups: &Groups<'_>) -> String {
+    if let Some(Fact::Requester(_)) = yes.first() {
+        let people: Vec<&SubjectId> = yes
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Requester(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        return format!("for {} and who is like them to the rules", groups.name(people));
+    }
+    if let Some(range) = range(yes, no) {
+        return range;
+    }
+    let list = |facts: &[&Fact]| {
+        let texts: Vec<String> = facts.iter().map(|fact| text(fact)).collect();
+        texts.join(" or ")
+    };
+    match yes.len() <= no.len() {
+        true => list(yes),
+        false => format!("not {}", list(no)),
+    }
+}
+
+/// Values that follow on one another, of facts that have an order.
+fn range(yes: &[&Fact], no: &[&Fact]) -> Option<String> {
+    let measured = |facts: &[&Fact]| -> BTreeMap<u64, String> {
+        facts.iter().filter_map(|fact| Some((measure(fact)?, text(fact)))).collect()
+    };
+    let (yes_by_size, no) = (measured(yes), measured(no));
+    let ((least, from), (most, to)) =
+        (yes_by_size.first_key_value()?, yes_by_size.last_key_value()?);
+    if no.range(least..=most).next().is_some() {
+        return None;
+    }
+    let below = no.range(..least).next().is_some();
+    let above = no.range(most..).next().is_some();
+    let bounded = |word: &str| match (below, above) {
+        _ if least == most => format!("{word} {from}"),
+        (false, _) => format!("{word} at most {to}"),
+        (true, false) => format!("{word} at least {from}"),
+        (true, true) => format!("{word} {from} to {to}"),
+    };
+    match yes.first()? {
+        Fact::Duration(_) => Some(bounded("for")),
+        Fact::MfaAge(_) => Some(bounded("with a second factor of")),
+        _ if least == most => Some(from.clone()),
+        _ => Some(format!("{from} to {to}")),
+    }
+}
+
+/// What orders facts of a kind.
+fn measure(fact: &Fact) -> Option<u64> {
+    match fact {
+        Fact::Weekday(day) => u64::try_from(*day).ok(),
+        Fact::Minute(minute) => u64::try_from(*minute).ok(),
+        Fact::Duration(span) => span.map(Span::secs),
+        Fact::MfaAge(span) => Some(span.secs()),
+        Fact::Week(_)
+        | Fact::Address(_)
+        | Fact::Hosts(_)
+        | Fact::Reason(_)
+        | Fact::Ticket(_)
+        | Fact::Requester(_) => None,
+    }
+}
+
+pub(crate) fn text(fact: &Fact) -> String {
+    const DAYS: [&str; 7] =
+        ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    let said = |what: &str, text: &Option<Text>| match text {
+        None => format!("without a {what}"),
+        Some(text) if text.as_str() == OTHER => format!("with another {what}"),
+        Some(text) => format!("with the {what} \"{text}\""),
+    };
+    match fact {
+        Fact::Week(Week::Of(monday)) => format!("in the week of {monday}"),
+        Fact::Week(Week::At(moment)) => format!("at {moment}"),
+        Fact::Weekday(day) => {
+            let day = usize::try_from(*day).ok().and_then(|day| DAYS.get(day.checked_sub(1)?));
+            day.map_or_else(String::new, |day| (*day).to_owned())
+        }
+        Fact::Minute(minute) => format!("{:02}:{:02}", minute / 60, minute % 60),
+        Fact::Address(address) => format!("from {address}"),
+        Fact::MfaAge(span) => span.to_string(),
+        Fact::Duration(span) => span.map_or_else(String::new, |span| span.to_string()),
+        Fact::Hosts(None) => "on all hosts".to_owned(),
+        Fact::Hosts(Some(host)) => format!("on {host} alone"),
+        Fact::Reason(text) => said("reason", text),
+        Fact::Ticket(text) => said("ticket", text),
+        Fact::Requester(id) => format!("for {id}"),
+    }
+}

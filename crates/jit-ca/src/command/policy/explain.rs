@@ -1,0 +1,69 @@
+//! `policy explain`: why, and, if it is a no, what would have to be different.
+
+use jit_ca_core::{Facts, Hosts};
+use jit_ca_policy::explain::{ToldRule, UnmetRule, WayOut};
+use jit_ca_policy::{Bundle, Explanation, explain};
+
+use super::person;
+use crate::cli::ExplainCommand;
+use crate::command::Context;
+use crate::error::Result;
+use crate::printer::join;
+
+pub(super) fn run(context: &Context, bundle: &Bundle, asked: ExplainCommand) -> Result<()> {
+    let now = asked.at.unwrap_or(context.now);
+    let requester = asked.requester.map(|requester| person(bundle, &requester)).transpose()?;
+    let facts = Facts {
+        action: asked.access.action,
+        subject: person(bundle, &asked.subject)?,
+        now,
+        address: asked.from,
+        mfa_at: asked.mfa_age.map(|age| now.minus(age)),
+        role: asked.role,
+        requester,
+        hosts: match asked.hosts.is_empty() {
+            true => None,
+            false => Some(Hosts::Named(asked.hosts.into_iter().collect())),
+        },
+        duration: asked.wish.duration,
+        reason: asked.wish.reason,
+        ticket: asked.wish.ticket,
+    };
+    let explanation = explain(bundle, &facts).map_err(super::fault)?;
+    context.printer.data(&explanation, text);
+    Ok(())
+}
+
+fn text(explanation: &Explanation) -> String {
+    let Explanation { decision, rules, ways, would_permit } = explanation;
+    let mut lines = vec![if decision.allows() { "allow" } else { "deny" }.to_owned()];
+    lines.extend(
+        decision.reasons.iter().map(|reason| format!("  {}: {}", reason.code, reason.text)),
+    );
+    lines.extend(rules.iter().map(|rule| format!("  by {}", place(rule))));
+    if decision.allows() {
+        return lines.join("\n");
+    }
+    match ways.as_slice() {
+        [] => lines.push("nothing that could be asked otherwise would make it an allow".to_owned()),
+        _ => lines.push("it would be allowed if you".to_owned()),
+    }
+    for (number, WayOut { changes, rules }) in ways.iter().enumerate() {
+        let or = if number > 0 { "or " } else { "" };
+        lines.push(format!("  {or}{} (by {})", changes.join(" and "), join(rules)));
+    }
+    if !would_permit.is_empty() {
+        lines.push("rules that would permit it with other facts:".to_owned());
+    }
+    for UnmetRule { rule, lacks } in would_permit {
+        lines.push(format!("  {} when", place(rule)));
+        lines.extend(lacks.iter().map(|part| format!("    {part}")));
+    }
+    lines.join("\n")
+}
+
+fn place(rule: &ToldRule) -> String {
+    let ToldRule { id, path, line, description } = rule;
+    let description = description.iter().map(|text| format!(": {text}"));
+    format!("{id} ({path}:{line}){}", description.collect::<String>())
+}
