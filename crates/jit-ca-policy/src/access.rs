@@ -38,7 +38,7 @@ impl Holding {
     pub(crate) fn of(survey: &Survey, kind: &Kind, side: &Side<'_>, which: usize) -> Option<Self> {
         let verdict = kind.verdicts.get(which).filter(|verdict| !verdict.is_never())?;
         Some(Self {
-            when: When::of(&survey.situations, verdict, &side.groups),
+            when: When::of(survey, verdict, &side.groups),
             rules: verdict.permits.iter().cloned().collect(),
             stopped_by: verdict.stops.iter().cloned().collect(),
         })

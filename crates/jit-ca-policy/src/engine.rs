@@ -4,23 +4,24 @@ mod answers;
 mod expressions;
 mod needs;
 mod parts;
+mod vocabulary;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Context, Effect, Entities, Entity, EntityId,
-    EntityTypeName, EntityUid, PolicySet, PrincipalConstraint, Request, ResourceConstraint,
-    RestrictedExpression, Schema,
+    AuthorizationError, Authorizer, Context, Effect, Entities, Entity, EntityUid, PolicySet,
+    Request, RestrictedExpression, Schema,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jit_ca_core::{Action, Facts, Hosts, RoleName, SubjectId, Text};
+use jit_ca_core::{Action, Facts, Hosts, RoleName, Text};
 
 use self::answers::{Answers, Asked};
 use self::expressions::{Expressions, Literal, Told};
 pub(crate) use self::needs::Needs;
 pub(crate) use self::parts::Part;
+pub(crate) use self::vocabulary::Vocabulary;
 use crate::rule::Rule;
 use crate::{Bundle, Person, Role};
 
@@ -334,124 +335,6 @@ fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Tol
         tell("requester", &|| Told::Person(requester.id.clone()));
     }
     Ok(told)
-}
-
-/// The schema and the names of its types.
-#[derive(Clone, Debug)]
-pub(crate) struct Vocabulary {
-    schema: Schema,
-    person: EntityTypeName,
-    group: EntityTypeName,
-    role: EntityTypeName,
-    ca: EntityTypeName,
-    action: EntityTypeName,
-}
-
-impl Vocabulary {
-    pub(crate) fn new() -> Result<Self, Unasked> {
-        let (schema, _warnings) = Schema::from_cedarschema_str(SCHEMA)?;
-        Ok(Self {
-            schema,
-            person: "Person".parse()?,
-            group: "Group".parse()?,
-            role: "Role".parse()?,
-            ca: "Ca".parse()?,
-            action: "Action".parse()?,
-        })
-    }
-
-    pub(crate) fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    /// The actions and roles as rules see them, checked against the schema.
-    fn entities(&self, roles: &[&RoleName]) -> Result<Entities, Unasked> {
-        let mut entities = Vec::new();
-        for role in roles {
-            let name = RestrictedExpression::new_string(role.to_string());
-            let attributes = HashMap::from([("name".to_owned(), name)]);
-            let role = self.resource(Some(role));
-            entities.push(Entity::new(role, attributes, HashSet::new())?);
-        }
-        Ok(Entities::from_entities(entities, Some(&self.schema))?)
-    }
-
-    /// The rules whose scope admits the action and the resource.
-    ///
-    /// The others could not apply: Cedar looks at a rule's conditions only within its scope, so
-    /// that leaving them out changes neither the outcome nor the errors.
-    fn slice(
-        &self,
-        rules: &[(&Rule, Needs)],
-        known: &Entities,
-        action: Action,
-        role: Option<&RoleName>,
-    ) -> Result<Slice, Unasked> {
-        let (action, resource) = (self.action(action), self.resource(role));
-        let within = |rule: &Rule| {
-            let action_within = match rule.policy.action_constraint() {
-                ActionConstraint::Any => true,
-                ActionConstraint::In(actions) => actions.contains(&action),
-                ActionConstraint::Eq(own) => own == action,
-            };
-            // Roles are in no other entity, so that `in` is `==`.
-            let resource_within = match rule.policy.resource_constraint() {
-                ResourceConstraint::Any => true,
-                ResourceConstraint::Is(kind) => kind == *resource.type_name(),
-                ResourceConstraint::In(own)
-                | ResourceConstraint::Eq(own)
-                | ResourceConstraint::IsIn(_, own) => own == resource,
-            };
-            action_within && resource_within
-        };
-        let (mut slice, mut needs) = (PolicySet::new(), Needs::default());
-        for (rule, own) in rules.iter().filter(|(rule, _)| within(rule)) {
-            slice.add(rule.policy.clone())?;
-            needs.join(own);
-        }
-        let entities = [known.get(&action), known.get(&resource)].into_iter().flatten();
-        let entities = entities.cloned().collect();
-        Ok(Slice { action, resource, entities, rules: slice, needs })
-    }
-
-    fn person_entity(&self, person: &Person) -> Entity {
-        let groups = person.groups.iter();
-        let groups = groups.map(|group| uid(&self.group, group.as_str()));
-        Entity::new_no_attrs(self.person(&person.id), groups.collect())
-    }
-
-    /// Whether a rule's scope admits the person.
-    fn admits(&self, scope: &PrincipalConstraint, person: &Person) -> bool {
-        match scope {
-            PrincipalConstraint::Any => true,
-            PrincipalConstraint::Is(kind) => *kind == self.person,
-            PrincipalConstraint::Eq(one) => *one == self.person(&person.id),
-            PrincipalConstraint::In(of) | PrincipalConstraint::IsIn(_, of) => {
-                let mut groups = person.groups.iter();
-                *of == self.person(&person.id)
-                    || groups.any(|group| *of == uid(&self.group, group.as_str()))
-            }
-        }
-    }
-
-    fn person(&self, id: &SubjectId) -> EntityUid {
-        uid(&self.person, &id.to_string())
-    }
-
-    fn action(&self, action: Action) -> EntityUid {
-        uid(&self.action, &action.to_string())
-    }
-
-    fn resource(&self, role: Option<&RoleName>) -> EntityUid {
-        match role {
-            Some(role) => uid(&self.role, role.as_str()),
-            None => uid(&self.ca, "this"),
-        }
-    }
-}
-
-fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
-    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
 #[cfg(test)]

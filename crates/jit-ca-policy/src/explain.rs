@@ -98,17 +98,18 @@ fn unmet(bundle: &Bundle, facts: &Facts) -> Result<Vec<UnmetRule>, Unasked> {
     let rules = ids.filter_map(|id| bundle.rule(id.as_ref())).filter(|rule| rule.permits());
     let mut unmet = Vec::new();
     for rule in rules {
-        let mut lacks: Vec<String> = Vec::new();
+        let mut lacks: Vec<Part> = Vec::new();
         for part in Part::all(&rule.policy)? {
             match bundle.engine().holds(&question, &part)? {
                 Some(true) => {}
-                Some(false) => lacks.push(part.text),
                 // What comes after `context has ticket` can't be looked at without one.
                 None if !lacks.is_empty() => {}
-                None => lacks.push(part.text),
+                Some(false) | None => lacks.push(part),
             }
         }
-        if !lacks.is_empty() {
+        // One that is for other roles would not permit this one with any facts.
+        if !lacks.is_empty() && !lacks.iter().any(|part| part.is_of_role) {
+            let lacks = lacks.into_iter().map(|part| part.text).collect();
             unmet.push(UnmetRule { rule: rule.into(), lacks });
         }
     }

@@ -88,7 +88,11 @@ impl Report {
         hint: impl Into<String>,
     ) {
         let (path, message, hint) = (path.to_owned(), message.into(), hint.into());
-        self.0.borrow_mut().push(Fault { path, line, rule: None, message, hint });
+        self.add(Fault { path, line, rule: None, message, hint });
+    }
+
+    pub(crate) fn add(&self, fault: Fault) {
+        self.0.borrow_mut().push(fault);
     }
 
     /// How many faults there are so far.
@@ -117,6 +121,20 @@ impl<'a> Page<'a> {
     /// A fault at a byte of the file.
     pub(crate) fn fault(&self, at: usize, message: impl Into<String>, hint: impl Into<String>) {
         self.report.fault(&self.file.path, Some(self.line(at)), message, hint);
+    }
+
+    /// A fault of a rule, at a byte of the file; `None` where the rule has no name.
+    pub(crate) fn rule_fault(
+        &self,
+        rule: Option<&str>,
+        at: usize,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let (path, line, rule) =
+            (self.file.path.clone(), Some(self.line(at)), rule.map(Into::into));
+        let (message, hint) = (message.into(), hint.into());
+        self.report.add(Fault { path, line, rule, message, hint });
     }
 
     /// A fault of a value that is not of its type.

@@ -90,6 +90,8 @@ impl<'b> Side<'b> {
 pub(crate) struct Survey {
     pub(crate) deed: Deed,
     pub(crate) situations: Situations,
+    /// Those whose requests rules tell apart; the first of each kind is in the situations.
+    pub(crate) requesters: Vec<Vec<SubjectId>>,
     pub(crate) kinds: Vec<Kind>,
 }
 
@@ -148,7 +150,7 @@ pub(crate) fn survey(sides: &[Side<'_>], deed: &Deed, only: Option<&SubjectId>) 
         Kind { people, verdicts }
     });
     let kinds = kinds.collect();
-    Survey { deed: deed.clone(), situations, kinds }
+    Survey { deed: deed.clone(), situations, requesters, kinds }
 }
 
 /// People, by which of these groups they are in on each side, if they are there at all. Whom a rule names is a kind

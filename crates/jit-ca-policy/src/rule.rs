@@ -1,6 +1,6 @@
 //! Rules: `policies/*.cedar`, each with an `@id`, checked against the schema and for what Cedar lets pass.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{
     ActionConstraint, Effect, ParseErrors, Policy, PolicyId, PolicySet, PrincipalConstraint,
@@ -84,57 +84,90 @@ pub(crate) fn read(
         Err(errors) => {
             let errors: ParseErrors = errors;
             let hint = "write Cedar, as https://docs.cedarpolicy.com describes it";
-            errors.iter().for_each(|error| diagnose(page, error, hint));
+            for error in errors.iter() {
+                let finding = Finding::of(error, hint);
+                let at = finding.at.unwrap_or(0);
+                let name = name_before(page.text(), at);
+                page.rule_fault(name, at, finding.message, finding.hint);
+            }
             return false;
         }
     };
-    if parsed.num_of_templates() > 0 {
+    for template in parsed.templates() {
+        let at = page.text().find(&template.to_cedar()).unwrap_or(0);
         let hint = "name the principal and the resource; nothing links templates";
-        page.fault(0, "the file holds a template", hint);
+        page.rule_fault(template.annotation("id"), at, "it is a template", hint);
     }
     let mut to_validate = PolicySet::new();
+    let mut places = HashMap::new();
     let mut from = 0;
     for policy in parsed.policies() {
-        let at = place(page.text(), policy, &mut from);
+        let at = begin(page.text(), policy, &mut from);
         let line = page.line(at);
-        let id = id(page, at, policy, rules);
-        let name = id.clone().unwrap_or_else(|| format!("line {line}"));
-        let policy = policy.new_id(PolicyId::new(&name));
-        check_annotations(page, at, &policy);
-        check_match_all(page, at, &policy);
-        check_names(page, at, &policy, names);
+        let name = policy.annotation("id").filter(|name| is_id(name));
+        let place = Place { page, at, name: name.map(ToOwned::to_owned) };
+        let id = id(&place, policy, rules);
+        let policy_id = PolicyId::new(id.clone().unwrap_or_else(|| format!("line {line}")));
+        let policy = policy.new_id(policy_id.clone());
+        check_annotations(&place, &policy);
+        check_match_all(&place, &policy);
+        check_names(&place, &policy, names);
         if let Err(error) = to_validate.add(policy.clone()) {
-            page.fault(at, error.to_string(), "put each rule on lines of its own");
+            place.fault(error.to_string(), "put each rule on lines of its own");
         }
+        places.insert(policy_id, place);
         if let Some(id) = id {
             let path = page.file.path.clone();
             rules.insert(id.clone(), Rule { policy, id, path, line });
         }
     }
-    validate(page, vocabulary, &to_validate);
+    validate(vocabulary, &to_validate, &places);
     true
 }
 
-fn validate(page: Page<'_>, vocabulary: &Vocabulary, rules: &PolicySet) {
+fn validate(vocabulary: &Vocabulary, rules: &PolicySet, places: &HashMap<PolicyId, Place<'_>>) {
     let validator = Validator::new(vocabulary.schema().clone());
     let result = validator.validate(rules, ValidationMode::Strict);
     let mut told = BTreeSet::new();
+    let diagnose = |id: &PolicyId, finding: &dyn Diagnostic, hint: &str| {
+        let Some(place) = places.get(id) else { return };
+        let Finding { at, message, hint } = Finding::of(finding, hint);
+        // Who reads it has the name already.
+        let message = message.strip_prefix(&format!("for policy `{id}`, ")).unwrap_or(&message);
+        Place { at: at.unwrap_or(place.at), ..place.clone() }.fault(message, hint);
+    };
     for error in result.validation_errors() {
         told.insert(error.policy_id());
         let hint = "the schema, schema.cedarschema of jit-ca-policy, says what rules can look at";
-        diagnose(page, error, hint);
+        diagnose(error.policy_id(), error, hint);
     }
     // A rule that can never hold, or that reads otherwise than it looks: what Cedar only warns of
     // would be a forbid that forbids nothing. One finding for each rule is enough.
     for warning in result.validation_warnings() {
         if told.insert(warning.policy_id()) {
-            diagnose(page, warning, "correct the rule or remove it: it does not do what it says");
+            let hint = "correct the rule or remove it: it does not do what it says";
+            diagnose(warning.policy_id(), warning, hint);
         }
     }
 }
 
+/// Where a rule stands, and what it is called, for what is wrong with it.
+#[derive(Clone)]
+struct Place<'a> {
+    page: Page<'a>,
+    at: usize,
+    /// `None` if it has no `@id`, or one that is none.
+    name: Option<String>,
+}
+
+impl Place<'_> {
+    fn fault(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.page.rule_fault(self.name.as_deref(), self.at, message, hint);
+    }
+}
+
 /// The byte where the rule begins. The parser keeps the rules' order and text.
-fn place(text: &str, policy: &Policy, from: &mut usize) -> usize {
+fn begin(text: &str, policy: &Policy, from: &mut usize) -> usize {
     let rest = text.get(*from..).unwrap_or_default();
     let found = policy.to_cedar().and_then(|own| {
         let at = *from + rest.find(&own)?;
@@ -144,50 +177,55 @@ fn place(text: &str, policy: &Policy, from: &mut usize) -> usize {
     found.unwrap_or(*from)
 }
 
-fn id(
-    page: Page<'_>,
-    at: usize,
-    policy: &Policy,
-    rules: &BTreeMap<String, Rule>,
-) -> Option<String> {
+/// The name of the rule that a byte lies in, of a file that can't be parsed: the last `@id` before it, if no rule ends
+/// in between.
+fn name_before(text: &str, at: usize) -> Option<&str> {
+    let (_, after) = text.get(..at)?.rsplit_once("@id(\"")?;
+    let (name, rest) = after.split_once('"')?;
+    (is_id(name) && !rest.contains(';')).then_some(name)
+}
+
+fn is_id(name: &str) -> bool {
+    let ok = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(ok)
+}
+
+fn id(place: &Place<'_>, policy: &Policy, rules: &BTreeMap<String, Rule>) -> Option<String> {
     const HINT: &str =
         r#"write @id("a-name-of-its-own") before it; decisions and the log name rules so"#;
     let Some(id) = policy.annotation("id") else {
-        page.fault(at, "the rule has no @id", HINT);
+        place.fault("the rule has no @id", HINT);
         return None;
     };
-    let ok = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if id.is_empty() || id.len() > 63 || !id.bytes().all(ok) {
-        let hint = "use a-z, 0-9 and '-', at most 63";
-        page.fault(at, format!("{id:?} is not a rule's id"), hint);
+    if !is_id(id) {
+        place.fault(format!("{id:?} is not a rule's id"), "use a-z, 0-9 and '-', at most 63");
         return None;
     }
     if let Some(Rule { path, line, .. }) = rules.get(id) {
-        let message = format!("the rule {id} is already at {path}:{line}");
-        page.fault(at, message, "give each rule an id of its own");
+        place.fault(format!("it is already at {path}:{line}"), "give each rule an id of its own");
         return None;
     }
     Some(id.to_owned())
 }
 
-fn check_annotations(page: Page<'_>, at: usize, policy: &Policy) {
+fn check_annotations(place: &Place<'_>, policy: &Policy) {
     for (key, value) in policy.annotations() {
         match (key, value) {
             ("id" | "description", _) | ("match_all", "meant") => {}
             ("match_all", _) => {
                 let message = "@match_all does not say \"meant\"";
-                page.fault(at, message, r#"write @match_all("meant"), or remove it"#);
+                place.fault(message, r#"write @match_all("meant"), or remove it"#);
             }
             _ => {
                 let message = format!("unknown annotation @{key}");
-                page.fault(at, message, "known here: @id, @description, @match_all");
+                place.fault(message, "known here: @id, @description, @match_all");
             }
         }
     }
 }
 
 /// A permit for everybody, everything and always is mostly one whose conditions were forgotten.
-fn check_match_all(page: Page<'_>, at: usize, policy: &Policy) {
+fn check_match_all(place: &Place<'_>, policy: &Policy) {
     // There is one type of principal, so that `is` does not narrow it.
     let narrows = !matches!(
         policy.principal_constraint(),
@@ -199,15 +237,14 @@ fn check_match_all(page: Page<'_>, at: usize, policy: &Policy) {
         )
         || policy.has_non_scope_constraint();
     if policy.effect() == Effect::Permit && !narrows && policy.annotation("match_all").is_none() {
-        let message = format!("the rule {} permits everything to everybody", policy.id());
         let hint =
             r#"name a principal, an action or a condition; @match_all("meant") if it is meant"#;
-        page.fault(at, message, hint);
+        place.fault("it permits everything to everybody", hint);
     }
 }
 
 /// A misspelt group in a forbid would forbid nobody.
-fn check_names(page: Page<'_>, at: usize, policy: &Policy, names: &Names<'_>) {
+fn check_names(place: &Place<'_>, policy: &Policy, names: &Names<'_>) {
     for entity in policy.entity_literals() {
         let name = entity.id().unescaped();
         let kind = entity.type_name().to_string();
@@ -225,18 +262,25 @@ fn check_names(page: Page<'_>, at: usize, policy: &Policy, names: &Names<'_>) {
             _ => continue,
         };
         if !known {
-            let message = format!("the rule {} names an unknown {kind}::{name:?}", policy.id());
-            page.fault(at, message, hint);
+            place.fault(format!("it names an unknown {kind}::{name:?}"), hint);
         }
     }
 }
 
-/// Cedar's own finding, at the line that it labels, with its own advice if it has any.
-fn diagnose(page: Page<'_>, finding: &dyn Diagnostic, hint: &str) {
-    let label = finding.labels().and_then(|mut labels| labels.next());
-    let at = label.as_ref().map_or(0, LabeledSpan::offset);
-    let advice = finding.help().map(|help| help.to_string());
-    let expected = label.and_then(|label| label.label().map(str::to_owned));
-    let hint = advice.or(expected).unwrap_or_else(|| hint.to_owned());
-    page.fault(at, finding.to_string(), hint);
+/// What Cedar found, at the byte that it labels, with its own advice if it has any.
+struct Finding {
+    at: Option<usize>,
+    message: String,
+    hint: String,
+}
+
+impl Finding {
+    fn of(finding: &dyn Diagnostic, hint: &str) -> Self {
+        let label = finding.labels().and_then(|mut labels| labels.next());
+        let at = label.as_ref().map(LabeledSpan::offset);
+        let advice = finding.help().map(|help| help.to_string());
+        let expected = label.and_then(|label| label.label().map(str::to_owned));
+        let hint = advice.or(expected).unwrap_or_else(|| hint.to_owned());
+        Self { at, message: finding.to_string(), hint }
+    }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Part {
     /// A permit that holds if the part does.
     pub(super) rule: Policy,
     pub(super) needs: Needs,
+    /// Whether it looks at the role alone, so that no other facts make it hold.
+    pub(crate) is_of_role: bool,
 }
 
 impl Part {
@@ -54,8 +56,9 @@ impl Part {
             "resource": { "op": "All" },
             "conditions": conditions,
         });
+        let is_of_role = !conditions.is_empty() && !conditions.iter().any(looks_at_facts);
         let rule = Policy::from_json(Some(PolicyId::new("part")), rule)?;
-        Ok(Self { text: text(&rule.to_string()), needs: Needs::of(&rule)?, rule })
+        Ok(Self { text: text(&rule.to_string()), needs: Needs::of(&rule)?, rule, is_of_role })
     }
 }
 
@@ -69,6 +72,17 @@ fn text(rule: &str) -> String {
         return format!("not ({condition})");
     }
     between("permit(", ", action").unwrap_or(rule).to_owned()
+}
+
+fn looks_at_facts(expression: &Value) -> bool {
+    match expression {
+        Value::Object(fields) => fields.iter().any(|(operator, operands)| {
+            let is_fact = operator == "Var" && operands.as_str() != Some("resource");
+            is_fact || looks_at_facts(operands)
+        }),
+        Value::Array(values) => values.iter().any(looks_at_facts),
+        _ => false,
+    }
 }
 
 fn split<'v>(body: &'v Value, joined_by: &str, parts: &mut Vec<&'v Value>) {
@@ -92,6 +106,9 @@ mod tests {
             let parts = Part::all(&rule.parse().unwrap()).unwrap();
             parts.into_iter().map(|part| part.text).collect::<Vec<_>>()
         };
+        let of_role = "permit (principal, action, resource) when { context.mfa && resource.name like \"web-*\" };";
+        let of_role = Part::all(&of_role.parse().unwrap()).unwrap();
+        assert_eq!(of_role.iter().map(|part| part.is_of_role).collect::<Vec<_>>(), [false, true]);
         assert!(parts("permit (principal, action, resource);").is_empty());
         assert_eq!(
             parts(

@@ -99,6 +99,9 @@ fn hosts(facts: &Facts, role: &Role, looks: &Looks) -> Vec<Change> {
     fewer.extend(mentioned.iter().map(|one| BTreeSet::from([(*one).clone()])));
     fewer.retain(|hosts| !hosts.is_empty() && *hosts != asked);
     let changes = fewer.into_iter().map(|hosts| {
+        if hosts == known {
+            return Change::new("ask for all of the role's hosts", |facts| facts.hosts = None);
+        }
         let names: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
         let text = format!("ask for {} alone", names.join(", "));
         Change::new(text, move |facts| facts.hosts = Some(Hosts::Named(hosts.clone())))
@@ -138,7 +141,6 @@ fn times(bundle: &Bundle, facts: &Facts, looks: &Looks) -> Vec<Change> {
             moments.extend((0..=7).filter_map(|day| moment(now.date(), day, minute, zone)));
         }
     }
-    let age = facts.mfa_at.map(|at| facts.now.since(at));
     let later = moments.into_iter().filter(|moment| *moment > facts.now);
     let changes = later.map(|moment| {
         let shown = local(moment, zone).map(|at| at.strftime("%A %F %H:%M").to_string());
@@ -146,6 +148,7 @@ fn times(bundle: &Bundle, facts: &Facts, looks: &Looks) -> Vec<Change> {
         let text = format!("ask at another time, such as {shown} ({})", bundle.zone_name());
         // The second factor is as old then as it is now.
         Change::new(text, move |facts| {
+            let age = facts.mfa_at.map(|at| facts.now.since(at));
             facts.now = moment;
             facts.mfa_at = age.map(|age| moment.minus(age));
         })

@@ -11,13 +11,13 @@ use crate::Bundle;
 /// Some people of a bundle. Text names groups; `ids` has each of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Crowd {
-    /// Whether it is everybody.
-    pub is_everybody: bool,
-    /// Groups of which all or nearly all are among them.
+    /// Whether `groups` and `people` are those of whom it is not: everybody else is meant.
+    pub everybody_but: bool,
+    /// Groups of which all or nearly all are named.
     pub groups: Vec<GroupShare>,
-    /// Those whom no group stands for.
+    /// Those who are named and whom no group stands for.
     pub people: Vec<PersonName>,
-    /// All of them.
+    /// All who are meant.
     pub ids: Vec<SubjectId>,
 }
 
@@ -34,15 +34,16 @@ pub struct GroupShare {
 
 impl fmt::Display for Crowd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.is_everybody, self.ids.len()) {
-            (_, 0) => return f.write_str("nobody"),
-            (true, 1) => {}
-            (true, count) => return write!(f, "everybody ({count} people)"),
-            _ => {}
+        let Self { everybody_but, groups, people, ids } = self;
+        let names = groups.iter().map(ToString::to_string);
+        let names = names.chain(people.iter().map(ToString::to_string));
+        let names = names.collect::<Vec<_>>().join(", ");
+        match (everybody_but, ids.len()) {
+            (false, 0) => f.write_str("nobody"),
+            (false, _) => f.write_str(&names),
+            (true, all) if names.is_empty() => write!(f, "everybody ({all} people)"),
+            (true, all) => write!(f, "everybody but {names} ({all} people)"),
         }
-        let groups = self.groups.iter().map(ToString::to_string);
-        let people = self.people.iter().map(ToString::to_string);
-        f.write_str(&groups.chain(people).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -85,16 +86,31 @@ impl<'b> Groups<'b> {
     pub(crate) fn name<'a>(&self, people: impl IntoIterator<Item = &'a SubjectId>) -> Crowd {
         let known = people.into_iter().filter_map(|id| self.bundle.person(id));
         let wanted: BTreeSet<&SubjectId> = known.map(|person| &person.id).collect();
-        let is_everybody = !wanted.is_empty() && wanted.len() == self.bundle.people().count();
+        let all: BTreeSet<&SubjectId> = self.bundle.people().map(|person| &person.id).collect();
+        let others: BTreeSet<&SubjectId> = all.difference(&wanted).copied().collect();
+        let (mut groups, mut people) = self.parts(&wanted);
+        // Of two people who are all that there are, both names are said.
+        let mut everybody_but = false;
+        if others.len() < wanted.len() && wanted.len() > 2 {
+            let (other_groups, other_people) = self.parts(&others);
+            everybody_but = other_groups.len() + other_people.len() < groups.len() + people.len();
+            if everybody_but {
+                (groups, people) = (other_groups, other_people);
+            }
+        }
+        Crowd { everybody_but, groups, people, ids: wanted.into_iter().cloned().collect() }
+    }
+
+    /// The largest groups that they fill, and the names of the rest.
+    fn parts(&self, wanted: &BTreeSet<&SubjectId>) -> (Vec<GroupShare>, Vec<PersonName>) {
         let mut groups = Vec::new();
         let mut left = wanted.clone();
-        while let Some((group, members)) = self.best(&wanted, &left) {
+        while let Some((group, members)) = self.best(wanted, &left) {
             left.retain(|id| !members.contains(id));
-            let but = self.names(members.difference(&wanted).copied());
+            let but = self.names(members.difference(wanted).copied());
             groups.push(GroupShare { group: group.clone(), members: members.len(), but });
         }
-        let (people, ids) = (self.names(left), wanted.into_iter().cloned().collect());
-        Crowd { is_everybody, groups, people, ids }
+        (groups, self.names(left))
     }
 
     /// The group that stands for most of those who are left, if it stands for more than one, and for few others.

@@ -57,13 +57,13 @@ const MOST: usize = 400;
 /// A text that no rule mentions.
 pub(super) const OTHER: &str = "as usual";
 /// A Monday.
-const MONDAY: Date = jiff::civil::date(2026, 1, 5);
+pub(super) const MONDAY: Date = jiff::civil::date(2026, 1, 5);
 /// Noon is within everybody's hours, and 23:00 outside of them.
 const HOURS: [i64; 2] = [12 * 60, 23 * 60];
 /// Monday and Saturday.
 const DAYS: [i64; 2] = [1, 6];
 /// An address that is nobody's (RFC 5737).
-const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 impl Situations {
     /// What to ask about rules that look at this, of roles that are called the same.

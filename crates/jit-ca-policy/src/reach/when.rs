@@ -6,8 +6,8 @@ use std::fmt;
 use jit_ca_core::{Span, SubjectId, Text};
 use serde::Serialize;
 
-use super::situations::{OTHER, Week};
-use super::{Fact, Groups, Situations, Verdict};
+use super::situations::{ADDRESS, MONDAY, OTHER, Week};
+use super::{Fact, Groups, Survey, Verdict};
 
 /// In which of the situations that were asked about something is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -46,7 +46,8 @@ impl fmt::Display for When {
 
 impl When {
     /// In which situations the verdict is yes. People are named by the groups of a side.
-    pub(crate) fn of(situations: &Situations, verdict: &Verdict, groups: &Groups<'_>) -> Self {
+    pub(crate) fn of(survey: &Survey, verdict: &Verdict, groups: &Groups<'_>) -> Self {
+        let Survey { situations, requesters, .. } = survey;
         let asked = situations.chosen.iter().zip(&verdict.allowed);
         let asked: Vec<(&Vec<usize>, bool)> =
             asked.filter_map(|(chosen, allowed)| Some((chosen, (*allowed)?))).collect();
@@ -80,7 +81,7 @@ impl When {
                 let facts = |which: Vec<&usize>| -> Vec<&Fact> {
                     which.into_iter().filter_map(|which| facts.get(*which)).collect()
                 };
-                parts.push(words(&facts(yes), &facts(no), groups));
+                parts.push(words(&facts(yes), &facts(no), requesters, groups));
             }
         }
         Self::If { condition: parts.join(", ") }
@@ -88,16 +89,21 @@ impl When {
 }
 
 /// What of one kind of fact is allowed, and what is not.
-fn words(yes: &[&Fact], no: &[&Fact], groups: &Groups<'_>) -> String {
+fn words(
+    yes: &[&Fact],
+    no: &[&Fact],
+    requesters: &[Vec<SubjectId>],
+    groups: &Groups<'_>,
+) -> String {
     if let Some(Fact::Requester(_)) = yes.first() {
-        let people: Vec<&SubjectId> = yes
-            .iter()
-            .filter_map(|fact| match fact {
-                Fact::Requester(id) => Some(id),
-                _ => None,
-            })
-            .collect();
-        return format!("for {} and who is like them to the rules", groups.name(people));
+        // Each stands for all who are like them to the rules.
+        let is_meant = |kind: &&Vec<SubjectId>| {
+            let is_first =
+                |fact: &&Fact| matches!(fact, Fact::Requester(id) if kind.first() == Some(id));
+            yes.iter().any(is_first)
+        };
+        let people = requesters.iter().filter(is_meant).flatten();
+        return format!("for requests of {}", groups.name(people));
     }
     if let Some(range) = range(yes, no) {
         return range;
@@ -106,9 +112,27 @@ fn words(yes: &[&Fact], no: &[&Fact], groups: &Groups<'_>) -> String {
         let texts: Vec<String> = facts.iter().map(|fact| text(fact)).collect();
         texts.join(" or ")
     };
-    match yes.len() <= no.len() {
-        true => list(yes),
-        false => format!("not {}", list(no)),
+    // What rules do not mention is allowed: then they say what is not.
+    match yes.iter().any(|fact| is_other(fact)) {
+        true => format!("not {}", list(no)),
+        false => list(yes),
+    }
+}
+
+/// Whether it stands for all that rules do not mention.
+fn is_other(fact: &Fact) -> bool {
+    match fact {
+        Fact::Address(address) => *address == ADDRESS,
+        Fact::Reason(text) | Fact::Ticket(text) => {
+            text.as_ref().is_some_and(|text| text.as_str() == OTHER)
+        }
+        Fact::Hosts(host) => host.is_none(),
+        Fact::Week(week) => *week == Week::Of(MONDAY),
+        Fact::Weekday(_)
+        | Fact::Minute(_)
+        | Fact::MfaAge(_)
+        | Fact::Duration(_)
+        | Fact::Requester(_) => false,
     }
 }
 
@@ -161,7 +185,7 @@ pub(crate) fn text(fact: &Fact) -> String {
     let said = |what: &str, text: &Option<Text>| match text {
         None => format!("without a {what}"),
         Some(text) if text.as_str() == OTHER => format!("with another {what}"),
-        Some(text) => format!("with the {what} \"{text}\""),
+        Some(text) => format!("with a {what} such as {text}"),
     };
     match fact {
         Fact::Week(Week::Of(monday)) => format!("in the week of {monday}"),
