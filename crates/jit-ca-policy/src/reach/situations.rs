@@ -81,7 +81,8 @@ impl Situations {
             }
         };
         add("source_address", &|| {
-            let all = [ADDRESS].into_iter().chain(addresses.iter().copied());
+            let beside = addresses.iter().flat_map(|address| neighbours(*address));
+            let all = [ADDRESS].into_iter().chain(addresses.iter().copied()).chain(beside);
             all.map(Fact::Address).collect()
         });
         add("mfa_age", &|| {
@@ -220,6 +221,18 @@ fn weeks_around(time: UnixTime) -> impl Iterator<Item = Week> {
     };
     let weeks = [date(-14), date(14)].into_iter().flatten();
     weeks.chain([Week::At(time), Week::At(time.minus(second))])
+}
+
+/// The address before, and the one after.
+fn neighbours(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let by = |step: fn(u128, u128) -> Option<u128>| match address {
+        IpAddr::V4(address) => {
+            let bits = step(address.to_bits().into(), 1)?;
+            Some(IpAddr::V4(u32::try_from(bits).ok()?.into()))
+        }
+        IpAddr::V6(address) => Some(IpAddr::V6(step(address.to_bits(), 1)?.into())),
+    };
+    [by(u128::checked_sub), by(u128::checked_add)].into_iter().flatten()
 }
 
 /// The texts that rules mention, and none.

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
-use jit_ca_core::{Span, SubjectId, Text};
+use jit_ca_core::{SubjectId, Text};
 use serde::Serialize;
 
 use super::situations::{ADDRESS, MONDAY, OTHER, Week};
@@ -105,7 +106,8 @@ fn words(
         let people = requesters.iter().filter(is_meant).flatten();
         return format!("for requests of {}", groups.name(people));
     }
-    if let Some(range) = range(yes, no) {
+    let range = range(yes, no).or_else(|| Some(format!("not {}", self::range(no, yes)?)));
+    if let Some(range) = range {
         return range;
     }
     let list = |facts: &[&Fact]| {
@@ -138,8 +140,8 @@ fn is_other(fact: &Fact) -> bool {
 
 /// Values that follow on one another, of facts that have an order.
 fn range(yes: &[&Fact], no: &[&Fact]) -> Option<String> {
-    let measured = |facts: &[&Fact]| -> BTreeMap<u64, String> {
-        facts.iter().filter_map(|fact| Some((measure(fact)?, text(fact)))).collect()
+    let measured = |facts: &[&Fact]| -> BTreeMap<u128, String> {
+        facts.iter().filter_map(|fact| Some((measure(fact)?, value(fact)))).collect()
     };
     let (yes_by_size, no) = (measured(yes), measured(no));
     let ((least, from), (most, to)) =
@@ -158,28 +160,48 @@ fn range(yes: &[&Fact], no: &[&Fact]) -> Option<String> {
     match yes.first()? {
         Fact::Duration(_) => Some(bounded("for")),
         Fact::MfaAge(_) => Some(bounded("with a second factor of")),
+        Fact::Address(_) if least == most => Some(format!("from {from}")),
+        Fact::Address(_) => Some(format!("from {from} to {to}")),
+        Fact::Minute(_) if !below => Some(format!("until {to}")),
+        Fact::Minute(_) if !above => Some(format!("from {from}")),
         _ if least == most => Some(from.clone()),
         _ => Some(format!("{from} to {to}")),
     }
 }
 
 /// What orders facts of a kind.
-fn measure(fact: &Fact) -> Option<u64> {
+fn measure(fact: &Fact) -> Option<u128> {
     match fact {
-        Fact::Weekday(day) => u64::try_from(*day).ok(),
-        Fact::Minute(minute) => u64::try_from(*minute).ok(),
-        Fact::Duration(span) => span.map(Span::secs),
-        Fact::MfaAge(span) => Some(span.secs()),
-        Fact::Week(_)
-        | Fact::Address(_)
-        | Fact::Hosts(_)
-        | Fact::Reason(_)
-        | Fact::Ticket(_)
-        | Fact::Requester(_) => None,
+        Fact::Weekday(day) => u128::try_from(*day).ok(),
+        Fact::Minute(minute) => u128::try_from(*minute).ok(),
+        Fact::Duration(span) => span.map(|span| span.secs().into()),
+        Fact::MfaAge(span) => Some(span.secs().into()),
+        Fact::Address(IpAddr::V4(address)) => Some(address.to_ipv6_mapped().to_bits()),
+        Fact::Address(IpAddr::V6(address)) => Some(address.to_bits()),
+        Fact::Week(_) | Fact::Hosts(_) | Fact::Reason(_) | Fact::Ticket(_) | Fact::Requester(_) => {
+            None
+        }
     }
 }
 
-pub(crate) fn text(fact: &Fact) -> String {
+/// A fact as one says it alone.
+fn text(fact: &Fact) -> String {
+    match fact {
+        Fact::Week(Week::Of(_)) => format!("in the week of {}", value(fact)),
+        Fact::Week(Week::At(_)) => format!("at {}", value(fact)),
+        Fact::Address(_) => format!("from {}", value(fact)),
+        Fact::Weekday(_)
+        | Fact::Minute(_)
+        | Fact::MfaAge(_)
+        | Fact::Duration(_)
+        | Fact::Hosts(_)
+        | Fact::Reason(_)
+        | Fact::Ticket(_)
+        | Fact::Requester(_) => value(fact),
+    }
+}
+
+fn value(fact: &Fact) -> String {
     const DAYS: [&str; 7] =
         ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
     let said = |what: &str, text: &Option<Text>| match text {
@@ -188,20 +210,20 @@ pub(crate) fn text(fact: &Fact) -> String {
         Some(text) => format!("with a {what} such as {text}"),
     };
     match fact {
-        Fact::Week(Week::Of(monday)) => format!("in the week of {monday}"),
-        Fact::Week(Week::At(moment)) => format!("at {moment}"),
+        Fact::Week(Week::Of(monday)) => monday.to_string(),
+        Fact::Week(Week::At(moment)) => moment.to_string(),
         Fact::Weekday(day) => {
             let day = usize::try_from(*day).ok().and_then(|day| DAYS.get(day.checked_sub(1)?));
             day.map_or_else(String::new, |day| (*day).to_owned())
         }
         Fact::Minute(minute) => format!("{:02}:{:02}", minute / 60, minute % 60),
-        Fact::Address(address) => format!("from {address}"),
+        Fact::Address(address) => address.to_string(),
         Fact::MfaAge(span) => span.to_string(),
         Fact::Duration(span) => span.map_or_else(String::new, |span| span.to_string()),
         Fact::Hosts(None) => "on all hosts".to_owned(),
         Fact::Hosts(Some(host)) => format!("on {host} alone"),
         Fact::Reason(text) => said("reason", text),
         Fact::Ticket(text) => said("ticket", text),
-        Fact::Requester(id) => format!("for {id}"),
+        Fact::Requester(id) => id.to_string(),
     }
 }

@@ -3,11 +3,19 @@
 //! `cfg(test)` holds anyway; it tells clippy that helpers may unwrap here as tests may.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod ca_config;
+#[cfg(test)]
+mod company;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod diff;
+#[cfg(test)]
 mod engine;
+#[cfg(test)]
+mod explain;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

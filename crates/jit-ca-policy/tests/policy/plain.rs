@@ -59,9 +59,9 @@ const CONDITIONS: [&str; 16] = [
     "principal in [Group::\"sre\", Group::\"dev\"]",
 ];
 
-type Rule = (bool, usize, usize, usize, usize);
+pub(crate) type Rule = (bool, usize, usize, usize, usize);
 
-fn rule() -> impl Strategy<Value = Rule> {
+pub(crate) fn rule() -> impl Strategy<Value = Rule> {
     (
         prop::bool::weighted(0.75),
         0..PRINCIPALS.len(),
@@ -81,7 +81,7 @@ fn rule() -> impl Strategy<Value = Rule> {
         )
 }
 
-fn cedar(rules: &[Rule]) -> String {
+pub(crate) fn cedar(rules: &[Rule]) -> String {
     let mut text = String::new();
     for (number, &(permit, principal, action, resource, condition)) in rules.iter().enumerate() {
         let effect = if permit { "permit" } else { "forbid" };
@@ -96,7 +96,7 @@ fn cedar(rules: &[Rule]) -> String {
     text
 }
 
-fn some_facts() -> impl Strategy<Value = Facts> {
+pub(crate) fn some_facts() -> impl Strategy<Value = Facts> {
     let action = prop::sample::select(vec![
         Action::Request,
         Action::SkipApproval,
