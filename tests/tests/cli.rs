@@ -205,20 +205,3 @@ fn a_second_factor_that_is_too_old_is_given_again() {
     alice.jit_ca_reading(&["login", "--again", "--code-file", "-"], &authenticator.code()).ok();
     alice.jit_ca(&request).exits(75);
 }
-
-#[test]
-fn policies_are_checked_and_tested_where_no_ca_is() {
-    let lab = Lab::new();
-    let ca = Ca::start(&lab);
-    let alice = ca.stranger("alice");
-    let policy = lab.folder("config");
-    let at = policy.display().to_string();
-    alice.jit_ca(&["policy", "check", &at]).ok();
-    alice.jit_ca(&["policy", "test", &at]).ok();
-    let rules = policy.join("policies/access.cedar");
-    let text = fs::read_to_string(&rules).unwrap();
-    fs::write(&rules, text.replace("<= duration(\"1h\")", "<= duration(\"1m\")")).unwrap();
-    alice.jit_ca(&["policy", "test", &at]).exits(1).says("logs wait for nobody");
-    fs::write(policy.join("roles/web-logs.toml"), "longest = 1").unwrap();
-    alice.jit_ca(&["policy", "check", &at]).exits(2).says("roles/web-logs.toml:1");
-}

@@ -24,6 +24,7 @@ mod holds;
 mod identity;
 mod input;
 mod openapi;
+mod policy;
 mod readme;
 mod report;
 mod slow;

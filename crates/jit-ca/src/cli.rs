@@ -8,7 +8,7 @@ mod shared;
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jit_ca_core::{Origin, RoleName, RowName, Text};
 
 pub(crate) use access::{
@@ -122,6 +122,25 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
     /// Print the CA's public keys, to set up hosts and services
     Trust(TrustCommand),
+    /// Print what a shell completes this program's commands with
+    ///
+    /// bash: source <(jit-ca completions bash), or into a file below ~/.local/share/bash-completion/completions/.
+    /// zsh: into a file _jit-ca in a folder of $fpath. fish: into ~/.config/fish/completions/jit-ca.fish.
+    Completions {
+        /// The shell
+        shell: CompletedShell,
+    },
+}
+
+/// The shells whose completions are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CompletedShell {
+    /// GNU bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
 }
 
 #[derive(Debug, Args)]

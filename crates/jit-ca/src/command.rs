@@ -3,6 +3,7 @@
 mod access;
 mod approve;
 mod cert;
+mod completions;
 mod emergency;
 mod grant;
 mod locks;
@@ -76,6 +77,7 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Report(arguments) => report::report(context, &arguments, cli.json)?,
         Command::Policy(arguments) => return policy::run(context, arguments),
         Command::Trust(arguments) => trust::trust(context, &arguments)?,
+        Command::Completions { shell } => completions::completions(context, shell),
     }
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 mod access;
 mod diff;
 mod explain;
+mod lines;
 mod test;
 
 use std::path::Path;

@@ -7,6 +7,7 @@ use jit_ca_policy::diff::{
 use jit_ca_policy::{Bundle, Diff, diff};
 
 use super::access::{indented, on};
+use super::lines::compared;
 use crate::command::Context;
 use crate::error::Result;
 use crate::exit::Exit;
@@ -122,11 +123,9 @@ fn people(changes: &PeopleChanges) -> Vec<String> {
 fn rule(RuleChange { id, was, now }: &RuleChange) -> String {
     let at = now.as_ref().or(was.as_ref()).map(|rule| format!("{}:{}", rule.path, rule.line));
     let mark = mark(was.is_some(), now.is_some());
-    let lines = |mark: &str, rule: &Option<RuleText>| {
-        let text = rule.as_ref().map_or("", |rule| rule.text.as_str());
-        text.lines().map(|line| format!("\n    {mark} {line}")).collect::<String>()
-    };
-    format!("{mark} {id} ({}){}{}", at.unwrap_or_default(), lines("-", was), lines("+", now))
+    let text = |rule: &Option<RuleText>| rule.as_ref().map_or("", |rule| &rule.text).to_owned();
+    let lines = compared(&text(was), &text(now)).into_iter().map(|line| format!("\n    {line}"));
+    format!("{mark} {id} ({}){}", at.unwrap_or_default(), lines.collect::<String>())
 }
 
 fn case(CaseChange { path, case, was_there, is_there }: &CaseChange) -> String {
