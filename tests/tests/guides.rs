@@ -8,6 +8,7 @@ mod access;
 mod erasure;
 mod first_ca;
 mod machine;
+mod policy;
 mod restore;
 mod trouble;
 

@@ -3,6 +3,7 @@
 mod changes;
 mod ways;
 
+use cedar_policy::Policy;
 use jit_ca_core::{Decision, Facts};
 use serde::Serialize;
 
@@ -94,7 +95,7 @@ fn unmet(bundle: &Bundle, facts: &Facts) -> Result<Vec<UnmetRule>, Unasked> {
     };
     let role = question.role.map(|role| &role.name);
     let ids = bundle.engine().rules(facts.action, role);
-    let ids = ids.into_iter().flat_map(|rules| rules.policies().map(|rule| rule.id()));
+    let ids = ids.into_iter().flat_map(|rules| rules.policies().map(Policy::id));
     let rules = ids.filter_map(|id| bundle.rule(id.as_ref())).filter(|rule| rule.permits());
     let mut unmet = Vec::new();
     for rule in rules {

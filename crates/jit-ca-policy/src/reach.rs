@@ -17,6 +17,7 @@ mod when;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use cedar_policy::PolicySet;
 use jit_ca_core::{Action, Facts, GroupName, RefusalCode, RoleName, SubjectId};
 use serde::Serialize;
 
@@ -76,7 +77,7 @@ impl<'b> Side<'b> {
     pub(crate) fn looks(&self, deed: &Deed) -> Looks {
         let mut all = Looks::default();
         let rules = self.bundle.engine().rules(deed.action, deed.role.as_ref());
-        for rule in rules.into_iter().flat_map(|rules| rules.policies()) {
+        for rule in rules.into_iter().flat_map(PolicySet::policies) {
             let id: &str = rule.id().as_ref();
             if let Some(looks) = self.looks.get(id) {
                 all.join(looks);

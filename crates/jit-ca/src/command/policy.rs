@@ -76,8 +76,8 @@ fn read(context: &Context, dir: &Path) -> Result<Bundle> {
     })
 }
 
-/// What the rules could not be asked for.
-fn fault(faults: Faults) -> Error {
+/// Why the rules could not be asked.
+fn fault(faults: &Faults) -> Error {
     Error::Policy { what: faults.to_string(), is_readable: true }
 }
 

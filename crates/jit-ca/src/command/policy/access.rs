@@ -30,7 +30,8 @@ pub(super) fn who_can_do(
         }
         _ => {}
     }
-    let accesses = who_can(bundle, &Deed { action, role }).map_err(super::fault)?;
+    let accesses =
+        who_can(bundle, &Deed { action, role }).map_err(|faults| super::fault(&faults))?;
     context.printer.data(&accesses, |accesses| {
         if accesses.is_empty() {
             return "nobody".to_owned();
@@ -46,7 +47,7 @@ pub(super) fn who_can_do(
 
 pub(super) fn what_somebody_can(context: &Context, bundle: &Bundle, subject: &str) -> Result<()> {
     let subject = person(bundle, subject)?;
-    let accesses = what_can(bundle, &subject).map_err(super::fault)?;
+    let accesses = what_can(bundle, &subject).map_err(|faults| super::fault(&faults))?;
     let count = bundle.roles().count();
     context.printer.data(&accesses, |accesses| {
         if accesses.is_empty() {

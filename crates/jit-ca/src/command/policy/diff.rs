@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::printer::join;
 
 pub(super) fn run(context: &Context, old: &Bundle, new: &Bundle) -> Result<Exit> {
-    let diff = diff(old, new).map_err(super::fault)?;
+    let diff = diff(old, new).map_err(|faults| super::fault(&faults))?;
     context.printer.data(&diff, |diff| match diff.is_empty() {
         true => "the policies are the same, file by file".to_owned(),
         false => page(diff, new.roles().count()),

@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, bundle: &Bundle, asked: ExplainCommand) -> 
         reason: asked.wish.reason,
         ticket: asked.wish.ticket,
     };
-    let explanation = explain(bundle, &facts).map_err(super::fault)?;
+    let explanation = explain(bundle, &facts).map_err(|faults| super::fault(&faults))?;
     context.printer.data(&explanation, text);
     Ok(())
 }
@@ -53,10 +53,10 @@ fn text(explanation: &Explanation) -> String {
         lines.push(format!("  {or}{} (by {})", changes.join(" and "), join(rules)));
     }
     if !would_permit.is_empty() {
-        lines.push("rules that would permit it with other facts:".to_owned());
+        lines.push("rules that permit it of others, or at other times:".to_owned());
     }
-    for UnmetRule { rule, lacks } in would_permit {
-        lines.push(format!("  {} when", place(rule)));
+    for UnmetRule { rule: ToldRule { id, path, line, .. }, lacks } in would_permit {
+        lines.push(format!("  {id} ({path}:{line}) needs"));
         lines.extend(lacks.iter().map(|part| format!("    {part}")));
     }
     lines.join("\n")
