@@ -1,6 +1,6 @@
 //! Who can and what somebody can: what is said of everybody, against decisions about each.
 
-use jit_ca_core::{Action, Facts, RefusalCode};
+use jit_ca_core::{Action, Facts, RefusalCode, RoleName};
 use jit_ca_policy::{Access, Bundle, Deed, When, decide, what_can, who_can};
 use proptest::prelude::*;
 
@@ -114,7 +114,7 @@ fn somebodys_roles_are_told_together() {
         let id = &bundle.person_named(&name.parse().unwrap()).unwrap().id;
         let accesses = what_can(&bundle, id).unwrap();
         let lines = accesses.iter().map(|Access { action, roles, holding, .. }| {
-            let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+            let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
             format!("{action} [{}] {}", roles.join(" "), holding.when)
         });
         lines.collect::<Vec<_>>().join("\n")

@@ -1,6 +1,6 @@
 //! What differs: each kind of change to the configuration that is shipped, and random changes of rules.
 
-use jit_ca_core::{Action, RefusalCode};
+use jit_ca_core::{Action, RefusalCode, RoleName};
 use jit_ca_policy::diff::{AccessChange, Setting, Way};
 use jit_ca_policy::{Bundle, Diff, SourceFile, decide, diff};
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn changed(changes: &[(&str, &str, &str)]) -> Diff {
 fn access(diff: &Diff) -> String {
     let lines = diff.access.iter().map(|change| {
         let AccessChange { way, people, action, roles, was, now } = change;
-        let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
         let when = [was, now].map(|holding| {
             holding.as_ref().map_or("never".to_owned(), |holding| {
                 format!("{} by {}", holding.when, holding.rules.join(" "))

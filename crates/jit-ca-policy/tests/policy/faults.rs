@@ -3,7 +3,7 @@
 use jit_ca_policy::Bundle;
 use proptest::prelude::*;
 
-use crate::sample::{file, files};
+use crate::sample::{file, files, with_rules};
 
 #[test]
 fn roles() {
@@ -66,6 +66,28 @@ fn lines_are_told_after_a_fault_in_each_file() {
     assert!(places.iter().all(|(_, line)| line.is_some()));
 }
 
+/// Whatever is wrong with a rule, the rule is named, if it has a name.
+#[test]
+fn faults_of_rules_name_the_rule() {
+    let faults = Bundle::parse(files("tests/samples/bad-rules")).unwrap_err();
+    let nameless = faults.iter().filter(|fault| fault.rule.is_none());
+    let nameless: Vec<&str> = nameless.map(|fault| fault.message.as_str()).collect();
+    assert_eq!(nameless, ["the rule has no @id", "\"Not An Id\" is not a rule's id"]);
+    assert!(faults.iter().all(|fault| fault.line.is_some()));
+
+    // Where the file can't be parsed, it is the rule that is being written at the fault.
+    for (rules, name) in [
+        ("@id(\"a\") permit (principal, action, resource)", Some("a")),
+        ("@id(\"a\") permit (principal, action, resource) when { 1 + };", Some("a")),
+        ("@id(\"a\") forbid (principal, action, resource);\n@id(\"b\") allow (", Some("b")),
+        ("@id(\"a\") forbid (principal, action, resource);\nallow (principal);", None),
+    ] {
+        let faults = with_rules(rules).unwrap_err();
+        let fault = faults.iter().next().unwrap();
+        assert_eq!(fault.rule.as_deref(), name, "{rules}\n{faults}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -87,6 +109,7 @@ proptest! {
             prop_assert!(faults.iter().count() > 0);
             for fault in &faults {
                 prop_assert!(!fault.message.is_empty() && !fault.hint.is_empty());
+                prop_assert!(fault.line.is_some(), "{fault}");
             }
         }
     }
