@@ -139,13 +139,13 @@ fn is_about_the_role(facts: &Facts, bundle: &Bundle) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// Whoever is said to be able to always is, and who is not named never is, in situations that nobody chose for it.
     #[test]
     fn always_is_always_and_never_is_never(
         rules in prop::collection::vec(rule(), 1..4),
-        questions in prop::collection::vec(some_facts(), 24),
+        questions in prop::collection::vec(some_facts(), 8),
     ) {
         let bundle = with_rules(&cedar(&rules)).unwrap_or_else(|faults| panic!("{faults}"));
         for facts in questions {

@@ -144,13 +144,13 @@ fn deciding_rules_are_told_with_their_places() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// A permit lacks something if and only if it would not permit as the only rule.
     #[test]
     fn what_lacks_something_does_not_permit_and_what_does_not_does(
         rules in prop::collection::vec(rule(), 1..5),
-        questions in prop::collection::vec(some_facts(), 6),
+        questions in prop::collection::vec(some_facts(), 4),
     ) {
         let bundle = with_rules(&cedar(&rules)).unwrap();
         for facts in questions {
