@@ -1,7 +1,7 @@
 //! What differs between two policies: who gains and who loses what, and every change of roles, people and rules.
 //!
 //! Access is compared by asking both policies the same questions, about everybody, each action and each role. Rules'
-//! conditions are sampled for that ([`crate::reach`]), so their texts are compared as well, and so are the files: a
+//! conditions are sampled for that (`reach.rs`), so their texts are compared as well, and so are the files: a
 //! change that no question brought out is told all the same.
 
 mod access;
