@@ -296,3 +296,6 @@ fn pairs(sizes: &[usize]) -> Vec<Vec<usize>> {
     }
     distinct(chosen)
 }
+
+#[cfg(test)]
+mod tests;
