@@ -21,14 +21,16 @@ HERE = pathlib.Path(__file__).resolve().parent
 # === roles ===
 
 
-def role(description, default, longest, count, approvers, rows, mfa=None, ticket=False, hosts=None):
-    listed = ", ".join(f'"{group}"' for group in approvers)
+def role(description, default, longest, quorums, rows, mfa=None, ticket=None, hosts=None, more=()):
     lines = [f'description = "{description}"', f'default = "{default}"', f'longest = "{longest}"']
     if ticket:
-        lines.append("ticket_required = true")
+        lines.append(f'ticket = "{ticket}"')
     if hosts:
         lines.append("hosts = [" + ", ".join(f'"{host}"' for host in hosts) + "]")
-    lines += ["", "[approvals]", f"count = {count}", f"from = [{listed}]"]
+    for count, *approvers in quorums:
+        listed = ", ".join(f'"{group}"' for group in approvers)
+        lines += ["", "[[approvals]]", f"count = {count}", f"from = [{listed}]"]
+    lines += more
     if mfa:
         lines += ["", "[mfa]", f'max_age = "{mfa}"']
     for kind, row in rows:
@@ -43,37 +45,43 @@ def ssh(tag, login, *more):
 PTY = ("extensions", '["permit-pty"]')
 
 
+def emergencies(longest, *tell):
+    return ["", "[break_glass]", f'longest = "{longest}"', "tell = [" + ", ".join(f'"{group}"' for group in tell) + "]"]
+
+
 def roles():
     for team in TEAMS:  # 54: three for each team
         hosts = [f"{team}{number}" for number in (1, 2, 3)]
         yield f"{team}-logs", role(
-            f"Read the logs of {team}", "15m", "2h", 1, [team, "sre"],
+            f"Read the logs of {team}", "15m", "2h", [(1, team, "sre")],
             [ssh(f"{team}-logs", "logs", ("force_command", '"journalctl --since=-1h --no-pager"'))], hosts=hosts)
         yield f"{team}-shell", role(
-            f"A shell on the hosts of {team}", "30m", "4h", 1, ["leads", "sre"],
-            [ssh(f"{team}-shell", "app", PTY)], mfa="8h", hosts=hosts)
+            f"A shell on the hosts of {team}", "30m", "4h", [(1, "leads", "sre")],
+            [ssh(f"{team}-shell", "app", PTY)], mfa="8h", hosts=hosts, more=emergencies("1h", "leads", "security"))
         yield f"{team}-api", role(
-            f"Call the API of {team}", "30m", "8h", 1, [team, "sre"],
+            f"Call the API of {team}", "30m", "8h", [(1, team, "sre")],
             [("x509", [("service", f'"{team}-api"')])])
+    ticket = "[A-Z]+-[0-9]+"
     yield "db-console", role(
-        "A console on the databases", "15m", "1h", 2, ["dba", "leads"],
-        [ssh("db-console", "postgres", PTY)], mfa="30m", ticket=True, hosts=["db1", "db2", "db3"])
+        "A console on the databases", "15m", "1h", [(1, "dba"), (1, "leads")],
+        [ssh("db-console", "postgres", PTY)], mfa="30m", ticket=ticket, hosts=["db1", "db2", "db3"],
+        more=["", "[limits]", "grants_per_day = 3", "certificates = 20"])
     yield "db-read", role(
-        "Read a replica of the databases", "30m", "4h", 1, ["dba"],
+        "Read a replica of the databases", "30m", "4h", [(1, "dba")],
         [ssh("db-read", "reader", ("force_command", '"psql --no-psqlrc"'))], mfa="8h", hosts=["replica1", "replica2"])
     yield "network-shell", role(
-        "A shell on the routers", "30m", "2h", 2, ["network", "sre"],
+        "A shell on the routers", "30m", "2h", [(2, "network", "sre")],
         [ssh("network-shell", "admin", PTY, ("source_address", '"caller"'))], mfa="1h", hosts=["edge1", "edge2"])
     yield "deploy", role(
-        "Ship a release", "15m", "1h", 1, ["release", "leads"],
-        [ssh("deploy", "deploy")], mfa="1h", ticket=True, hosts=["build1", "build2"])
+        "Ship a release", "15m", "1h", [(1, "release", "leads")],
+        [ssh("deploy", "deploy")], mfa="1h", ticket="REL-[0-9]+", hosts=["build1", "build2"])
     yield "support-desk", role(
-        "Look at a customer's account", "15m", "1h", 1, ["support-lead", "security"],
-        [("x509", [("service", '"support-desk"')])], mfa="8h", ticket=True)
+        "Look at a customer's account", "15m", "1h", [(1, "support-lead", "security")],
+        [("x509", [("service", '"support-desk"')])], mfa="8h", ticket=ticket)
     yield "vault-shell", role(
-        "A shell where the keys are", "10m", "30m", 2, ["security"],
+        "A shell where the keys are", "10m", "30m", [(2, "security")],
         [ssh("vault-shell", "vault", PTY, ("source_address", '["10.20.0.0/16"]'))],
-        mfa="10m", ticket=True, hosts=["vault1"])
+        mfa="10m", ticket=ticket, hosts=["vault1"])
 
 
 # === rules ===
@@ -154,7 +162,7 @@ def bad(files):
               f"rule release-ships: it is already at {rules}:{first}", "give each rule an id of its own")
     yield one("role-too-long", "roles/deploy.toml", 'longest = "1h"', 'longest = "25h"', "longest",
               "`longest` is 25h", "write at most 24h: no grant is longer")
-    yield one("too-few-approvers", "roles/vault-shell.toml", "count = 2", "count = 9", "[approvals]",
+    yield one("too-few-approvers", "roles/vault-shell.toml", "count = 2", "count = 9", "[[approvals]]",
               "9 approvals are needed, and 4 can be given", "lower `count`, or name more groups in `from`")
     media = files["roles/media-shell.toml"]
     first_row = media[:media.index("[[ssh]]")].count("\n") + 1

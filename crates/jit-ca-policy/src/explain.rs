@@ -1,6 +1,7 @@
 //! Why: a decision with the rules that made it, and, where it is a no, what would have to be different.
 
 mod changes;
+mod ticket;
 mod ways;
 
 use cedar_policy::Policy;

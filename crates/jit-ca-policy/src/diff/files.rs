@@ -49,9 +49,12 @@ pub(super) fn changes(old: &Bundle, new: &Bundle) -> Vec<FileChange> {
 pub(super) fn cases(old: &Bundle, new: &Bundle) -> Vec<CaseChange> {
     let cases = |bundle| {
         let bundle: &Bundle = bundle;
-        let cases = bundle.cases().iter();
-        let cases = cases.map(|case| (case.place(), case.says()));
-        cases.collect::<BTreeMap<(String, String), String>>()
+        // Several may be called the same.
+        let mut cases: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for case in bundle.cases() {
+            cases.entry(case.place()).or_default().push(case.says());
+        }
+        cases
     };
     let (old, new) = (cases(old), cases(new));
     let places: BTreeSet<&(String, String)> = old.keys().chain(new.keys()).collect();

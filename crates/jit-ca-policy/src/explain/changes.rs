@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use jit_ca_core::{Facts, HostName, Hosts, Span, Text};
+use jit_ca_core::{Action, Facts, HostName, Hosts, Span, Text};
 
+use super::ticket::fitting;
 use crate::engine::{Question, Unasked};
 use crate::reach::{Deed, Looks, Side, around, local, minutes_of_day, moment};
 use crate::{Bundle, Role};
@@ -32,11 +33,12 @@ pub(super) fn changes(bundle: &Bundle, facts: &Facts) -> Result<Vec<Vec<Change>>
     if let Some(role) = question.role {
         kinds.push(durations(facts, role, &looks));
         kinds.push(hosts(facts, role, &looks));
-        kinds.push(texts("ticket", facts.ticket.as_ref(), &looks, |facts, text| {
+        let fitting = role.ticket.as_ref().and_then(fitting);
+        kinds.push(texts("ticket", facts.ticket.as_ref(), fitting, &looks, |facts, text| {
             facts.ticket = Some(text);
         }));
         if looks.needs.has("reason") {
-            kinds.push(texts("reason", facts.reason.as_ref(), &looks, |facts, text| {
+            kinds.push(texts("reason", facts.reason.as_ref(), None, &looks, |facts, text| {
                 facts.reason = Some(text);
             }));
         }
@@ -67,9 +69,13 @@ fn second_factor(facts: &Facts) -> Vec<Change> {
 /// What is asked for now stays as near as may be.
 fn durations(facts: &Facts, role: &Role, looks: &Looks) -> Vec<Change> {
     let asked = facts.duration.unwrap_or(role.default);
+    let longest = match (facts.action, &role.break_glass) {
+        (Action::BreakGlass, Some(emergency)) => emergency.longest,
+        _ => role.longest,
+    };
     let mut others = around(&looks.constants.spans);
-    others.extend([role.default, role.longest]);
-    others.retain(|span| *span != asked && !span.is_zero() && *span <= role.longest);
+    others.extend([role.default, longest]);
+    others.retain(|span| *span != asked && !span.is_zero() && *span <= longest);
     let mut others: Vec<Span> = others.into_iter().collect();
     others.sort_by_key(|span| span.secs().abs_diff(asked.secs()));
     let others = others.into_iter().map(|span| {
@@ -109,27 +115,25 @@ fn hosts(facts: &Facts, role: &Role, looks: &Looks) -> Vec<Change> {
     changes.collect()
 }
 
-/// A text, if there is none; one that the rules mention, if there is another.
+/// A text, if there is none; one that fits the role, and those that the rules mention, if there is another.
 fn texts(
     what: &str,
     given: Option<&Text>,
+    fitting: Option<Text>,
     looks: &Looks,
     put: impl Fn(&mut Facts, Text) + Copy + 'static,
 ) -> Vec<Change> {
-    let mut changes = Vec::new();
-    if given.is_none()
-        && let Ok(text) = "some text".parse::<Text>()
-    {
-        changes.push(Change::new(format!("give a {what}"), move |facts| put(facts, text.clone())));
-    }
-    if looks.needs.has(what) {
-        let mentioned = looks.constants.texts.iter().cloned();
-        changes.extend(mentioned.filter(|text| Some(text) != given).map(|text| {
-            let words = format!("give a {what} such as {text}");
-            Change::new(words, move |facts| put(facts, text.clone()))
-        }));
-    }
-    changes
+    let any = "some text".parse().ok().filter(|_| given.is_none() && fitting.is_none());
+    let any = any.map(|text: Text| {
+        Change::new(format!("give a {what}"), move |facts| put(facts, text.clone()))
+    });
+    let mentioned = looks.constants.texts.iter().cloned().filter(|_| looks.needs.has(what));
+    let such = fitting.into_iter().chain(mentioned).filter(|text| Some(text) != given);
+    let such = such.map(|text| {
+        let words = format!("give a {what} such as {text}");
+        Change::new(words, move |facts| put(facts, text.clone()))
+    });
+    any.into_iter().chain(such).collect()
 }
 
 /// The next moments at which a rule may say something else, for a week.

@@ -92,6 +92,8 @@ impl Situations {
         if !roles.is_empty() {
             add("duration", &|| {
                 let own = roles.iter().flat_map(|role| [role.default, role.longest]);
+                let emergencies = roles.iter().filter_map(|role| role.break_glass.as_ref());
+                let own = own.chain(emergencies.map(|emergency| emergency.longest));
                 let own: BTreeSet<Span> = own.chain(around(spans)).collect();
                 let own = own.into_iter().filter(|span| !span.is_zero()).map(Some);
                 [None].into_iter().chain(own).map(Fact::Duration).collect()

@@ -6,7 +6,7 @@ use crate::{Bundle, SCHEMA, SourceFile};
 fn bundle() -> Bundle {
     let file = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
     let role = "description = \"A role\"\nhosts = [\"web1\", \"web2\"]\ndefault = \"1h\"\nlongest = \"4h\"\n\
-                [approvals]\ncount = 1\nfrom = [\"dev\"]\n\
+                [[approvals]]\ncount = 1\nfrom = [\"dev\"]\n\
                 [[ssh]]\ntag = \"web\"\nlogin = \"deploy\"\n";
     let people = "[[person]]\nid = \"u-1\"\nname = \"alice\"\ngroups = [\"dev\"]\n";
     let files = [("users.toml", people), ("roles/web.toml", role)];
