@@ -127,7 +127,7 @@ fn texts(
     let any = any.map(|text: Text| {
         Change::new(format!("give a {what}"), move |facts| put(facts, text.clone()))
     });
-    let mentioned = looks.constants.texts.iter().cloned().filter(|_| looks.needs.has(what));
+    let mentioned = looks.constants.texts.iter().filter(|_| looks.needs.has(what)).cloned();
     let such = fitting.into_iter().chain(mentioned).filter(|text| Some(text) != given);
     let such = such.map(|text| {
         let words = format!("give a {what} such as {text}");

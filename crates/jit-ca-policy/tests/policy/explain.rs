@@ -127,6 +127,21 @@ fn values_around_those_of_the_rules_are_tried() {
     }
 }
 
+/// An emergency has its own longest duration, and a ticket its role's pattern.
+#[test]
+fn what_a_role_takes_is_what_is_advised() {
+    let bundle =
+        with_rules("@id(\"all\") @match_all(\"meant\") permit (principal, action, resource);");
+    let bundle = bundle.unwrap();
+    let mut asked = facts(Action::Request, "u-1", "shell");
+    assert_eq!(told(&bundle, &asked), "give a ticket such as INC-0");
+    asked.ticket = Some("OPS-seven".parse().unwrap());
+    assert_eq!(told(&bundle, &asked), "give a ticket such as INC-0");
+    let emergency =
+        Facts { action: Action::BreakGlass, duration: Some("1h".parse().unwrap()), ..asked };
+    assert_eq!(told(&bundle, &emergency), "ask for at most 20m");
+}
+
 #[test]
 fn deciding_rules_are_told_with_their_places() {
     let bundle = Bundle::parse(files("../../ca-config")).unwrap();
