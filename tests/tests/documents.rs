@@ -10,6 +10,7 @@ use jit_ca_tests::{blocks, commands, documents, program, run};
 const RUN: [&str; 11] = [
     "README.md",
     "docs/guides/access.md",
+    "docs/guides/administrators.md",
     "docs/guides/audit.md",
     "docs/guides/erasure.md",
     "docs/guides/first-ca.md",

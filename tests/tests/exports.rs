@@ -113,8 +113,7 @@ fn by_command(file: &Path, key: &LogKey, pins: &[PathBuf]) -> Value {
 fn honest_exports_hold_and_tampered_ones_are_found_out_by_both_verifiers() {
     let life = Life::new();
     honest(&life);
-    let replayed = replayed::all(&life.log_before_erasure());
-    assert!(replayed >= 20, "{replayed} decisions on issuances");
+    replayed::all(&life);
     let (tampered, by_operator) = tampered(&life);
     println!("{tampered} tampered exports, {by_operator} of them by an operator with all keys");
     pinned(&life);

@@ -5,6 +5,7 @@
 //! is put in front of PATH: a `systemctl` that starts the server, and an `ssh` that knows where web1 is.
 
 mod access;
+mod administrators;
 mod erasure;
 mod first_ca;
 mod machine;

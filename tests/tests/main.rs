@@ -26,6 +26,7 @@ mod input;
 mod openapi;
 mod policy;
 mod readme;
+mod reload;
 mod report;
 mod slow;
 mod ssh;

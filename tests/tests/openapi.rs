@@ -66,7 +66,17 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let lab = Lab::new();
-        let ca = Ca::start(&lab);
+        let ca = Ca::start_with(&lab, |config| {
+            let change = |path: &str, with: &dyn Fn(String) -> String| {
+                let file = config.join(path);
+                fs::write(&file, with(fs::read_to_string(&file).unwrap())).unwrap();
+            };
+            change("jit-cad.toml", &|text| {
+                text.replace("second_administrator = false", "second_administrator = true")
+            });
+            let rule = "@id(\"administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
+            change("policies/operation.cedar", &|text| text + rule);
+        });
         let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| ca.caller(name));
         Self { alice, bob, carol, ca, lab, record: Record::default() }
     }
@@ -212,6 +222,23 @@ impl Scene {
         record.get(alice, "/v1/grants/g-00000000000000000000000000").refused("not-found");
     }
 
+    /// A policy that waits for a second administrator.
+    fn policy(&mut self) {
+        let (alice, bob, record) = (&self.alice.wire, &self.bob.wire, &mut self.record);
+        record.get(alice, "/v1/policy").refused("not-permitted");
+        let state = record.get(bob, "/v1/policy").ok().json();
+        assert_eq!(state["pending"], Value::Null);
+        let role = self.ca.config().with_file_name("roles/more.toml");
+        fs::copy(role.with_file_name("web-shell.toml"), role).unwrap();
+        self.ca.jit_cad(&["reload"]).ok();
+        let pending = record.get(bob, "/v1/policy").ok().json()["pending"].clone();
+        let (wrong, right) = (json!({"hash": state["in_force"]}), json!({"hash": pending["hash"]}));
+        record.post(alice, "/v1/policy/activate", &right).refused("not-permitted");
+        record.post(bob, "/v1/policy/activate", &wrong).refused("not-proposed");
+        record.post(bob, "/v1/policy/activate", &json!({})).refused("bad-request");
+        record.post(bob, "/v1/policy/activate", &right).ok();
+    }
+
     /// The log, for somebody who may read it and for somebody who may not.
     fn log(&mut self) {
         let (alice, carol, record) = (&self.alice.wire, &self.carol.wire, &mut self.record);
@@ -337,6 +364,7 @@ fn a_real_daemon_answers_every_call_as_the_openapi_document_says() {
     assert_eq!(served, written);
     scene.login();
     scene.access();
+    scene.policy();
     scene.log();
     scene.strangers(&served);
     let document = scene.lab.file("openapi.json", served.to_string());

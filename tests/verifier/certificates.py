@@ -80,12 +80,16 @@ def check_open(log, e, p):
     start, end = window
     valid(entry.is_open and log.request(e).actor == e.actor and start <= e.second < end)
     valid(grant["certificates"] is None or grant is UNKNOWN or entry.issued < grant["certificates"])
-    login = log.logins.get(p["under"]["login"])
+    check_login_open(log, e, p["under"]["login"], grant["subject"])
+
+
+def check_login_open(log, e, serial, acts):
+    login = log.logins.get(serial)
     if login is None:
         return valid(log.is_gone("login", e, LOGIN_IN_USE))
     window, subject = login.payload["window"], login.payload["subject"]
     valid(login.is_open and window["start"] <= e.second < window["end"])
-    valid(login.actor == e.actor and grant["subject"] == subject)
+    valid(login.actor == e.actor and acts == subject)
     valid(login.has_factor or log.is_gone("mfa.enrolled", e, LOGIN_IN_USE))
 
 

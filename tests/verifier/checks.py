@@ -1,5 +1,5 @@
 """The checks of an entry ("Verifying a log"), in the order of the page's table: of all entries, then of each type."""
-from .certificates import LOGIN_IN_USE, check_intent
+from .certificates import LOGIN_IN_USE, check_intent, check_login_open
 from .grants import (
     check_grant_end, check_grant_revoke, check_grant_start, check_lock, check_locked, check_review)
 from .log import DAEMON, step_of
@@ -13,7 +13,8 @@ LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's ord
 # What the policy was asked about where an entry holds its decision. A rule's approval is `skip-approval`.
 ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass": "break-glass", "review": "review",
            "denial": "approve", "grant.start": "request", "grant.end": "request", "grant.revoke": "revoke",
-           "lock": "lock", "unlock": "lock", "erase.order": "erase"}
+           "lock": "lock", "unlock": "lock", "erase.order": "erase",
+           "bundle.approval": "administer"}
 
 
 def check_entry(log, e):
@@ -40,6 +41,7 @@ def check_entry(log, e):
     with e.check("sequence"):
         before = log.entries[-1] if log.entries else e
         valid(before.type != "break-glass" or (e.type, e.ids.get("r")) == ("grant", before.ids.get("r")))
+        valid(before.type != "bundle.approval" or e.type == "bundle")
         valid(before.type != "grant.start" or before.actor == DAEMON or
               (e.type, e.ids.get("g")) == ("issue.intent", before.ids.get("g")))
     if e.type == "approval" and not e.record:
@@ -91,7 +93,8 @@ def check_who(log, e, p):
         valid(e.acts is None or log.actors.get(e.actor) == e.acts)
         valid(e.type != "mfa.kept" or log.succeeds is not None)
     with e.check("bundle"):
-        valid(e.type != "bundle" or not log.parts_known or log.bundle_hash(p["zone"]) == p["hash"])
+        if e.type == "bundle":
+            check_bundle(log, e, p)
     with e.check("decision"):
         decided = p["by"].get("person", {}).get("decision") if e.type in ("lock", "unlock") else p.get("decision")
         if e.type in ACTIONS and decided:
@@ -99,6 +102,9 @@ def check_who(log, e, p):
             facts, subject = decided["facts"], e.acts or log.asked(e)["subject"]
             valid(decided["decision"]["outcome"] == ("deny" if e.type == "grant.end" else "allow"))
             valid(facts["action"] in actions.split(" ") and facts["subject"] == subject)
+        if e.type == "refusal":
+            valid((p["decision"] is None) == (p["bundle"] is None))
+            valid(p["bundle"] is None or p["bundle"] in log.bundles)
     with e.check("login"):
         if e.type in ("login", "erase.order", "mfa.kept"):
             valid(step_of(p) is None or step_of(p) > log.steps.get(e.acts, -1))
@@ -113,6 +119,28 @@ def check_who(log, e, p):
         if e.type == "mfa.enrolled":
             login = log.logins.get(p["login"])
             valid(login.acts == e.acts if login else log.is_gone("login", e, LOGIN_IN_USE))
+
+
+def check_bundle(log, e, p):
+    is_whole, before = log.bundle_hash(p["zone"]) == p["hash"], log.entries[-1]
+    valid(is_whole or not log.parts_known)
+    if before.type == "bundle.approval":
+        valid(p["approved"] == before.actor and p["hash"] == before.payload["hash"])
+    else:
+        valid(p["approved"] is None)
+    if is_whole and log.before:
+        files, people = ([new.keys() - old.keys(), {name for name in new.keys() & old.keys() if new[name] != old[name]},
+                          old.keys() - new.keys()] for old, new in zip(log.before, log.parts()))
+        valid(list(p["changes"]["files"].values()) == list(map(len, files)))
+        valid(list(map(set, p["changes"]["people"].values())) == people)
+
+
+def check_activation(log, e, p):
+    with e.check("bundle"):
+        person = log.person(e)
+        valid(person is not None and person["name"] == p["name"] and log.proposed is not None and log.proposed == p["hash"])
+    with e.check("under"):
+        check_login_open(log, e, p["login"], e.acts)
 
 
 def check_login(log, e, p):
@@ -170,7 +198,7 @@ def ranges_text(ranges):
 
 
 BY_TYPE = {
-    "login": check_login, "logout": check_logout, "request": check_request, "approval": check_approval,
+    "bundle.approval": check_activation, "login": check_login, "logout": check_logout, "request": check_request, "approval": check_approval,
     "break-glass": check_pending, "review": check_review, "denial": check_pending, "cancel": check_pending,
     "lapse": check_pending, "grant": check_grant, "grant.start": check_grant_start, "grant.end": check_grant_end,
     "grant.revoke": check_grant_revoke, "lock": check_lock, "unlock": check_lock,

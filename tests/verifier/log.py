@@ -46,6 +46,9 @@ class Log:
         self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle; people by pseudonym
         self.users, self.listed = {}, {}  # people by subject, and each pseudonym's subject in them
         self.bundle, self.in_force, self.policy = None, {}, None  # files in force, where they are all known
+        self.before = {}, {}  # files and people in force, where they are all known
+        self.bundles = []  # the hashes of all that have been in force
+        self.proposed = None  # the hash of the bundle that was proposed last and is not in force
         self.newest, self.gone = {}, {}  # indices of people's entries; when a payload of a type and actor was last missing
         self.clock_is_right = True  # or nobody has acknowledged its fault
         self.begun, self.serials = {}, set()  # entries by kind and id of what they began
@@ -73,6 +76,8 @@ class Log:
         if e.type == "person":
             self.people[e.actor], self.newest[e.actor] = p, e.index
             self.list_user(e.actor, p)
+        if e.type == "bundle.proposed":
+            self.proposed = p["hash"]
         if e.type == "bundle":
             self.activate(e.index, p)
         if e.type in ("clock.fault", "clock.ack"):
@@ -161,11 +166,17 @@ class Log:
 
     def activate(self, index, p):
         """The parts are in force as a bundle from here on. A hash that fits shows that no part is missing."""
-        self.bundle, self.in_force, self.policy = p["hash"], dict(self.people), None
+        self.bundle, self.in_force, self.policy, self.before = p["hash"], dict(self.people), None, None
+        self.proposed = None
+        self.bundles.append(p["hash"])
         if p is not UNKNOWN:
             self.parts_known = self.bundle_hash(p["zone"]) == p["hash"]
             self.policy = dict(self.files) if self.parts_known else None
+            self.before = self.parts() if self.parts_known else None
             self.copies += [(f"bundles/{index}/{path}", text) for path, text in self.bundle_files(p["zone"])]
+
+    def parts(self):
+        return dict(self.files), {actor: person for actor, person in self.people.items() if person is not UNKNOWN}
 
     def bundle_hash(self, zone):
         return sha256(*(b"%d\n%d\n%s%s" % (len(path.encode()), len(text), path.encode(), text)

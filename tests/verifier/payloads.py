@@ -53,7 +53,9 @@ bundle.file         path:text text:text
 bundle.file.removed path:text
 person              subject:subject-id name:person-name groups:names ssh_keys:text*
 person.removed      actor:id
-bundle              hash:digest zone:text
+bundle              hash:digest zone:text changes:changes asked:asker approved:id?
+bundle.proposed     hash:digest zone:text changes:changes files:paths asked:asker
+bundle.approval     hash:digest by:subject-id name:person-name login:bytes decision:decision
 daemon.start        version:text address:text
 daemon.stop         cause:text
 clock.fault         expected:time found:time
@@ -65,7 +67,8 @@ mfa.kept            subject:subject-id step:count
 login               subject:subject-id name:person-name key:bytes challenge:text login_key:digest signature:bytes \
                     factor:factor address:address serial:bytes window:window
 logout              subject:subject-id login:bytes
-refusal             subject:subject-id action:action? code:code detail:text address:address decision:decision?
+refusal             subject:subject-id action:action? code:code detail:text address:address decision:decision? \
+                    bundle:digest?
 refusal.strangers   count:count since:time
 request             request:id subject:subject-id name:person-name role:name rows:row* hosts:hosts duration:duration \
                     start:start extends:id? reason:line ticket:line? bundle:digest hash:digest made:time lapses:time \
@@ -96,6 +99,11 @@ leaf              ~ v:one ids:ids idx:count tbs:digest? type:type actor:id ts_ms
 ids               ~ g:id? i:id? r:id?
 key                 purpose:text spki:bytes
 succession          checkpoint:text reason:line
+changes             files:counts people:actors
+counts              added:count changed:count removed:count
+paths               added:text* changed:text* removed:text*
+actors              added:id* changed:id* removed:id*
+asker             = start signal account:number
 factor            = totp:step enrolment-code:code-hash
 step                step:count
 code-hash           code:digest
@@ -119,14 +127,14 @@ who                 subject:subject-id name:person-name
 signature           key:bytes sshsig:bytes
 cause             = subject:id retention:time
 address           = V4:small*4 V6:small*16
-action            = request skip-approval approve issue break-glass review revoke lock read-log erase
+action            = request skip-approval approve issue break-glass review revoke lock read-log erase administer
 outcome           = allow deny
 code              = not-permitted forbidden rule-error mfa-required mfa-too-old too-long unknown-role unknown-host \
                     ticket-required ticket-refused start-out-of-bounds no-break-glass too-many-requests \
                     too-many-grants too-many-certificates locked self-approval not-an-approver widening \
                     reason-required signature-required wrong-statement not-pending already-approved not-yours \
                     grant-ended grant-waiting grant-revoked not-to-review lock-unchanged unknown-row role-changed \
-                    key-refused no-possession login-refused too-many-attempts
+                    key-refused no-possession not-proposed login-refused too-many-attempts
 decision            facts:facts decision:answer
 answer              outcome:outcome rules:text* reasons:reason*
 reason              code:code text:text
@@ -157,3 +165,6 @@ def fits(value, kind):
         fits(held[name], fields[name])
     if kind == "window":
         valid(0 < value["end"] - value["start"] <= 86400)
+    if kind in ("paths", "actors"):
+        for name in fields:
+            in_order(held[name])

@@ -18,10 +18,10 @@ pub use error::Error;
 pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
-    ApproveCall, BreakGlassCall, Challenge, Consistency, ConsistencyQuery, DenyCall, Entry,
-    ExtendCall, GrantFile, Lock, LockCall, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
-    MfaSecret, Request, RequestCall, RequestFilter, ReviewCall, RevokeCall, Role, SshCall,
-    SshCertificate, Trust, WaitQuery, X509Call, X509Certificate,
+    ActivateCall, ApproveCall, BreakGlassCall, Challenge, Consistency, ConsistencyQuery, DenyCall,
+    Entry, ExtendCall, GrantFile, Lock, LockCall, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
+    MfaSecret, PolicyState, Request, RequestCall, RequestFilter, ReviewCall, RevokeCall, Role,
+    SshCall, SshCertificate, Trust, WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -332,6 +332,28 @@ impl Client {
         key: &IdempotencyKey,
     ) -> Result<X509Certificate, Error> {
         self.http.post(&format!("/v1/grants/{grant}/x509"), call, key)
+    }
+
+    // === the policy ===
+
+    /// The policy in force, and the one that waits for a second administrator.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn policy(&self) -> Result<PolicyState, Error> {
+        self.http.get("/v1/policy", &())
+    }
+
+    /// Brings the policy that waits into force.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn activate_policy(
+        &self,
+        call: &ActivateCall,
+        key: &IdempotencyKey,
+    ) -> Result<PolicyState, Error> {
+        self.http.post("/v1/policy/activate", call, key)
     }
 
     // === the log ===

@@ -27,6 +27,8 @@
 //! POST /v1/locks/lift        LockCall        with MFA   -> [Lock]
 //! POST /v1/grants/ID/ssh     SshCall         with MFA   -> SshCertificate
 //! POST /v1/grants/ID/x509    X509Call        with MFA   -> X509Certificate
+//! GET  /v1/policy                            administer PolicyState
+//! POST /v1/policy/activate   ActivateCall    administer -> PolicyState
 //! GET  /v1/log/entries?…     LogQuery        read-log   [Entry]     waits for one that is not there yet
 //! GET  /v1/log/entries/N                     read-log   Entry
 //! GET  /v1/log/checkpoints/N                 read-log   the signed note of the first N entries, as text
@@ -48,6 +50,7 @@ mod grants;
 mod locks;
 mod log;
 mod login;
+mod policy;
 mod problem;
 mod requests;
 
@@ -61,6 +64,7 @@ pub use login::{
     Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Predecessor,
     Trust, X509Authority,
 };
+pub use policy::{ActivateCall, FileChange, PendingPolicy, PolicyState};
 pub use problem::{PROBLEM_JSON, Problem, problem_type};
 pub use requests::{
     ApprovalView, ApproveCall, BreakGlassCall, DenialView, DenyCall, ExtendCall, GrantView,

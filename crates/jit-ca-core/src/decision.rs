@@ -33,6 +33,8 @@ pub enum Action {
     ReadLog,
     /// Have what the log says of a subject erased.
     Erase,
+    /// Have a policy that is proposed come into force.
+    Administer,
 }
 
 impl fmt::Display for Action {
@@ -48,6 +50,7 @@ impl fmt::Display for Action {
             Self::Lock => "lock",
             Self::ReadLog => "read-log",
             Self::Erase => "erase",
+            Self::Administer => "administer",
         })
     }
 }
@@ -184,6 +187,8 @@ pub enum RefusalCode {
     KeyRefused,
     /// The key's owner did not sign for this certificate.
     NoPossession,
+    /// No such policy is proposed, or no longer.
+    NotProposed,
     /// The login was refused; it is not said why.
     LoginRefused,
     /// Too many attempts failed.

@@ -4,6 +4,8 @@
 //! Entries once released are for ever: a released struct changes by a new version beside it only,
 //! and an unknown field of a known one is an error.
 
+mod bundles;
+mod decisions;
 mod ids;
 mod parts;
 
@@ -19,6 +21,7 @@ use crate::{
     RefusalCode, RequestId, RoleName, Row, Span, SubjectId, Text, UnixTime, Window,
 };
 
+pub use bundles::{Asker, BundleChanges, Changed, FileCounts};
 pub use ids::Ids;
 pub use parts::{
     Allowed, Decided, EndCause, ErasureCause, Factor, IssuedUnder, Locked, Officer,
@@ -129,6 +132,41 @@ events! {
         hash: Digest,
         /// The time zone in which rules read weekday and minute.
         zone: String,
+        /// What it changes of the bundle before.
+        changes: BundleChanges,
+        /// Who had it read.
+        asked: Asker,
+        /// The pseudonym of the administrator who approved it, if one had to: the entry before says so.
+        approved: Option<ActorRef>,
+    }
+
+    /// A bundle waits for an administrator's approval, in place of any that waited before. The one in force stays in
+    /// force.
+    "bundle.proposed" BundleProposed {
+        /// SHA-256 over its files and people.
+        hash: Digest,
+        /// The time zone in which its rules would read weekday and minute.
+        zone: String,
+        /// What it would change of the bundle in force.
+        changes: BundleChanges,
+        /// The paths of the files among that.
+        files: Changed<String>,
+        /// Who had it read.
+        asked: Asker,
+    }
+
+    /// An administrator approved the bundle that was proposed last; the next entry is its activation.
+    "bundle.approval" BundleApproved {
+        /// The bundle.
+        hash: Digest,
+        /// Who.
+        by: SubjectId,
+        /// What that person is called.
+        name: PersonName,
+        /// The serial of the login certificate of the call.
+        login: Bytes,
+        /// What the policy in force was asked and said.
+        decision: Decided,
     }
 
     /// The daemon starts.
@@ -246,6 +284,8 @@ events! {
         address: IpAddr,
         /// What the policy was asked and said, if it was.
         decision: Option<Decided>,
+        /// The bundle that said it: the one in force then. Another may be by the time that this is written.
+        bundle: Option<Digest>,
     }
 
     /// Logins of strangers that were refused, counted, so that nobody can fill the log.

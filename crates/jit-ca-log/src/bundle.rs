@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use jit_ca_core::event::{Event, PersonListed};
+use jit_ca_core::event::{BundleChanges, Changed, Event, PersonListed};
 use jit_ca_core::{ActorRef, Digest, SubjectId};
 
 use crate::hash::sha256;
@@ -75,6 +75,33 @@ impl Bundle {
         }
     }
 
+    /// What another bundle changes of this one, in short. `actor` tells a subject's pseudonym; of whom it tells none,
+    /// nothing is said.
+    pub fn changes_to(
+        &self,
+        after: &Self,
+        actor: impl Fn(&SubjectId) -> Option<ActorRef>,
+    ) -> BundleChanges {
+        let known = |bundle: &Self| -> BTreeMap<ActorRef, PersonListed> {
+            let people = bundle.people.iter();
+            people.filter_map(|(id, person)| Some((actor(id)?, person.clone()))).collect()
+        };
+        BundleChanges {
+            files: (&self.files_to(after)).into(),
+            people: Changed::between(&known(self), &known(after), |actor| *actor),
+        }
+    }
+
+    /// The paths of the files that another bundle changes of this one.
+    pub fn files_to(&self, after: &Self) -> Changed<String> {
+        Changed::between(&self.files, &after.files, String::clone)
+    }
+
+    /// The pseudonyms of the people, as entries said them.
+    pub fn actors(&self) -> impl Iterator<Item = (&SubjectId, ActorRef)> {
+        self.actors.iter().map(|(actor, subject)| (subject, *actor))
+    }
+
     /// `users.toml` in its one form: the people sorted by id, their groups sorted.
     ///
     /// No value in it needs escaping: all are of characters that TOML takes as they are.
@@ -101,17 +128,22 @@ impl Bundle {
         files
     }
 
-    /// SHA-256 over all files in the order of their paths; of each the length of the path in bytes
-    /// and of its text, as decimal lines, then both.
+    /// The hash over all files: [`hash_of`].
     pub fn hash(&self) -> Digest {
-        let mut bytes = Vec::new();
-        for (path, text) in self.all_files() {
-            bytes.extend(format!("{}\n{}\n", path.len(), text.len()).bytes());
-            bytes.extend(path.bytes());
-            bytes.extend(text.bytes());
-        }
-        sha256(&bytes)
+        hash_of(&self.all_files())
     }
+}
+
+/// SHA-256 over files in the order of their paths; of each the length of the path in bytes and of its text, as decimal
+/// lines, then both.
+pub fn hash_of(files: &BTreeMap<String, String>) -> Digest {
+    let mut bytes = Vec::new();
+    for (path, text) in files {
+        bytes.extend(format!("{}\n{}\n", path.len(), text.len()).bytes());
+        bytes.extend(path.bytes());
+        bytes.extend(text.bytes());
+    }
+    sha256(&bytes)
 }
 
 fn list(items: impl IntoIterator<Item = impl std::fmt::Display>) -> String {

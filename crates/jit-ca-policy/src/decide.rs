@@ -214,6 +214,7 @@ fn deed(question: &Question<'_>) -> String {
         Action::Lock => "lock or unlock".to_owned(),
         Action::ReadLog => "read the log".to_owned(),
         Action::Erase => "erase a subject from the log".to_owned(),
+        Action::Administer => "bring a policy into force".to_owned(),
     }
 }
 

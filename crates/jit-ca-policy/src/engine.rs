@@ -29,7 +29,7 @@ use crate::{Bundle, Person, Role};
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
 
 /// Every action, for slicing.
-pub(crate) const ACTIONS: [Action; 10] = [
+pub(crate) const ACTIONS: [Action; 11] = [
     Action::Request,
     Action::SkipApproval,
     Action::Approve,
@@ -40,6 +40,7 @@ pub(crate) const ACTIONS: [Action; 10] = [
     Action::Lock,
     Action::ReadLog,
     Action::Erase,
+    Action::Administer,
 ];
 
 /// Whether the action is about a role; the others are about the CA.
@@ -52,7 +53,7 @@ pub fn concerns_a_role(action: Action) -> bool {
         | Action::BreakGlass
         | Action::Review
         | Action::Revoke => true,
-        Action::Lock | Action::ReadLog | Action::Erase => false,
+        Action::Lock | Action::ReadLog | Action::Erase | Action::Administer => false,
     }
 }
 

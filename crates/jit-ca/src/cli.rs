@@ -17,7 +17,7 @@ pub(crate) use access::{
 };
 pub(crate) use log::{
     ExportFormat, LogCommand, LogExportCommand, LogFilterArgs, LogFollowCommand, LogListCommand,
-    LogVerifyCommand,
+    LogReplayCommand, LogVerifyCommand,
 };
 pub(crate) use policy::{ExplainCommand, PolicyCommand};
 pub(crate) use report::ReportCommand;
@@ -117,7 +117,7 @@ pub(crate) enum Command {
     Log(LogCommand),
     /// Make a report for an auditor: who could, who asked, who agreed, what was issued
     Report(ReportCommand),
-    /// Check, test, explain and compare policies before they are in force
+    /// Check, test, explain and compare policies, and bring one into force
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Print the CA's public keys, to set up hosts and services

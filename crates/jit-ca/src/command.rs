@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod access;
+mod activation;
 mod approve;
 mod cert;
 mod completions;

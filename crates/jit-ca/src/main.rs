@@ -23,6 +23,7 @@ mod places;
 mod printer;
 mod profile;
 mod progress;
+mod replay;
 mod report;
 mod request_key;
 mod signing;
@@ -31,6 +32,7 @@ mod target;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod text_diff;
 mod wait;
 mod witness;
 

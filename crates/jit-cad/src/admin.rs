@@ -1,5 +1,7 @@
 //! The administrators' socket: one line of JSON in, one out, for the daemon's own account and root alone.
 
+mod ask;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jit_ca_core::event::Asker;
 use jit_ca_core::{ActorRef, PersonName, Text, UnixTime};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -16,8 +19,14 @@ use crate::app::App;
 use crate::clock;
 use crate::erasure::{self, Order};
 use crate::failure::Failure;
+use crate::reload::{self, NotReloaded, Reloaded};
 use crate::service::{self, Fault, second_factor};
 use crate::upkeep::{self, Backup, Compacted};
+
+pub use ask::{
+    acknowledge_clock, ask_for_backup, ask_for_clock, ask_for_code, ask_to_compact, ask_to_erase,
+    ask_to_reload, ask_what_to_erase, is_there,
+};
 
 /// The longest line.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -48,6 +57,8 @@ enum Question {
     },
     /// Write the store's file anew, without the room that is not used.
     Compact,
+    /// Read the policy again.
+    Reload,
 }
 
 /// What comes back.
@@ -83,6 +94,10 @@ enum Answer {
     Backup(Backup),
     /// The file was written anew.
     Compacted(Compacted),
+    /// The policy was read again.
+    Reloaded(Reloaded),
+    /// The policy was read, and has faults: nothing was done.
+    Faults(Vec<String>),
     /// It was not done.
     Refused {
         /// Why not.
@@ -234,123 +249,10 @@ async fn done(app: &Arc<App>, question: Question, asker: u32) -> Result<Answer, 
         }
         Question::Backup { file } => Answer::Backup(upkeep::backup(app, file).await?),
         Question::Compact => Answer::Compacted(upkeep::compact(app).await?),
+        Question::Reload => match reload::reload(app, Asker::Account(asker)).await {
+            Ok(reloaded) => Answer::Reloaded(reloaded),
+            Err(NotReloaded::Faults(faults)) => Answer::Faults(faults.0),
+            Err(NotReloaded::Fault(fault)) => return Err(fault),
+        },
     })
-}
-
-/// Asks the running daemon for an enrolment code.
-///
-/// # Errors
-/// If no daemon answers at this socket, or it refuses.
-pub async fn ask_for_code(socket: &Path, name: PersonName) -> Result<(String, UnixTime), Failure> {
-    let hint = "people are named in users.toml; restart the daemon after a change";
-    match ask(socket, &Question::EnrolmentCode(name), hint).await? {
-        Answer::EnrolmentCode { code, expires } => Ok((code, expires)),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// Asks the running daemon what it would erase of a subject.
-///
-/// # Errors
-/// If no daemon answers at this socket, or something stands against it.
-pub async fn ask_what_to_erase(socket: &Path, subject: &str) -> Result<ToErase, Failure> {
-    let question = Question::WhatToErase { subject: subject.to_owned() };
-    match ask(socket, &question, ERASE_HINT).await? {
-        Answer::ToErase(plan) => Ok(plan),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// Has the running daemon erase a subject. Gives the entry's index and the number of payloads.
-///
-/// # Errors
-/// If no daemon answers at this socket, or it refuses.
-pub async fn ask_to_erase(socket: &Path, order: Order) -> Result<(u64, u64), Failure> {
-    match ask(socket, &Question::Erase(order), ERASE_HINT).await? {
-        Answer::Erased { entry, payloads } => Ok((entry, payloads)),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// Asks the running daemon how the clock stands.
-///
-/// # Errors
-/// If no daemon answers at this socket.
-pub async fn ask_for_clock(socket: &Path) -> Result<ClockShown, Failure> {
-    match ask(socket, &Question::Clock, CLOCK_HINT).await? {
-        Answer::Clock(shown) => Ok(shown),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// Tells the running daemon that the machine's clock is right. Gives the entry's index and the time.
-///
-/// # Errors
-/// If no daemon answers at this socket, or it refuses.
-pub async fn acknowledge_clock(socket: &Path, reason: Text) -> Result<(u64, UnixTime), Failure> {
-    match ask(socket, &Question::AcknowledgeClock(reason), CLOCK_HINT).await? {
-        Answer::ClockAcknowledged { entry, now } => Ok((entry, now)),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// Whether a daemon answers at this socket.
-pub async fn is_there(socket: &Path) -> bool {
-    UnixStream::connect(socket).await.is_ok()
-}
-
-/// Has the running daemon copy its store into a new file.
-///
-/// # Errors
-/// If no daemon answers at this socket, or it refuses.
-pub async fn ask_for_backup(socket: &Path, file: PathBuf) -> Result<Backup, Failure> {
-    match ask(socket, &Question::Backup { file }, UPKEEP_HINT).await? {
-        Answer::Backup(made) => Ok(made),
-        other => Err(unexpected(&other)),
-    }
-}
-
-const CLOCK_HINT: &str = "see docs/guides/trouble.md";
-
-/// Has the running daemon write its store's file anew.
-///
-/// # Errors
-/// If no daemon answers at this socket, or it refuses.
-pub async fn ask_to_compact(socket: &Path) -> Result<Compacted, Failure> {
-    match ask(socket, &Question::Compact, UPKEEP_HINT).await? {
-        Answer::Compacted(done) => Ok(done),
-        other => Err(unexpected(&other)),
-    }
-}
-
-const UPKEEP_HINT: &str =
-    "the daemon writes the file, and needs room for it; see docs/guides/upkeep.md";
-const ERASE_HINT: &str = "see docs/guides/erasure.md";
-
-async fn ask(socket: &Path, question: &Question, hint: &str) -> Result<Answer, Failure> {
-    let silent = |error: std::io::Error| {
-        let message = format!("no daemon answers at {}: {error}", socket.display());
-        Failure::failed(message)
-            .with_hint("start it with `jit-cad serve`, and run this as its account or as root")
-    };
-    let mut stream = UnixStream::connect(socket).await.map_err(silent)?;
-    let mut line =
-        serde_json::to_vec(question).map_err(|error| Failure::failed(error.to_string()))?;
-    line.push(b'\n');
-    stream.write_all(&line).await.map_err(silent)?;
-    let mut answer = String::new();
-    BufReader::new(stream.take(LONGEST_LINE)).read_line(&mut answer).await.map_err(silent)?;
-    match serde_json::from_str(&answer) {
-        Ok(Answer::Refused { why, hint: own }) => {
-            Err(Failure::failed(why).with_hint(own.as_deref().unwrap_or(hint)))
-        }
-        Ok(answer) => Ok(answer),
-        Err(error) => {
-            Err(Failure::failed(format!("the daemon's answer can't be understood: {error}")))
-        }
-    }
-}
-
-fn unexpected(answer: &Answer) -> Failure {
-    Failure::failed(format!("the daemon answered something else: {answer:?}"))
 }

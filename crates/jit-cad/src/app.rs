@@ -1,16 +1,15 @@
 //! The daemon's parts, put together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jit_ca_core::event::{Event, LogInit, StrangersRefused, Succession};
+use jit_ca_core::event::{Asker, Event, LogInit, StrangersRefused, Succession};
 use jit_ca_core::{Digest, Origin, SubjectId, UnixTime};
 use jit_ca_log::LogKey;
 use tokio::sync::watch;
 
-use crate::activation;
 use crate::anchor::{self, Anchor, Log};
 use crate::authority::Authorities;
 use crate::clock;
@@ -21,7 +20,8 @@ use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
 use crate::policy::{InForce, Policy};
-use crate::sequencer::{CommitError, Proposal, Sequencer};
+use crate::reload::{self, Proposed, Ready};
+use crate::sequencer::{CommitError, Sequencer};
 use crate::store::{Snapshot, Store, StoreError};
 use crate::succeed;
 use crate::turns::Turns;
@@ -31,6 +31,8 @@ use crate::turns::Turns;
 pub struct App {
     /// The configuration.
     pub config: Config,
+    /// Its file, beside which the policy lies.
+    pub config_file: PathBuf,
     /// The CA's keys.
     pub keys: Keys,
     /// The CA's certificates.
@@ -65,6 +67,9 @@ pub struct App {
     pub copying: tokio::sync::Mutex<()>,
     /// Held while payloads are erased, and while the policy is exchanged; taken after the other.
     pub erasing: tokio::sync::Mutex<()>,
+    /// The policy that waits for a second administrator. Held while another is read, proposed or activated: one at a
+    /// time; taken before [`App::erasing`].
+    pub proposed: tokio::sync::Mutex<Option<Proposed>>,
     policy: InForce,
     strangers: Mutex<Option<StrangersRefused>>,
     written_at: tokio::sync::Mutex<Option<Instant>>,
@@ -83,9 +88,11 @@ impl App {
     pub async fn open(path: &Path) -> Result<Arc<Self>, Failure> {
         // The key that opens the others takes its time to come from the passphrase, on purpose: meanwhile the policy is
         // read and tested, and the store is opened.
+        let config_file = std::path::absolute(path)?;
         let (config, policy, opening) = Config::read_and_begin(path, |dir, passphrase| {
             thread::spawn(move || Ok::<_, Failure>(Keys::open(&dir, &passphrase.read()?)?))
         })?;
+        let policy = Arc::new(policy);
         let store = Store::open(&config.store).and_then(|store| {
             let head = store.read()?.verify_head()?;
             Ok((Arc::new(store.keeping_free(config.keep_free)), head))
@@ -97,6 +104,7 @@ impl App {
         let snapshot = store.read()?;
         clock::begin(head.last, snapshot.clock_fault()?.is_some(), snapshot.clock_standing()?);
         let begin = must_be_this_cas(&snapshot, &config, &public_keys)?;
+        let in_force = in_force(&snapshot, &config, &policy)?;
         let ancestors = succeed::ancestors(&config.store, &begin, &public_keys).await;
         let log_key = log.log_key(config.origin.clone());
 
@@ -117,7 +125,9 @@ impl App {
             turns: Turns::default(),
             copying: tokio::sync::Mutex::default(),
             erasing: tokio::sync::Mutex::default(),
-            policy: InForce::new(policy),
+            proposed: tokio::sync::Mutex::default(),
+            policy: InForce::new(in_force),
+            config_file,
             strangers: Mutex::default(),
             written_at: tokio::sync::Mutex::new(None),
             stopping: watch::Sender::new(false),
@@ -131,7 +141,7 @@ impl App {
             store,
             sequencer,
         });
-        app.activate_bundle().await?;
+        app.begin_policy(policy).await?;
         Ok(app)
     }
 
@@ -164,6 +174,16 @@ impl App {
         Ok(())
     }
 
+    /// The policy in force, as it is exchanged from here on.
+    pub fn policy_changes(&self) -> watch::Receiver<Arc<Policy>> {
+        self.policy.changes()
+    }
+
+    /// Has every call that begins from here on go by another policy, which the log says is in force.
+    pub fn exchange_policy(&self, policy: Arc<Policy>) {
+        self.policy.exchange(policy);
+    }
+
     /// Tells calls that wait for something that there is no more time.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
@@ -187,17 +207,48 @@ impl App {
         strangers.take().map(Event::from)
     }
 
-    /// Makes the log say which bundle is in force, and know everybody in it.
-    async fn activate_bundle(&self) -> Result<(), Failure> {
-        let snapshot = self.store.read()?;
-        let actor = |subject: &SubjectId| -> Result<_, Failure> {
-            Ok(snapshot.subject(subject)?.map(|known| known.actor))
-        };
-        let entries = activation::entries(&snapshot.listed()?, &self.policy().listed, actor)?;
-        if !entries.is_empty() {
-            self.sequencer.commit(Proposal::new(entries)).await?;
+    /// Brings the policy that was read at the start into force, or proposes it, where the log says another.
+    async fn begin_policy(&self, read: Arc<Policy>) -> Result<(), Failure> {
+        let mut proposed = self.proposed.lock().await;
+        if self.store.read()?.bundle()? == Some(read.hash) {
+            return Ok(());
         }
+        if self.policy().hash == read.hash {
+            reload::activate(self, read, Asker::Start, Ready::default()).await?;
+            return Ok(());
+        }
+        let (waits, _) = reload::propose(self, read, Asker::Start).await?;
+        tracing::warn!(
+            in_force = %self.policy().hash,
+            proposed = %waits.hash(),
+            "the policy has changed, and waits for a second administrator"
+        );
+        *proposed = Some(waits);
         Ok(())
+    }
+}
+
+/// The policy that calls go by from the start on: the one that was read, unless a second administrator has to approve
+/// what the log does not say is in force.
+fn in_force(
+    snapshot: &Snapshot,
+    config: &Config,
+    read: &Arc<Policy>,
+) -> Result<Arc<Policy>, Failure> {
+    let logged = snapshot.bundle()?;
+    if !config.second_administrator || logged.is_none() || logged == Some(read.hash) {
+        return Ok(Arc::clone(read));
+    }
+    let policy = Policy::of_log(snapshot.listed()?).map_err(|faults| {
+        let message = format!("the policy in force can't be read by this version\n{faults}");
+        let hint = "to bring the one in the files into force without an approval, start once with second_administrator = false";
+        Failure::usage(message, hint)
+    })?;
+    match logged == Some(policy.hash) {
+        true => Ok(Arc::new(policy)),
+        false => {
+            Err(StoreError::Damaged("the files and people of the policy in force".into()).into())
+        }
     }
 }
 

@@ -43,6 +43,10 @@ pub enum Command {
     },
     /// Report everything that is wrong with the configuration, the policy and its tests.
     CheckConfig(ConfigFile),
+    /// Have the running daemon read its policy again: users.toml, roles, policies and their tests.
+    ///
+    /// A policy with faults, or with a test that fails, changes nothing. What jit-cad.toml says takes a restart.
+    Reload(ConfigFile),
     /// People and their second factors. Asks the running daemon.
     #[command(subcommand)]
     User(User),

@@ -22,7 +22,7 @@ pub use passphrase::{NoPassphrase, Passphrase};
 use crate::policy::Policy;
 
 /// A configuration in which no fault was found.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Config {
     /// The name in the CA's own certificates.
     pub ca_name: CaName,
@@ -54,6 +54,8 @@ pub struct Config {
     pub keep_payloads: Span,
     /// Where checkpoints are kept off this host.
     pub anchors: Vec<AnchorPlace>,
+    /// Whether a policy comes into force by a second administrator alone.
+    pub second_administrator: bool,
 }
 
 /// Everything that is wrong with a configuration, a fault a line with its hint below.
@@ -125,6 +127,7 @@ impl Config {
             open_requests: file.open_requests,
             keep_payloads: file.keep_payloads,
             anchors: file.anchors.into_iter().map(|place| place.relative_to(base)).collect(),
+            second_administrator: file.second_administrator,
         }
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use jit_ca_core::event::{Decided, Erased, ErasureCause, ErasureOrdered, Refused};
 use jit_ca_core::statement::{Erasure, Kind};
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{Action, ActorRef, Facts, PersonName, RefusalCode, Span, Text, UnixTime};
+use jit_ca_core::{Action, ActorRef, Digest, Facts, PersonName, RefusalCode, Span, Text, UnixTime};
 use jit_ca_policy::Person;
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +96,10 @@ async fn decided(
     // 1. Who orders it: a signature that names the pseudonym, and a code that is used up.
     let person = policy.bundle.person_named(&order.by).ok_or(Fault::NotFound("person"))?;
     let by = app.store.read()?.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
-    let refuse = |refusal, decision| refused(app, person, by.actor, refusal, decision);
+    let refuse = |refusal, decision: Option<Decided>| {
+        let decision = decision.map(|decided| (decided, policy.hash));
+        refused(app, person, by.actor, refusal, decision)
+    };
     let entries = plan.ranges();
     if entries != order.entries {
         return Err(Fault::bad(
@@ -258,8 +261,9 @@ fn refused(
     person: &Person,
     actor: ActorRef,
     refusal: Refusal,
-    decision: Option<Decided>,
+    decision: Option<(Decided, Digest)>,
 ) -> Fault {
+    let (decision, bundle) = decision.unzip();
     let entry = Refused {
         subject: person.id.clone(),
         action: Some(Action::Erase),
@@ -267,6 +271,7 @@ fn refused(
         detail: refusal.text.clone(),
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         decision,
+        bundle,
     };
     app.sequencer.commit_soon(Proposal::new(vec![(actor, entry.into())]));
     Fault::Refused(refusal)

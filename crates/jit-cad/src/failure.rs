@@ -73,6 +73,16 @@ from_errors! {
     std::io::Error => 1 ""
 }
 
+impl From<crate::reload::NotReloaded> for Failure {
+    fn from(error: crate::reload::NotReloaded) -> Self {
+        use crate::reload::NotReloaded;
+        match error {
+            NotReloaded::Faults(_) => Self { code: 2, message: error.to_string(), hint: None },
+            NotReloaded::Fault(fault) => fault.into(),
+        }
+    }
+}
+
 impl From<crate::config::Faults> for Failure {
     fn from(faults: crate::config::Faults) -> Self {
         Self { code: 2, message: format!("the configuration has faults\n{faults}"), hint: None }

@@ -11,6 +11,7 @@ mod log;
 mod login;
 mod openapi;
 mod paced;
+mod policy;
 mod poll;
 mod problem;
 mod requests;
@@ -71,6 +72,8 @@ fn calls() -> Vec<Call> {
         post("/v1/locks/lift", locks::lift),
         post("/v1/grants/{id}/ssh", grants::ssh),
         post("/v1/grants/{id}/x509", grants::x509),
+        get("/v1/policy", policy::get),
+        post("/v1/policy/activate", policy::activate),
         get("/v1/log/entries", log::list),
         get("/v1/log/entries/{index}", log::get),
         get("/v1/log/checkpoints/{size}", log::checkpoint),

@@ -9,11 +9,11 @@ use jit_ca_cert::x509::{
     CaCertificate, ISSUING_LIFETIME, IssuingCertificate, ROOT_LIFETIME, RootCertificate,
 };
 use jit_ca_cert::{BACKDATE, Intent, Key, Profile, Signed};
-use jit_ca_core::event::LogInit;
+use jit_ca_core::event::{Asker, LogInit};
 use jit_ca_core::{ActorRef, Digest, IssuanceId, Span, SubjectId, UnixTime};
 use jit_ca_log::Bundle;
 
-use crate::activation;
+use crate::activation::{Activation, Pseudonyms};
 use crate::authority::{Authorities, certificate_path};
 use crate::clock;
 use crate::config::{Config, EMBEDDED};
@@ -70,7 +70,9 @@ async fn make(dir: &Path, config_from: Option<&Path>) -> Result<Digest, Failure>
     let begin = LogInit { origin: config.origin.clone(), keys: keys_logged, succeeds: None };
     let mut entries = vec![(ActorRef::DAEMON, begin.into())];
     let nobody = |_: &SubjectId| Ok::<_, Failure>(None);
-    entries.extend(activation::entries(&Bundle::empty(), &policy.listed, nobody)?);
+    let asked = Asker::Account(rustix::process::geteuid().as_raw());
+    let first = Activation::new(&Bundle::empty(), &policy.listed, nobody, Pseudonyms::new())?;
+    entries.extend(first.into_iter().flat_map(|first| first.entries(asked, None)));
     sequencer.commit(Proposal::new(entries)).await?;
 
     // 3. The CA's own certificates, which the log holds before they are signed, as it does all others.

@@ -29,6 +29,7 @@ pub mod keys;
 pub mod last_uses;
 pub mod passage;
 pub mod policy;
+pub mod reload;
 pub mod sequencer;
 pub mod service;
 pub mod store;

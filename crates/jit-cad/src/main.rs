@@ -20,7 +20,7 @@ use jit_cad::config::Config;
 use jit_cad::failure::{Failure, with_causes};
 use jit_cad::sequencer::Proposal;
 use jit_cad::store::Store;
-use jit_cad::{anchor, clock, erasure, http, init, passage, succeed, upkeep};
+use jit_cad::{anchor, clock, erasure, http, init, passage, reload, succeed, upkeep};
 
 /// A certificate is some hundred allocations, made on one thread and freed on another.
 #[global_allocator]
@@ -66,6 +66,10 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::CheckConfig(config) => {
             let (_, policy) = Config::read_with_policy(&config.file)?;
             say(&format!("no faults; the bundle is {}", policy.hash))
+        }
+        Command::Reload(config) => {
+            let config = Config::read(&config.file)?;
+            say(&admin::ask_to_reload(&config.admin_socket).await?.to_string())
         }
         Command::User(User::Enroll { name, config }) => {
             let config = Config::read(&config.file)?;
@@ -132,6 +136,7 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     // Before anybody is told that it is ready, and may stop it.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangup = signal(SignalKind::hangup())?;
     say(&format!("pin {}\nlistening on https://{address}\nready", app.pin()))?;
 
     let mut cause = "SIGTERM";
@@ -145,6 +150,7 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
         () = server.serve(stop) => {}
         () = passage::run(Arc::clone(&app)) => {}
         () = admin.serve(Arc::clone(&app)) => {}
+        () = reload::on_signal(Arc::clone(&app), hangup) => {}
         failure = anchor::run(Arc::clone(&app)) => return Err(failure),
     }
 

@@ -35,6 +35,18 @@ impl Policy {
         let listed = listed(&bundle);
         Ok(Self { hash: listed.hash(), bundle, listed })
     }
+
+    /// The policy that the log lists, made again from its entries. Its tests were passed when it came into force.
+    ///
+    /// # Errors
+    /// If this program can't read it.
+    pub fn of_log(listed: jit_ca_log::Bundle) -> Result<Self, Faults> {
+        let files = listed.all_files().into_iter();
+        let bundle = Bundle::parse(files.map(|(path, text)| SourceFile { path, text }));
+        let bundle =
+            bundle.map_err(|faults| Faults(faults.iter().map(ToString::to_string).collect()))?;
+        Ok(Self { hash: listed.hash(), bundle, listed })
+    }
 }
 
 /// The policy in force.
@@ -43,8 +55,8 @@ pub struct InForce(watch::Sender<Arc<Policy>>);
 
 impl InForce {
     /// This one, until another takes its place.
-    pub fn new(policy: Policy) -> Self {
-        Self(watch::Sender::new(Arc::new(policy)))
+    pub fn new(policy: Arc<Policy>) -> Self {
+        Self(watch::Sender::new(policy))
     }
 
     /// The one in force now.
@@ -52,10 +64,20 @@ impl InForce {
         Arc::clone(&self.0.borrow())
     }
 
+    /// Puts another in its place, for every call that begins from here on.
+    pub fn exchange(&self, policy: Arc<Policy>) {
+        self.0.send_replace(policy);
+    }
+
+    /// The one in force, as it is exchanged from here on.
+    pub fn changes(&self) -> watch::Receiver<Arc<Policy>> {
+        self.0.subscribe()
+    }
+
     /// The one in force, once it is another than `policy`, of which the log has said that it is over: the entry that
     /// says so is written a moment before calls are given the new one.
     pub async fn after(&self, policy: &Arc<Policy>) -> Arc<Policy> {
-        let mut changes = self.0.subscribe();
+        let mut changes = self.changes();
         let other = changes.wait_for(|now| !Arc::ptr_eq(now, policy)).await;
         // The sender lives as long as `self`, so that waiting can't fail.
         other.map_or_else(|_| self.now(), |other| Arc::clone(&other))

@@ -16,6 +16,7 @@ pub mod locking;
 pub mod log;
 pub mod login;
 mod past;
+pub mod policy;
 pub mod second_factor;
 mod signature;
 pub mod starting;
@@ -94,6 +95,7 @@ impl App {
             code: refusal.code,
             detail: refusal.text.clone(),
             address: caller.address,
+            bundle: decision.as_ref().map(|_| caller.policy.hash),
             decision,
         };
         self.sequencer.commit_soon(Proposal::new(vec![(caller.actor, entry.into())]));

@@ -25,10 +25,12 @@ use std::sync::Arc;
 
 use jit_ca_cert::Key;
 use jit_ca_cert::purpose::Log;
-use jit_ca_core::event::{Event, LogInit, MfaKept, SubjectKnown, Succession};
+use jit_ca_core::event::{Asker, Event, LogInit, MfaKept, SubjectKnown, Succession};
 use jit_ca_core::{ActorRef, Origin, SubjectId, Text};
 use jit_ca_log::{Bundle, Checkpoint, SignedCheckpoint};
 
+use crate::activation::{Activation, Pseudonyms};
+use crate::anchor;
 use crate::anchor::Anchor;
 use crate::app::beginning;
 use crate::clock;
@@ -39,7 +41,6 @@ use crate::keys::{self, Keys, make_private_folder};
 use crate::policy::Policy;
 use crate::sequencer::{Proposal, Sequencer};
 use crate::store::{Store, StoreError};
-use crate::{activation, anchor};
 
 use self::files::{Account, folder_of, keep_aside, with_ending};
 use self::used::Used;
@@ -251,6 +252,8 @@ fn first_entries(
     let actor = |subject: &SubjectId| -> Result<_, Failure> {
         Ok(people.iter().find(|known| known.subject == *subject).map(|known| known.actor))
     };
-    entries.extend(activation::entries(&Bundle::empty(), listed, actor)?);
+    let asked = Asker::Account(rustix::process::geteuid().as_raw());
+    let first = Activation::new(&Bundle::empty(), listed, actor, Pseudonyms::new())?;
+    entries.extend(first.into_iter().flat_map(|first| first.entries(asked, None)));
     Ok((entries, secrets))
 }

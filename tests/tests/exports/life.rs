@@ -52,8 +52,14 @@ impl Life {
             work.day(round);
             export(&mut exports);
             change_policy(&ca, round);
-            ca.stop();
-            ca.serve();
+            match round % 2 {
+                0 => drop(ca.jit_cad(&["reload"]).ok()),
+                _ => {
+                    ca.stop();
+                    ca.serve();
+                }
+            }
+            activate(&carol);
             export(&mut exports);
         }
         // Somebody ends the login, and comes back.
@@ -67,8 +73,8 @@ impl Life {
         let people = table["person"].as_array_mut().unwrap();
         people.retain(|person| !["erin", "frank"].contains(&person["name"].as_str().unwrap()));
         fs::write(&users, table.to_string()).unwrap();
-        ca.stop();
-        ca.serve();
+        ca.jit_cad(&["reload"]).ok();
+        activate(&carol);
         let (key, code) = (bob.person.key(), bob.authenticator.code());
         let mut order = vec!["log", "erase", "erin", "--by", "bob", "--key", key.to_str().unwrap()];
         order.extend(["--reason", "GDPR 17, DPO-31"]);
@@ -152,6 +158,15 @@ fn configure(config: &Path, homes: &Path) {
     }
     fs::write(&users, table.to_string()).unwrap();
 
+    // A bundle comes into force by carol alone.
+    let file = config.join("jit-cad.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("second_administrator = false", "second_administrator = true");
+    fs::write(&file, text).unwrap();
+    let rules = config.join("policies/operation.cedar");
+    let rule = "@id(\"auditors-administer\")\npermit (principal in Group::\"auditors\", action == Action::\"administer\", resource);\n";
+    fs::write(&rules, fs::read_to_string(&rules).unwrap() + rule).unwrap();
+
     // A name that falls into two fields of the archive's header.
     let long = format!("policy-tests/{}.toml", "nothing-".repeat(11));
     fs::write(config.join(long), "# No test.\n").unwrap();
@@ -177,6 +192,12 @@ fn configure(config: &Path, homes: &Path) {
     let pair = pair + "\n[limits]\ncertificates = 1\n";
     assert!(pair.contains(&two), "{pair}");
     fs::write(config.join("roles/pair.toml"), pair).unwrap();
+}
+
+/// Brings the policy into force that waits.
+fn activate(by: &Caller) {
+    let hash = by.wire.get("/v1/policy").ok().json()["pending"]["hash"].clone();
+    by.wire.post("/v1/policy/activate", &json!({"hash": hash})).ok();
 }
 
 /// Another bundle for each round.

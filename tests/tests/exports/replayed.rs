@@ -1,80 +1,114 @@
 //! Decisions, made again years later: by the bundle in the log, on the facts in the log.
 
-use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
-use jit_ca_core::event::{Allowed, Decided, Event, GrantMade, Officer, RequestMade};
-use jit_ca_core::{Action, Decision, Facts, GrantId, Hosts, Outcome, RequestId};
-use jit_ca_log::Bundle as Listed;
-use jit_ca_policy::{Bundle, SourceFile, decide};
+use jit_ca_core::event::Event;
+use jit_ca_core::{Outcome, RefusalCode};
+use jit_ca_tests::{Output, program, repository, run};
+use serde_json::{Value, json};
 
-use super::forge::Log;
+use super::life::Life;
 
-/// Makes all decisions of a log again, and says how many of them are of issuances.
-pub(super) fn all(log: &Log) -> usize {
-    let (mut listed, mut policy) = (Listed::empty(), None);
-    let mut requests: HashMap<RequestId, RequestMade> = HashMap::new();
-    let mut grants: HashMap<GrantId, GrantMade> = HashMap::new();
-    let mut of_issuances = 0;
-    for at in 0..log.entries.len() {
-        let Some(event) = log.event(at) else { continue };
-        listed.apply(log.leaf(at).actor, &event);
-        let decided = match event {
-            Event::BundleActivated(_) => {
-                let files = listed.all_files().into_iter();
-                let files = files.map(|(path, text)| SourceFile { path, text });
-                policy = Some(Bundle::parse(files).unwrap());
-                continue;
-            }
-            Event::GrantMade(made) => {
-                grants.insert(made.grant, made.as_ref().clone());
-                continue;
-            }
-            Event::RequestMade(made) => {
-                requests.insert(made.request, made.as_ref().clone());
-                made.decision
-            }
-            Event::ApprovalGiven(given) => given.decision,
-            Event::RequestDenied(denied) => denied.decision,
-            Event::GlassBroken(broken) => broken.decision,
-            Event::Reviewed(reviewed) => reviewed.decision,
-            Event::GrantStarted(started) => {
-                let Some(decided) = started.decision else { continue };
-                decided
-            }
-            Event::GrantRevoked(revoked) => revoked.decision,
-            Event::LockSet(set) => match set.by {
-                Officer::Person { decision, .. } => *decision,
-                Officer::Machine { .. } => continue,
-            },
-            Event::CertificateIntended(intent) => {
-                let Some(under) = intent.under else { continue };
-                of_issuances += 1;
-                let grant = &grants[&under.grant];
-                whole(under.decision, &requests[&grant.request], &grant.hosts)
-            }
-            _ => continue,
-        };
-        let again = decide(policy.as_ref().unwrap(), &decided.facts);
-        assert_eq!(again, decided.decision, "entry {at}: {:#?}", decided.facts);
-    }
-    of_issuances
+/// Every decision of a life comes out as it did, and where the log or the policy is another, that is said.
+pub(super) fn all(life: &Life) {
+    let before = &life.exports[2];
+    let told = replay(before, &[]).ok().json();
+    assert_eq!(told["differences"], json!([]));
+    assert_eq!((&told["erased"], &told["without_policy"]), (&json!(0), &json!(0)), "{told:#}");
+    assert!(told["issuances"].as_u64().unwrap() >= 20, "{told:#}");
+    // Each decision that the log holds, counted by another way through it.
+    let log = life.log_before_erasure();
+    let decided = (0..log.entries.len()).filter(|at| match log.event(*at) {
+        Some(Event::CertificateIntended(intent)) => intent.under.is_some(),
+        Some(event) => event.decision().is_some(),
+        None => false,
+    });
+    assert_eq!(told["decisions"].as_u64().unwrap(), u64::try_from(decided.count()).unwrap());
+
+    // Of somebody who was erased nothing is decided again, and all else is: by policies without her.
+    let erased = replay(&life.exports[0], &[]).ok().json();
+    let count = |name: &str| erased[name].as_u64().unwrap();
+    assert!(count("erased") > 10 && count("in_part") > 100, "{erased:#}");
+    assert_eq!(erased["without_policy"], 0, "{erased:#}");
+
+    lies(life);
+    other_policies(before, &life.log_before_erasure());
 }
 
-/// The decision of an issuance, as docs/log-format.md says it is put together.
-fn whole(allowed: Allowed, request: &RequestMade, hosts: &Hosts) -> Decided {
-    let Allowed { now, address, mfa_at, rules } = allowed;
-    let facts = Facts {
-        action: Action::Issue,
-        subject: request.subject.clone(),
-        now,
-        address,
-        mfa_at,
-        role: Some(request.role.clone()),
-        requester: Some(request.subject.clone()),
-        hosts: Some(hosts.clone()),
-        duration: Some(request.duration),
-        reason: Some(request.reason.clone()),
-        ticket: request.ticket.clone(),
-    };
-    Decided { facts, decision: Decision { outcome: Outcome::Allow, rules, reasons: Vec::new() } }
+/// An operator with all keys writes what the policy has never said: the log holds by itself, and the replay says where.
+fn lies(life: &Life) {
+    let mut log = life.log_before_erasure();
+    let refused = log
+        .find(0, |event| matches!(event, Event::Refused(refused) if refused.decision.is_some()))
+        .unwrap();
+    log.change(refused, |_, event| {
+        if let Event::Refused(refused) = event {
+            let decided = refused.decision.as_mut().unwrap();
+            decided.decision.reasons[0].code = RefusalCode::TooLong;
+        }
+    });
+    let approved = log.find(1, |event| matches!(event, Event::ApprovalGiven(_))).unwrap();
+    log.change(approved, |_, event| {
+        if let Event::ApprovalGiven(given) = event {
+            given.decision.decision.rules = vec!["made-up".to_owned()];
+        }
+    });
+    let file = life.file("lies.tar", &log.archive(&life.sign(&log), &life.key));
+    let told = replay(&file, &[]).exits(4).json();
+    let differences = told["differences"].as_array().unwrap();
+    let entries: Vec<_> = differences.iter().map(|each| each["entry"].as_u64().unwrap()).collect();
+    let mut expected = [refused, approved].map(|at| u64::try_from(at).unwrap());
+    expected.sort_unstable();
+    assert_eq!(entries, expected, "{told:#}");
+    let of_approval = differences.iter().find(|each| each["type"] == "approval").unwrap();
+    assert_eq!(of_approval["was"]["rules"], json!(["made-up"]));
+    assert_ne!(of_approval["is"]["rules"], json!(["made-up"]));
+    assert_eq!(of_approval["is"]["outcome"], "allow");
+
+    // A log that does not hold is not replayed.
+    let mut bytes = fs::read(&life.exports[2]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let broken = replay(&life.file("broken.tar", &bytes), &[]).exits(4);
+    assert!(broken.stderr.contains("the log is broken"), "{broken}");
+}
+
+/// What would another policy have decided?
+fn other_policies(export: &Path, log: &super::forge::Log) {
+    let folder = tempfile::tempdir().unwrap();
+    // The one in force, as the export has it, and the same with a rule that forbids.
+    run(Command::new("tar").arg("-xf").arg(export).arg("-C").arg(folder.path())).ok();
+    let newest = fs::read_dir(folder.path().join("bundles")).unwrap().map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.parse::<u64>().unwrap()
+    });
+    let policy = folder.path().join(format!("bundles/{}", newest.max().unwrap()));
+    let policy_arguments = ["--policy", policy.to_str().unwrap()];
+    let forbid = "@id(\"no-shell\")\nforbid (principal, action == Action::\"request\", resource == Role::\"web-shell\");\n";
+    fs::write(policy.join("policies/no-shell.cedar"), forbid).unwrap();
+    let told = replay(export, &policy_arguments).exits(1).json();
+    let forbidden: Vec<&Value> = told["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|each| each["is"]["rules"] == json!(["no-shell"]))
+        .collect();
+    let asked = (0..log.entries.len()).filter(|at| match log.event(*at) {
+        Some(Event::RequestMade(made)) => {
+            made.role.as_str() == "web-shell" && made.decision.decision.outcome == Outcome::Allow
+        }
+        _ => false,
+    });
+    assert_eq!(forbidden.len(), asked.count(), "{told:#}");
+    assert!(
+        forbidden.iter().all(|each| each["action"] == "request" && each["is"]["outcome"] == "deny")
+    );
+}
+
+fn replay(file: &Path, arguments: &[&str]) -> Output {
+    let mut jit_ca = Command::new(program("jit-ca"));
+    jit_ca.args(["log", "replay", "--json"]).args(arguments).arg(file);
+    run(jit_ca.current_dir(repository()).env_clear().env("HOME", "/nonexistent"))
 }

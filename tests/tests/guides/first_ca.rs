@@ -97,6 +97,9 @@ impl<'l> Site<'l> {
         if text.contains("jit-cad user enroll") {
             self.code = Some(output.line().to_owned());
         }
+        if text.contains("jit-cad reload") {
+            output.clone().says("nothing has changed");
+        }
         if text.contains("jit-cad log check") {
             output.clone().says("entries hold");
         }
@@ -148,7 +151,7 @@ fn the_guide_to_a_first_ca_works_as_it_stands() {
     let mut site = Site::new(&lab, &FOLDERS);
     site.follow();
 
-    // The login has outlived two restarts, and the roles are those that the guide has made.
+    // The login has outlived a reload and a restart, and the roles are those that the guide has made.
     assert!(site.types("jit-ca whoami").contains("local/u-1001"));
     let roles = site.types("jit-ca roles");
     // The database is opened between 7 and 19 h, in the time zone of users.toml: UTC.

@@ -13,6 +13,14 @@ setting() {
   sed -n "s/^$1=//p" "$unit"
 }
 
+# Runs a command of the unit as its account.
+as_unit() {
+  cd /
+  umask "$(setting UMask)"
+  exec setpriv --reuid "$(setting User)" --regid "$(setting Group)" --clear-groups --no-new-privs \
+    env -i CREDENTIALS_DIRECTORY="$credentials" "$@"
+}
+
 start() {
   local user group name file command
   user=$(setting User) group=$(setting Group)
@@ -22,13 +30,14 @@ start() {
   chown -R "$user:$group" "$credentials"
   install -d -m "$(setting StateDirectoryMode)" -o "$user" -g "$group" "/var/lib/$(setting StateDirectory)"
   read -r -a command < <(setting ExecStart)
-  (
-    cd /
-    umask "$(setting UMask)"
-    exec setpriv --reuid "$user" --regid "$group" --clear-groups --no-new-privs \
-      env -i CREDENTIALS_DIRECTORY="$credentials" "${command[@]}"
-  ) </dev/null >"$journal" 2>&1 &
+  (as_unit "${command[@]}") </dev/null >"$journal" 2>&1 &
   echo $! >"$pid"
+}
+
+reload() {
+  local command
+  read -r -a command < <(setting ExecReload)
+  (as_unit "${command[@]}") </dev/null >>"$journal" 2>&1
 }
 
 stop() {
@@ -42,6 +51,7 @@ case "$*" in
   'enable --now jit-cad' | 'start jit-cad') start ;;
   'stop jit-cad') stop ;;
   'restart jit-cad') stop && start ;;
+  'reload jit-cad') reload ;;
   'status jit-cad --no-pager') kill -0 "$(<"$pid")" && cat "$journal" ;;
   *) echo "systemctl $*: not in the guide" >&2 && exit 1 ;;
 esac

@@ -18,6 +18,8 @@ enum Next {
     Grant(Option<RequestId>),
     /// A grant starts with its first certificate.
     Intent(Option<GrantId>),
+    /// A bundle was approved: it comes into force.
+    Bundle,
 }
 
 impl Sequence {
@@ -33,12 +35,16 @@ impl Sequence {
                 let is_next = entry_type == "issue.intent" && ids.grant == grant;
                 fault(is_next, "a grant was first used before, and no certificate of it follows")?;
             }
+            Some(Next::Bundle) => {
+                fault(entry_type == "bundle", "a bundle was approved before, and is not in force")?;
+            }
             None => {}
         }
         self.next = match entry_type {
             "break-glass" => Some(Next::Grant(ids.request)),
             // The daemon starts those that begin by the clock.
             "grant.start" if leaf.actor != ActorRef::DAEMON => Some(Next::Intent(ids.grant)),
+            "bundle.approval" => Some(Next::Bundle),
             _ => None,
         };
         Ok(())

@@ -157,7 +157,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::LogInit(init) => log.begin(init),
             Event::SubjectKnown(known) => people.known(leaf, known),
             Event::PersonListed(person) => people.must_act(leaf.actor, &person.subject),
-            Event::Refused(refused) => people.must_act(leaf.actor, &refused.subject),
+            Event::Refused(refused) => people.refused(leaf, refused),
             Event::MfaCodeMade(made) => {
                 logins.code(leaf, made);
                 Ok(())
@@ -198,12 +198,17 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::CertificateIssued(issued) => issuances.done(log, signatures, leaf, issued),
             Event::IssuanceFailed(failed) => issuances.failed(leaf, failed),
             Event::ErasureOrdered(order) => logins.order(people, leaf, order),
+            Event::BundleApproved(approved) => {
+                people.approved(leaf, approved)?;
+                logins.must_be_open(leaf, &approved.login, Some(&approved.by))
+            }
             Event::Erased(erased) => erasures.erase(log, people, signatures, leaf, erased),
             // What they say is checked with the bundle, or rests on nothing.
             Event::FileListed(_)
             | Event::FileRemoved(_)
             | Event::PersonRemoved(_)
             | Event::BundleActivated(_)
+            | Event::BundleProposed(_)
             | Event::DaemonStarted(_)
             | Event::DaemonStopped(_)
             | Event::ClockFaulted(_)

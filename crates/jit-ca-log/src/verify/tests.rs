@@ -1,6 +1,7 @@
 //! A log that holds, and the ways in which one does not. Whoever changes it here has all keys: it is signed anew.
 
 mod access;
+mod activations;
 mod erasures;
 mod keys;
 mod lies;
@@ -19,8 +20,8 @@ use jit_ca_core::{Action, ActorRef, Digest, IssuanceId, UnixTime};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Ids;
 use crate::archive::Payload;
-use crate::{Bundle, Ids};
 use erasures::erased;
 use lies::{Change, event, lies};
 use second::found_by_both;
@@ -148,10 +149,8 @@ fn rules_approve_without_people_and_signatures() {
     let text = "@id(\"on-call\")\npermit (principal, action, resource);\n".into();
     let rules = FileListed { path: "policies/on-call.cedar".into(), text };
     story.insert(1, (ActorRef::DAEMON, rules.into()));
-    let mut bundle = Bundle::empty();
-    story.iter().for_each(|(actor, event)| bundle.apply(*actor, event));
-    event!(story, at::BUNDLE + 1, BundleActivated).hash = bundle.hash();
-    let access = teller.access(bundle.hash(), 2, &vec![1].into());
+    *event!(story, at::BUNDLE + 1, BundleActivated) = activated(&story[..at::BUNDLE + 1].to_vec());
+    let access = teller.access(in_force(&story), 2, &vec![1].into());
     story.extend(access.into_iter().take(3));
     const APPROVAL: usize = at::BUNDLE + 3;
     let given = event!(story, APPROVAL, ApprovalGiven);
@@ -329,19 +328,11 @@ fn a_bundle_that_fits_again_makes_its_parts_known_again() {
     let mut story = teller.beginning();
     let daemon = ActorRef::DAEMON;
     let role = |text: &str| FileListed { path: "roles/web.toml".into(), text: text.into() };
-    let hash = |text: &str, story: &Story| {
-        let mut bundle = Bundle::empty();
-        story.iter().for_each(|(actor, event)| bundle.apply(*actor, event));
-        bundle.files.insert("roles/web.toml".into(), text.into());
-        BundleActivated { hash: bundle.hash(), zone: "UTC".into() }
-    };
     story.push((daemon, role("new").into()));
-    story.push((daemon, hash("new", &story).into()));
+    story.push((daemon, activated(&story).into()));
     story.push((daemon, role("newer").into()));
-    story.push((
-        daemon,
-        BundleActivated { hash: Digest::from_bytes([0; 32]), zone: "UTC".into() }.into(),
-    ));
+    let hash = Digest::from_bytes([0; 32]);
+    story.push((daemon, BundleActivated { hash, ..activated(&story) }.into()));
     let unknown = |entries| Erased {
         cause: ErasureCause::Retention(UnixTime::from_secs(START + 1)),
         reason: "kept for a year".parse().unwrap(),

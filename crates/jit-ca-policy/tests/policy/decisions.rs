@@ -95,6 +95,7 @@ fn nothing_is_done_without_a_second_factor() {
         Action::Issue,
         Action::ReadLog,
         Action::Erase,
+        Action::Administer,
     ] {
         let requester = match action {
             Action::Approve => "local/u-2",
@@ -177,6 +178,7 @@ fn what_no_rule_permits_is_refused() {
         (Action::Lock, "u-1", "u-1", "alice lock or unlock"),
         (Action::ReadLog, "u-1", "u-1", "alice read the log"),
         (Action::Erase, "u-1", "u-1", "alice erase a subject from the log"),
+        (Action::Administer, "u-1", "u-1", "alice bring a policy into force"),
     ] {
         let mut facts = facts(action, subject, "shell");
         facts.requester = Some(format!("local/{requester}").parse().unwrap());

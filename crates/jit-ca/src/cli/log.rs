@@ -37,6 +37,7 @@ pub(crate) enum LogCommand {
     },
     Export(LogExportCommand),
     Verify(LogVerifyCommand),
+    Replay(LogReplayCommand),
     Follow(LogFollowCommand),
 }
 
@@ -122,6 +123,23 @@ pub(crate) struct LogVerifyCommand {
     /// A checkpoint that was kept, and that the log has to extend; may be given again
     #[arg(long = "pin", value_name = "FILE")]
     pub(crate) pins: Vec<PathBuf>,
+}
+
+/// Make every decision in a log again, and say which come out otherwise
+///
+/// The log is verified first, and may come from an archive or from the CA, as for jit-ca log verify. Requests, approvals,
+/// denials, refusals, issuances, orders to erase and activations are then decided again, on the facts in the log, by the
+/// policy that was in force, which the log's own entries add up to. What rests on erased payloads is counted. It ends with
+/// 0 where all come out as they did, and with 4 where one does not.
+///
+/// With --policy it says what another policy would have decided, and ends with 1 where that is something else.
+#[derive(Debug, Args)]
+pub(crate) struct LogReplayCommand {
+    /// Decide by the policy in this folder, in place of those that were in force
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogVerifyCommand,
 }
 
 /// Print new entries as they come, a line of JSON each, and check that none is changed or left out.

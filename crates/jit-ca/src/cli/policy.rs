@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jit_ca_core::{Action, HostName, RoleName, Span, UnixTime};
+use jit_ca_core::{Action, Digest, HostName, RoleName, Span, UnixTime};
 use serde::Deserialize as _;
 use serde::de::value::{Error as NotAVariant, StrDeserializer};
 
@@ -57,6 +57,16 @@ pub(crate) enum PolicyCommand {
         dir: PathBuf,
         /// Who: a name, or an id such as local/u-1001
         subject: String,
+    },
+    /// Show the policy that waits for a second administrator, and what it changes
+    Pending,
+    /// Bring the policy that waits into force
+    Activate {
+        /// Its hash, as `policy pending` shows it
+        hash: Digest,
+        /// Do not ask before
+        #[arg(long)]
+        yes: bool,
     },
 }
 

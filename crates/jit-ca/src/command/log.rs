@@ -2,6 +2,7 @@
 
 mod export;
 mod follow;
+mod replay;
 mod verify;
 
 use jit_ca_api::{Entry, LogQuery};
@@ -35,6 +36,7 @@ pub(super) fn run(context: &Context, command: LogCommand) -> Result<Exit> {
         }
         LogCommand::Export(arguments) => export::export(context, arguments)?,
         LogCommand::Verify(arguments) => return verify::verify(context, &arguments),
+        LogCommand::Replay(arguments) => return replay::replay(context, &arguments),
         LogCommand::Follow(arguments) => follow::follow(context, &arguments)?,
     }
     Ok(Exit::Done)

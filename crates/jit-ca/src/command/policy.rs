@@ -13,7 +13,7 @@ use jit_ca_policy::{Bundle, Faults, SourceFile};
 use serde::Serialize;
 
 use crate::cli::PolicyCommand;
-use crate::command::Context;
+use crate::command::{Context, activation};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::files;
@@ -50,12 +50,14 @@ pub(super) fn run(context: &Context, command: PolicyCommand) -> Result<Exit> {
         PolicyCommand::WhatCan { dir, subject } => {
             access::what_somebody_can(context, &read(context, &dir)?, &subject)?;
         }
+        PolicyCommand::Pending => activation::pending(context)?,
+        PolicyCommand::Activate { hash, yes } => activation::activate(context, hash, yes)?,
     }
     Ok(Exit::Done)
 }
 
 /// The bundle in a folder; its faults, all of them, are data.
-fn read(context: &Context, dir: &Path) -> Result<Bundle> {
+pub(super) fn read(context: &Context, dir: &Path) -> Result<Bundle> {
     Bundle::parse(source_files(dir)?).map_err(|faults| {
         let views: Vec<FaultView> = faults
             .iter()

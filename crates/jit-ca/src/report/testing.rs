@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jit_ca_core::event::{
-    Allowed, ApprovalGiven, BundleActivated, CertificateIntended, Decided, Event, FileListed,
-    GrantMade, IssuedUnder, PersonListed, ProofOfPossession, RequestMade, Scope, SubjectKnown,
-    Validity,
+    Allowed, ApprovalGiven, Asker, BundleActivated, BundleChanges, CertificateIntended, Decided,
+    Event, FileListed, GrantMade, IssuedUnder, PersonListed, ProofOfPossession, RequestMade, Scope,
+    SubjectKnown, Validity,
 };
 use jit_ca_core::workflow::{Approver, Quorum, Start, Term};
 use jit_ca_core::{
@@ -108,7 +108,9 @@ impl Script {
 
     pub(super) fn activate(&mut self) -> &mut Self {
         let hash = self.bundle.as_ref().unwrap().hash();
-        let activated = BundleActivated { hash, zone: "UTC".into() };
+        let (changes, asked) = (BundleChanges::default(), Asker::Start);
+        let activated =
+            BundleActivated { hash, zone: "UTC".into(), changes, asked, approved: None };
         self.push(ActorRef::DAEMON, Ids::default(), activated)
     }
 

@@ -29,6 +29,7 @@ pub(super) struct Checked {
     pub(super) open_requests: u32,
     pub(super) keep_payloads: Span,
     pub(super) anchors: Vec<AnchorPlace>,
+    pub(super) second_administrator: bool,
 }
 
 /// Reads the file's text; all faults at once.
@@ -87,6 +88,10 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     let keep = log.text("keep_payloads").and_then(|text| log.report.kept_span(&text));
     let anchors = log.anchors();
     log.end();
+
+    let mut policy = file.section("policy");
+    let second_administrator = policy.flag("second_administrator");
+    policy.end();
     file.end();
 
     Some(Checked {
@@ -105,6 +110,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         open_requests: open_requests?,
         keep_payloads: keep?,
         anchors: anchors?,
+        second_administrator: second_administrator?,
     })
 }
 
@@ -142,7 +148,8 @@ mod tests {
             .replace("[admin]", "[admni]")
             .replace("{ env = ", "{ evn = ")
             .replace("\"400d\"", "\"29d\"")
-            .replace("anchors = []", ANCHORS);
+            .replace("anchors = []", ANCHORS)
+            .replace("second_administrator = false", "second_administrator = \"no\"");
         let told: Vec<String> = faults(&wrong)
             .lines()
             .filter(|line| !line.contains("hint:"))

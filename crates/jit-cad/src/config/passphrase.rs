@@ -6,7 +6,7 @@ use std::{env, fs};
 use zeroize::Zeroizing;
 
 /// Where the passphrase of the CA's keys comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passphrase {
     /// An environment variable of this name.
     Env(String),

@@ -99,6 +99,19 @@ impl<'r, 'a> Section<'r, 'a> {
         number
     }
 
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        let value = self.take(key)?;
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Boolean(flag) => Some(flag),
+            _ => {
+                let message = format!("`{key}` is neither true nor false");
+                self.report.add(Some(span), &message, "write true or false, without quotes");
+                None
+            }
+        }
+    }
+
     pub(super) fn texts(&mut self, key: &str) -> Option<Spanned<Vec<String>>> {
         let value = self.take(key)?;
         let span = value.span();

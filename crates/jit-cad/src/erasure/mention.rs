@@ -80,9 +80,11 @@ impl Names {
 /// The fields that say who. A role or a group may be called as somebody is.
 const SAYING_WHO: [&str; 4] = ["subject", "name", "requester", "by"];
 
-/// The fields that hold what people or programs wrote, and not one value.
-const WRITTEN: [&str; 8] =
-    ["reason", "ticket", "comment", "detail", "error", "text", "reasons", "path"];
+/// The fields that hold what people or programs wrote, and not one value. The last three hold paths.
+const WRITTEN: [&str; 11] = [
+    "reason", "ticket", "comment", "detail", "error", "text", "reasons", "path", "added",
+    "changed", "removed",
+];
 
 #[cfg(test)]
 mod tests {

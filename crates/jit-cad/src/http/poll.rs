@@ -8,16 +8,18 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
+use crate::policy::Policy;
 use crate::sequencer::Announced;
 
 /// How long a poll that has looked in vain does not look again. Under load the log grows hundreds of times a second, and
 /// hundreds may wait for something that is not in it.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A call that looks, and looks again as the log grows.
+/// A call that looks, and looks again as the log grows, and once it goes by another policy.
 pub(super) struct Poll<'a> {
     app: &'a App,
     announced: watch::Receiver<Arc<Announced>>,
+    policies: watch::Receiver<Arc<Policy>>,
     next: Instant,
     deadline: Instant,
 }
@@ -28,9 +30,10 @@ impl<'a> Poll<'a> {
         let mut announced = app.sequencer.announced();
         // What is announced from here on wakes it.
         announced.mark_unchanged();
+        let policies = app.policy_changes();
         let now = Instant::now();
         let deadline = now + Duration::from_secs(wait.min(LONGEST_WAIT));
-        Self { app, announced, next: now, deadline }
+        Self { app, announced, policies, next: now, deadline }
     }
 
     /// Waits until it is time to look again. There is no next time once the time is over, or the daemon stops.
@@ -42,6 +45,8 @@ impl<'a> Poll<'a> {
         };
         let again = tokio::select! {
             grown = grown => grown,
+            // A moment after the entry that says so: what is seen by it may be nobody's to see any more.
+            exchanged = self.policies.changed() => exchanged.is_ok(),
             () = sleep_until(self.deadline) => false,
             () = self.app.stopped() => false,
         };

@@ -214,6 +214,9 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         Code::NotPending | Code::AlreadyApproved => {
             (StatusCode::CONFLICT, "`jit-ca requests` shows how it stands")
         }
+        Code::NotProposed => {
+            (StatusCode::CONFLICT, "`jit-ca policy pending` shows what is proposed now")
+        }
         Code::GrantEnded | Code::GrantRevoked => {
             (StatusCode::CONFLICT, "ask again: jit-ca request")
         }

@@ -57,7 +57,7 @@ pub(super) async fn get(
         let access = &record.access;
         let pending = status_of(access, clock::now()) == RequestStatus::Pending;
         if !pending || access.approvals.len() > query.approvals || !poll.again().await {
-            return answer(&app, caller, id);
+            return answer(&app, &*caller.today(&app)?, id);
         }
     }
 }

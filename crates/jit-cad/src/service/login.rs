@@ -268,7 +268,8 @@ fn record_refusal(
 ) -> Result<(), Fault> {
     let (subject, detail) = (subject.clone(), detail.to_owned());
     if let Some(known) = app.store.read()?.subject(&subject)? {
-        let refused = Refused { subject, action: None, code, detail, address, decision: None };
+        let (action, decision, bundle) = (None, None, None);
+        let refused = Refused { subject, action, code, detail, address, decision, bundle };
         app.sequencer.commit_soon(Proposal::new(vec![(known.actor, refused.into())]));
     }
     Ok(())

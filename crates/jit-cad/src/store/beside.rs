@@ -69,6 +69,8 @@ pub enum Resource {
     Login,
     /// A lock.
     Lock,
+    /// A policy in force.
+    Policy,
 }
 
 impl Resource {
@@ -78,6 +80,7 @@ impl Resource {
             Self::Issuance(id) => (1, *id.as_bytes()),
             Self::Login => (2, [0; 16]),
             Self::Lock => (3, [0; 16]),
+            Self::Policy => (4, [0; 16]),
         }
     }
 
@@ -87,6 +90,7 @@ impl Resource {
             1 => Ok(Self::Issuance(IssuanceId::from_bytes(id))),
             2 => Ok(Self::Login),
             3 => Ok(Self::Lock),
+            4 => Ok(Self::Policy),
             _ => Err(StoreError::Damaged(format!("a reply of kind {kind}"))),
         }
     }

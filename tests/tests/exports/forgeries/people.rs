@@ -63,6 +63,30 @@ forgeries! {
     }),
     "other-zone" "bundle" change!(BundleActivated, |bundle| bundle.zone.push('x')),
     "other-hash" "bundle" change!(BundleActivated, |bundle| bundle.hash = Digest::from_bytes([7; 32])),
+    "approver-untold" "bundle" change!(BundleActivated, |bundle| if bundle.approved.is_some() => bundle.approved = None),
+    "approver-made-up" "bundle" change!(BundleActivated, |bundle| if bundle.approved.is_none() => bundle.approved = Some(ActorRef::from_bytes([7; 16]))),
+    "another-approver" "bundle" change!(BundleActivated, |bundle| if bundle.approved.is_some() => bundle.approved = Some(ActorRef::from_bytes([7; 16]))),
+    "changes-untold" "bundle" change!(BundleActivated, |bundle| bundle.changes = BundleChanges::default()),
+    "people-changed-untold" "bundle" change!(BundleActivated, |bundle| { bundle.changes.people.changed.insert(ActorRef::from_bytes([7; 16])); }),
+    "approval-of-another-bundle" "bundle" change!(BundleApproved, |approved| approved.hash = Digest::from_bytes([7; 32])),
+    "approval-under-another-name" "bundle" change!(BundleApproved, |approved| approved.name = "mallory".parse().unwrap()),
+    "approval-of-what-was-not-proposed" "bundle" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::BundleProposed(_)))?;
+        log.remove(at);
+        log.find_from(at, |event| matches!(event, Event::BundleApproved(_)))
+    },
+    "approval-without-activation" "sequence" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::BundleApproved(_)))?;
+        log.insert_like(at + 1, at, |_| ());
+        Some(at + 1)
+    },
+    "approval-by-no-login" "under" change!(BundleApproved, |approved| approved.login = vec![7; 17].into()),
+    "refused-activation" "decision" change!(BundleApproved, |approved| approved.decision.decision.outcome = deny()),
+    "approval-by-nobody" "subject" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::BundleApproved(_)))?;
+        log.change_leaf(at, |leaf| leaf.actor = ActorRef::DAEMON);
+        Some(at)
+    },
     "file-not-listed" "bundle" |log, place| {
         let at = log.find(place, |event| matches!(event, Event::FileListed(_)))?;
         log.remove(at);
@@ -75,6 +99,9 @@ forgeries! {
     "decision-for-another-action" "decision" change!(ApprovalGiven, |given| given.decision.facts.action = Action::ReadLog),
     "decision-for-another" "decision" change!(RequestMade, |made| made.decision.facts.subject = other(&made.subject)),
     "decision-of-another" "decision" change!(RequestDenied, |denied| denied.decision.facts.subject = other(&denied.by)),
+
+    "refused-by-no-bundle" "decision" change!(Refused, |refused| if refused.decision.is_some() => refused.bundle = None),
+    "refused-by-a-bundle-never-in-force" "decision" change!(Refused, |refused| if refused.decision.is_some() => refused.bundle = Some(Digest::from_bytes([7; 32]))),
 
     // === logins ===
     "login-under-another-name" "login" change!(LoggedIn, |login| login.name = "mallory".parse().unwrap()),

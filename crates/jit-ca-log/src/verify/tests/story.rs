@@ -1,5 +1,7 @@
 //! A small log in which everything happens once.
 
+use std::collections::HashMap;
+
 use jit_ca_core::event::*;
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::{
@@ -129,7 +131,6 @@ impl Teller {
         story.push((daemon, init.into()));
         let file = FileListed { path: "roles/web.toml".into(), text: "role".into() };
         story.push((daemon, file.into()));
-        let mut people = Vec::new();
         for (id, name, actor, key, groups) in [
             ("u-1", "alice", ALICE, &self.alice, vec!["sre"]),
             ("u-2", "bob", BOB, &self.bob, vec!["security", "sre"]),
@@ -144,11 +145,9 @@ impl Teller {
                 groups: groups.into_iter().map(|group| group.parse().unwrap()).collect(),
                 ssh_keys: vec![key.line()],
             };
-            people.push(person.clone());
             story.push((actor, person.into()));
         }
-        let bundle = Bundle::new("UTC", [("roles/web.toml".into(), "role".into())], people);
-        let activated = BundleActivated { hash: bundle.hash(), zone: "UTC".into() };
+        let activated = activated(&story);
         story.push((daemon, activated.into()));
         story
     }
@@ -266,6 +265,25 @@ pub(super) fn id(number: u64) -> [u8; 16] {
     let mut id = [7; 16];
     id[8..].copy_from_slice(&number.to_be_bytes());
     id
+}
+
+/// The activation of what a story has come to list, by the daemon's start.
+pub(super) fn activated(story: &Story) -> BundleActivated {
+    let fold = |events: &[(ActorRef, Event)]| {
+        let mut bundle = Bundle::empty();
+        events.iter().for_each(|(actor, event)| bundle.apply(*actor, event));
+        bundle
+    };
+    let last = story.iter().rposition(|(_, event)| matches!(event, Event::BundleActivated(_)));
+    let (before, now) = (fold(&story[..last.map_or(0, |last| last + 1)]), fold(story));
+    let actors: HashMap<_, _> = before.actors().chain(now.actors()).collect();
+    BundleActivated {
+        hash: now.hash(),
+        zone: now.zone.clone(),
+        changes: before.changes_to(&now, |subject| actors.get(subject).copied()),
+        asked: Asker::Start,
+        approved: None,
+    }
 }
 
 /// The bundle in force at the end of a story.

@@ -58,6 +58,24 @@ struct View {
 }
 
 pub(super) fn verify(context: &Context, arguments: &LogVerifyCommand) -> Result<Exit> {
+    let (file, view) = checked_view(context, arguments)?;
+    drop(file);
+    context.printer.data(&view, text);
+    say_what_it_rests_on(context, &view);
+    match view.verdict.holds() {
+        true => Ok(Exit::Done),
+        false => Ok(Exit::Unverified),
+    }
+}
+
+/// The log's archive, and what is to be said of it; what that rests on is told.
+pub(super) fn verdict(context: &Context, arguments: &LogVerifyCommand) -> Result<(File, Verdict)> {
+    let (file, view) = checked_view(context, arguments)?;
+    say_what_it_rests_on(context, &view);
+    Ok((file, view.verdict))
+}
+
+fn checked_view(context: &Context, arguments: &LogVerifyCommand) -> Result<(File, View)> {
     let (file, Basis { mut options, key_from, seen }) = match &arguments.file {
         Some(path) => {
             let file = File::open(path).map_err(|source| fault(path, "read", source))?;
@@ -90,13 +108,8 @@ pub(super) fn verify(context: &Context, arguments: &LogVerifyCommand) -> Result<
         _ => Vec::new(),
     };
     let key = options.key.or(own_key).map(|key| key.to_string());
-    let view = View { verdict, key, key_from, seen, is_pinned_by_kept, orphans };
-    context.printer.data(&view, text);
-    say_what_it_rests_on(context, &view);
-    match view.verdict.holds() {
-        true => Ok(Exit::Done),
-        false => Ok(Exit::Unverified),
-    }
+    drop(archive);
+    Ok((file, View { verdict, key, key_from, seen, is_pinned_by_kept, orphans }))
 }
 
 /// The CA's log as it is now, in a file that nobody else sees, and what it is held against: the key of the CA

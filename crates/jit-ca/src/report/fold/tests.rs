@@ -318,6 +318,7 @@ fn what_is_out_of_the_ordinary_is_told() {
             detail: "too long".into(),
             address: [127, 0, 0, 1].into(),
             decision: None,
+            bundle: None,
         };
         script.push(BOB, nobody, refused);
     }

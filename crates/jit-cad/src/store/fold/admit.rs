@@ -58,6 +58,9 @@ impl Fold<'_> {
                 let unused = subject.and_then(|subject| subject.totp_step);
                 unused.is_some_and(|last| order.step > last).then_some(()).ok_or(Clash::Code)
             }
+            Event::BundleApproved(approved) => {
+                self.admit_open_login(approved.login.as_slice(), now)?
+            }
             Event::CertificateIssued(issued) => self.admit_outcome(issued.issuance.as_bytes())?,
             Event::IssuanceFailed(failed) => self.admit_outcome(failed.issuance.as_bytes())?,
             Event::RequestMade(made) => self

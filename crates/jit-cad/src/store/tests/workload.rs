@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use jit_ca_core::event::{
-    Allowed, BundleActivated, CertificateIntended, CertificateIssued, Decided, Erased,
-    ErasureCause, Event, Factor, FileListed, IssuedUnder, LogInit, LoggedIn, MfaCodeMade,
-    MfaEnrolled, ProofOfPossession, RequestMade, SubjectKnown, Validity,
+    Allowed, Asker, BundleActivated, BundleChanges, CertificateIntended, CertificateIssued,
+    Decided, Erased, ErasureCause, Event, Factor, FileListed, IssuedUnder, LogInit, LoggedIn,
+    MfaCodeMade, MfaEnrolled, ProofOfPossession, RequestMade, SubjectKnown, Validity,
 };
 use jit_ca_core::workflow::{Approve, Approver, Quorum, Start, Today};
 use jit_ca_core::{
@@ -100,7 +100,8 @@ fn bundle_file() -> Event {
 }
 
 fn bundle() -> Event {
-    BundleActivated { hash: CODE, zone: "UTC".into() }.into()
+    let (changes, asked) = (BundleChanges::default(), Asker::Start);
+    BundleActivated { hash: CODE, zone: "UTC".into(), changes, asked, approved: None }.into()
 }
 
 fn code_made(subject: &str) -> Event {
