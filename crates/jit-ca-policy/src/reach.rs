@@ -288,6 +288,7 @@ impl Hurdle {
             | RefusalCode::GrantRevoked
             | RefusalCode::NotToReview
             | RefusalCode::LockUnchanged
+            | RefusalCode::NotProposed
             | RefusalCode::UnknownRow
             | RefusalCode::RoleChanged
             | RefusalCode::KeyRefused
