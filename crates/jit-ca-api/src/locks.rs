@@ -1,5 +1,7 @@
 //! Locks.
 
+use std::fmt;
+
 use jit_ca_core::event::Locked;
 use jit_ca_core::{PersonName, Text, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -29,4 +31,19 @@ pub struct Lock {
     pub since: UnixTime,
     /// The log entry that says so.
     pub entry: u64,
+}
+
+impl fmt::Display for Lock {
+    /// For whoever reads one line of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.lock)?;
+        if let Some(name) = &self.name {
+            write!(f, " ({name})")?;
+        }
+        write!(f, " is locked since {}", self.since)?;
+        if let Some(by) = &self.by {
+            write!(f, " by {by}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
 }

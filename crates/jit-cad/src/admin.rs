@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jit_ca_api::{Lock, LockCall};
 use jit_ca_core::event::Asker;
 use jit_ca_core::{ActorRef, PersonName, Text, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -20,12 +21,12 @@ use crate::clock;
 use crate::erasure::{self, Order};
 use crate::failure::Failure;
 use crate::reload::{self, NotReloaded, Reloaded};
-use crate::service::{self, Fault, second_factor};
+use crate::service::{self, Fault, locking, second_factor};
 use crate::upkeep::{self, Backup, Compacted};
 
 pub use ask::{
-    acknowledge_clock, ask_for_backup, ask_for_clock, ask_for_code, ask_to_compact, ask_to_erase,
-    ask_to_reload, ask_what_to_erase, is_there,
+    acknowledge_clock, ask_for_backup, ask_for_clock, ask_for_code, ask_for_locks, ask_to_compact,
+    ask_to_erase, ask_to_reload, ask_to_unlock, ask_what_to_erase, is_there,
 };
 
 /// The longest line.
@@ -59,6 +60,10 @@ enum Question {
     Compact,
     /// Read the policy again.
     Reload,
+    /// What is locked.
+    Locks,
+    /// Lift a lock.
+    Unlock(LockCall),
 }
 
 /// What comes back.
@@ -96,6 +101,13 @@ enum Answer {
     Compacted(Compacted),
     /// The policy was read again.
     Reloaded(Reloaded),
+    /// What is locked.
+    Locks(Vec<Lock>),
+    /// A lock was lifted.
+    Unlocked {
+        /// The index of the entry that says so.
+        entry: u64,
+    },
     /// The policy was read, and has faults: nothing was done.
     Faults(Vec<String>),
     /// It was not done.
@@ -254,5 +266,9 @@ async fn done(app: &Arc<App>, question: Question, asker: u32) -> Result<Answer, 
             Err(NotReloaded::Faults(faults)) => Answer::Faults(faults.0),
             Err(NotReloaded::Fault(fault)) => return Err(fault),
         },
+        Question::Locks => Answer::Locks(locking::held(app)?),
+        Question::Unlock(call) => {
+            Answer::Unlocked { entry: locking::unlock_here(app, &call, asker).await? }
+        }
     })
 }

@@ -47,6 +47,18 @@ pub enum Command {
     ///
     /// A policy with faults, or with a test that fails, changes nothing. What jit-cad.toml says takes a restart.
     Reload(ConfigFile),
+    /// Lift a lock, where nobody can log in to do so. Asks the running daemon. Without a name: tell what is locked.
+    Unlock {
+        /// What: all, a person's name or id, or a role; person:NAME and role:NAME where both are called so.
+        #[arg(requires = "reason")]
+        what: Option<String>,
+        /// Why, for ever in the log.
+        #[arg(long, value_name = "TEXT", requires = "what")]
+        reason: Option<Text>,
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// People and their second factors. Asks the running daemon.
     #[command(subcommand)]
     User(User),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use jit_ca_api::LockCall;
 use jit_ca_core::ActorRef;
 use jit_ca_core::event::{DaemonStarted, DaemonStopped};
 use tikv_jemallocator::Jemalloc;
@@ -70,6 +71,15 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Reload(config) => {
             let config = Config::read(&config.file)?;
             say(&admin::ask_to_reload(&config.admin_socket).await?.to_string())
+        }
+        Command::Unlock { what, reason, config } => {
+            let socket = Config::read(&config.file)?.admin_socket;
+            let (Some(what), Some(reason)) = (what, reason) else {
+                let locks = admin::ask_for_locks(&socket).await?;
+                return locks.iter().try_for_each(|lock| say(&lock.to_string()));
+            };
+            let entry = admin::ask_to_unlock(&socket, LockCall { what, reason }).await?;
+            say(&format!("unlocked by entry {entry}"))
         }
         Command::User(User::Enroll { name, config }) => {
             let config = Config::read(&config.file)?;

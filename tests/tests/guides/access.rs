@@ -1,13 +1,18 @@
 //! `docs/guides/access.md`, by three people at one CA.
 
 use std::io::{BufRead as _, BufReader};
+use std::process::Command;
 
 use jit_ca_tests::{Block, Ca, Lab, Output, Person, blocks, program, run, wait_for};
 use serde_json::Value;
 
 const GUIDE: &str = "docs/guides/access.md";
 
+/// Where the guide has the daemon's configuration.
+const CONFIG: &str = "/var/lib/jit-cad/config/jit-cad.toml";
+
 struct Scene {
+    ca: Ca,
     alice: Person,
     bob: Person,
     carol: Person,
@@ -54,7 +59,11 @@ impl Scene {
         let program = program("jit-ca");
         let folder = program.parent().unwrap().display();
         let text = format!("PATH={folder}:$PATH\n{}", self.text(block));
-        run(self.person(block).command("bash").args(["-euc", &text]))
+        let mut shell = match block.who.as_str() {
+            "root" => Command::new("bash"),
+            _ => self.person(block).command("bash"),
+        };
+        run(shell.args(["-euc", &text.replace(CONFIG, self.ca.config().to_str().unwrap())]))
     }
 }
 
@@ -63,7 +72,7 @@ fn the_guide_to_access_works_as_it_stands() {
     let lab = Lab::new();
     let ca = Ca::start(&lab);
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| ca.person(name));
-    let scene = Scene { alice, bob, carol };
+    let scene = Scene { ca, alice, bob, carol };
     for block in blocks(GUIDE) {
         if block.who == "bob watch" {
             watches(&scene, &block);
@@ -93,6 +102,6 @@ fn watches(scene: &Scene, block: &Block) {
     let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines();
     let seen = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("alice asks for")));
     assert!(seen.is_some());
-    run(std::process::Command::new("kill").args(["-INT", &watcher.id().to_string()])).ok();
+    run(Command::new("kill").args(["-INT", &watcher.id().to_string()])).ok();
     wait_for("its end", || watcher.try_wait().unwrap()).success().then_some(()).unwrap();
 }

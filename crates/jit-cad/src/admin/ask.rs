@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jit_ca_api::{Lock, LockCall};
 use jit_ca_core::{PersonName, Text, UnixTime};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -114,6 +115,30 @@ pub async fn ask_to_reload(socket: &Path) -> Result<Reloaded, Failure> {
         other => Err(unexpected(&other)),
     }
 }
+
+/// Asks the running daemon what is locked.
+///
+/// # Errors
+/// If no daemon answers at this socket.
+pub async fn ask_for_locks(socket: &Path) -> Result<Vec<Lock>, Failure> {
+    match ask(socket, &Question::Locks, LOCK_HINT).await? {
+        Answer::Locks(locks) => Ok(locks),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Has the running daemon lift a lock. Gives the entry's index.
+///
+/// # Errors
+/// If no daemon answers at this socket, or there is no such lock.
+pub async fn ask_to_unlock(socket: &Path, call: LockCall) -> Result<u64, Failure> {
+    match ask(socket, &Question::Unlock(call), LOCK_HINT).await? {
+        Answer::Unlocked { entry } => Ok(entry),
+        other => Err(unexpected(&other)),
+    }
+}
+
+const LOCK_HINT: &str = "see docs/guides/access.md";
 
 async fn ask(socket: &Path, question: &Question, hint: &str) -> Result<Answer, Failure> {
     let silent = |error: std::io::Error| {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use jit_ca_api::{Lock, LockCall};
-use jit_ca_core::event::Locked;
 
 use super::call::{Call, WithMfa};
 use crate::app::App;
@@ -17,17 +16,7 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     WithMfa(_): WithMfa,
 ) -> Result<Json<Vec<Lock>>, Fault> {
-    let snapshot = app.store.read()?;
-    let mut locks = Vec::new();
-    for record in snapshot.locks()? {
-        let name = match &record.lock {
-            Locked::Subject(subject) => snapshot.subject(subject)?.map(|known| known.name.clone()),
-            Locked::All | Locked::Role(_) => None,
-        };
-        let (lock, by, reason) = (record.lock, record.by, record.reason);
-        locks.push(Lock { lock, name, by, reason, since: record.since, entry: record.entry });
-    }
-    Ok(Json(locks))
+    Ok(Json(locking::held(&app)?))
 }
 
 /// `POST /v1/locks`.

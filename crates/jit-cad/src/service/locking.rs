@@ -1,6 +1,6 @@
 //! Locks: what is stopped at once, and by whom.
 
-use jit_ca_api::LockCall;
+use jit_ca_api::{Lock, LockCall};
 use jit_ca_core::event::{Event, LockLifted, LockSet, Locked, Officer};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{Action, ActorRef, PersonName, RefusalCode, RoleName, SubjectId, Text};
@@ -18,6 +18,24 @@ pub enum Turn {
     Lock,
     /// It is stopped no longer.
     Unlock,
+}
+
+/// The locks that hold.
+///
+/// # Errors
+/// If they can't be read.
+pub fn held(app: &App) -> Result<Vec<Lock>, Fault> {
+    let snapshot = app.store.read()?;
+    let mut locks = Vec::new();
+    for record in snapshot.locks()? {
+        let name = match &record.lock {
+            Locked::Subject(subject) => snapshot.subject(subject)?.map(|known| known.name.clone()),
+            Locked::All | Locked::Role(_) => None,
+        };
+        let (lock, by, reason) = (record.lock, record.by, record.reason);
+        locks.push(Lock { lock, name, by, reason, since: record.since, entry: record.entry });
+    }
+    Ok(locks)
 }
 
 /// Locks or unlocks a subject, a role or everything.
@@ -62,19 +80,19 @@ pub async fn turn(
     Err(Fault::Commit(CommitError::Busy))
 }
 
-/// Lifts a lock on the daemon's machine: the way out where everything is locked, and nobody can log in.
+/// Lifts a lock on the daemon's machine: the way out where everything is locked, and nobody can log in. Gives the
+/// index of the entry.
 ///
 /// # Errors
 /// If it is not there.
-pub async fn unlock_here(app: &App, what: &str, reason: Text, uid: u32) -> Result<u64, Fault> {
+pub async fn unlock_here(app: &App, call: &LockCall, uid: u32) -> Result<u64, Fault> {
+    let LockCall { what, reason } = call;
     for _ in 0..ATTEMPTS {
-        let locks = app.store.read()?.locks()?;
-        let found = locks.into_iter().find(|record| is_named(&record.lock, what));
-        let Some(record) = found else {
+        let Some(held) = held(app)?.into_iter().find(|held| is_named(held, what)) else {
             let detail = format!("{what} is not locked");
-            return Err(Fault::bad(detail, "see what is: jit-cad unlock, without a name"));
+            return Err(Fault::bad(detail, "`jit-cad unlock` without a name tells what is"));
         };
-        let entry = entry(Turn::Unlock, record.lock, Officer::Machine { uid }, reason.clone());
+        let entry = entry(Turn::Unlock, held.lock, Officer::Machine { uid }, reason.clone());
         let proposal = Proposal::new(vec![(ActorRef::DAEMON, entry)]);
         match app.sequencer.commit(proposal).await {
             Ok(committed) => return Ok(committed.first),
@@ -162,11 +180,16 @@ fn named(caller: &Caller, snapshot: &Snapshot, what: &str) -> Result<Locked, Fau
     })
 }
 
-/// Whether a lock is what an administrator means by `what`.
-fn is_named(lock: &Locked, what: &str) -> bool {
-    match lock {
+/// Whether a lock is what an administrator means by `what`. Also of a person or a role that no policy knows any more.
+fn is_named(held: &Lock, what: &str) -> bool {
+    let name = |kind: &str| what.strip_prefix(kind).unwrap_or(what);
+    match &held.lock {
         Locked::All => what == "all",
-        Locked::Subject(subject) => what == subject.to_string(),
-        Locked::Role(role) => what == role.as_str(),
+        Locked::Subject(subject) => {
+            let person = name("person:");
+            let is_called = held.name.as_ref().is_some_and(|name| name.as_str() == person);
+            is_called || person == subject.to_string()
+        }
+        Locked::Role(role) => name("role:") == role.as_str(),
     }
 }
