@@ -20,13 +20,15 @@ use crate::app::App;
 use crate::clock;
 use crate::erasure::{self, Order};
 use crate::failure::Failure;
+use crate::notify::{self, ListedTarget, Retried};
 use crate::reload::{self, NotReloaded, Reloaded};
 use crate::service::{self, Fault, locking, second_factor};
 use crate::upkeep::{self, Backup, Compacted};
 
 pub use ask::{
-    acknowledge_clock, ask_for_backup, ask_for_clock, ask_for_code, ask_for_locks, ask_to_compact,
-    ask_to_erase, ask_to_reload, ask_to_unlock, ask_what_to_erase, is_there,
+    acknowledge_clock, ask_for_backup, ask_for_clock, ask_for_code, ask_for_locks, ask_for_outbox,
+    ask_to_compact, ask_to_erase, ask_to_reload, ask_to_retry, ask_to_unlock, ask_what_to_erase,
+    is_there,
 };
 
 /// The longest line.
@@ -64,6 +66,10 @@ enum Question {
     Locks,
     /// Lift a lock.
     Unlock(LockCall),
+    /// What is in the outbox.
+    Outbox,
+    /// Send this message again, or all.
+    Retry(String),
 }
 
 /// What comes back.
@@ -110,6 +116,10 @@ enum Answer {
     },
     /// The policy was read, and has faults: nothing was done.
     Faults(Vec<String>),
+    /// What is in the outbox.
+    Outbox(Vec<ListedTarget>),
+    /// Messages are sent again.
+    Retried(Retried),
     /// It was not done.
     Refused {
         /// Why not.
@@ -270,5 +280,7 @@ async fn done(app: &Arc<App>, question: Question, asker: u32) -> Result<Answer, 
         Question::Unlock(call) => {
             Answer::Unlocked { entry: locking::unlock_here(app, &call, asker).await? }
         }
+        Question::Outbox => Answer::Outbox(notify::list(app)?),
+        Question::Retry(which) => Answer::Retried(notify::retry(app, &which).await?),
     })
 }

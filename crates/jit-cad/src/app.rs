@@ -19,6 +19,7 @@ use crate::identity::{Challenges, Limiter, Network, Quota};
 use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
+use crate::notify::{self, Subscription, Target};
 use crate::policy::{InForce, Policy};
 use crate::reload::{self, Proposed, Ready};
 use crate::sequencer::{CommitError, Sequencer};
@@ -45,6 +46,8 @@ pub struct App {
     pub ancestors: Vec<Origin>,
     /// Where checkpoints are kept off this host.
     pub anchors: Vec<Anchor>,
+    /// Who is notified.
+    pub targets: Vec<Arc<Target>>,
     /// For reading.
     pub store: Arc<Store>,
     /// For writing.
@@ -113,7 +116,10 @@ impl App {
         let seen = Log { key: &log_key, ancestors: &ancestors, snapshot: &snapshot };
         anchor::must_extend(seen, &anchors).await?;
         drop(snapshot);
-        let sequencer = Sequencer::start(Arc::clone(&store), log, &config.origin)?;
+        let targets = notify::open_all(&config.notify)?;
+        let subscriptions = config.notify.iter().map(Subscription::of).collect();
+        let sequencer =
+            Sequencer::start_telling(Arc::clone(&store), log, &config.origin, subscriptions)?;
 
         let app = Arc::new(Self {
             issuer: Issuer::new(sequencer.clone(), log_key.clone()),
@@ -138,6 +144,7 @@ impl App {
             succeeds: begin.succeeds,
             ancestors,
             anchors,
+            targets,
             store,
             sequencer,
         });

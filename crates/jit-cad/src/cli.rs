@@ -65,6 +65,9 @@ pub enum Command {
     /// The machine's clock. Asks the running daemon.
     #[command(subcommand)]
     Clock(Clock),
+    /// Messages to those who are notified. Asks the running daemon.
+    #[command(subcommand)]
+    Notify(Notify),
     /// The log on this machine.
     #[command(subcommand)]
     Log(Log),
@@ -126,6 +129,22 @@ pub enum User {
     Enroll {
         /// The person's name in users.toml.
         name: PersonName,
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+/// Messages to those who are notified: the targets that jit-cad.toml names under [[notify]].
+#[derive(Debug, Subcommand)]
+pub enum Notify {
+    /// List, for each target, the messages that wait and those that were given up.
+    List(ConfigFile),
+    /// Send messages again at once that a target did not take, also those that were given up.
+    Retry {
+        /// A message's id, or the last four or more characters of it; or all.
+        #[arg(value_name = "ID")]
+        which: String,
         /// The configuration.
         #[command(flatten)]
         config: ConfigFile,

@@ -3,7 +3,8 @@
 mod anchor;
 mod embedded;
 mod file;
-mod passphrase;
+mod notify;
+mod secret;
 mod section;
 mod size;
 
@@ -17,7 +18,8 @@ use jit_ca_core::{Origin, Span};
 
 pub use anchor::AnchorPlace;
 pub use embedded::EMBEDDED;
-pub use passphrase::{NoPassphrase, Passphrase};
+pub use notify::{NotifyPlace, NotifyTarget};
+pub use secret::{NoSecret, SecretSource};
 
 use crate::policy::Policy;
 
@@ -37,7 +39,7 @@ pub struct Config {
     /// The folder of the sealed keys.
     pub keys: PathBuf,
     /// Where the passphrase of the sealed keys comes from.
-    pub passphrase: Passphrase,
+    pub passphrase: SecretSource,
     /// The store's file itself, also where the configuration names a link to it.
     pub store: PathBuf,
     /// How many bytes its disk has to have free for certificates to be issued.
@@ -56,6 +58,8 @@ pub struct Config {
     pub anchors: Vec<AnchorPlace>,
     /// Whether a policy comes into force by a second administrator alone.
     pub second_administrator: bool,
+    /// Who is notified.
+    pub notify: Vec<NotifyTarget>,
 }
 
 /// Everything that is wrong with a configuration, a fault a line with its hint below.
@@ -92,7 +96,7 @@ impl Config {
     /// As [`Config::read_with_policy`].
     pub fn read_and_begin<T>(
         path: &Path,
-        begin: impl FnOnce(PathBuf, Passphrase) -> T,
+        begin: impl FnOnce(PathBuf, SecretSource) -> T,
     ) -> Result<(Self, Policy, T), Faults> {
         let base = base(path);
         let mut faults = Vec::new();
@@ -128,6 +132,7 @@ impl Config {
             keep_payloads: file.keep_payloads,
             anchors: file.anchors.into_iter().map(|place| place.relative_to(base)).collect(),
             second_administrator: file.second_administrator,
+            notify: file.notify.into_iter().map(|target| target.relative_to(base)).collect(),
         }
     }
 }

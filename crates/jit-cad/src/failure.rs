@@ -62,7 +62,7 @@ macro_rules! from_errors {
 from_errors! {
     crate::authority::AuthorityError => 1 "put the folder back from a backup"
     crate::clock::NoRandomness => 1 ""
-    crate::config::NoPassphrase => 2 "the configuration's [keys] passphrase says where it comes from"
+    crate::config::NoSecret => 2 "the configuration's [keys] passphrase says where it comes from"
     crate::issuer::IssueError => 1 ""
     crate::keys::KeysError => 1 "is this the folder, and the passphrase, that `jit-cad init` was given?"
     crate::sequencer::CommitError => 1 ""

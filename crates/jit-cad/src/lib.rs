@@ -27,6 +27,8 @@ pub mod init;
 pub mod issuer;
 pub mod keys;
 pub mod last_uses;
+pub mod notify;
+pub mod outgoing;
 pub mod passage;
 pub mod policy;
 pub mod reload;

@@ -16,12 +16,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use jit_cad::admin::{self, AdminSocket};
 use jit_cad::app::App;
-use jit_cad::cli::{Cli, Clock, Command, Log, User};
+use jit_cad::cli::{Cli, Clock, Command, Log, Notify, User};
 use jit_cad::config::Config;
 use jit_cad::failure::{Failure, with_causes};
 use jit_cad::sequencer::Proposal;
 use jit_cad::store::Store;
-use jit_cad::{anchor, clock, erasure, http, init, passage, reload, succeed, upkeep};
+use jit_cad::{anchor, clock, erasure, http, init, notify, passage, reload, succeed, upkeep};
 
 /// A certificate is some hundred allocations, made on one thread and freed on another.
 #[global_allocator]
@@ -99,6 +99,17 @@ async fn run(command: Command) -> Result<(), Failure> {
             tracing::info!(entry, "certificates are issued again");
             say(&now.to_string())
         }
+        Command::Notify(Notify::List(config)) => {
+            let config = Config::read(&config.file)?;
+            let targets = admin::ask_for_outbox(&config.admin_socket).await?;
+            let shown: Vec<String> = targets.iter().map(ToString::to_string).collect();
+            say(&shown.join("\n"))
+        }
+        Command::Notify(Notify::Retry { which, config }) => {
+            let config = Config::read(&config.file)?;
+            let retried = admin::ask_to_retry(&config.admin_socket, which).await?;
+            say(&format!("{} to be sent again", retried.messages))
+        }
         Command::Log(Log::Erase { erase, config }) => {
             let config = Config::read(&config.file)?;
             say(&erasure::command::run(&config, &erase).await?)
@@ -161,6 +172,7 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
         () = passage::run(Arc::clone(&app)) => {}
         () = admin.serve(Arc::clone(&app)) => {}
         () = reload::on_signal(Arc::clone(&app), hangup) => {}
+        never = notify::run(Arc::clone(&app)) => match never {},
         failure = anchor::run(Arc::clone(&app)) => return Err(failure),
     }
 

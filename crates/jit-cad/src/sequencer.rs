@@ -29,7 +29,8 @@ use self::signer::CheckpointSigner;
 use self::tail::Tail;
 use crate::failure::with_causes;
 use crate::hold::Hold;
-use crate::store::{Clash, Limits, Reply, Rewriting, Store, StoreError};
+use crate::notify::Subscription;
+use crate::store::{Clash, Delivery, Letter, Limits, Reply, Rewriting, Store, StoreError};
 
 pub use self::queue::Approach;
 
@@ -59,6 +60,8 @@ pub struct Proposal {
     pub keep_clock: bool,
     /// Before when uses of logins are forgotten.
     pub forget: Option<UnixTime>,
+    /// How messages stand from here on; without that, they are gone.
+    pub letters: Vec<(Letter, Option<Delivery>)>,
     /// Announced when its making began, until it is handed in.
     pub approach: Option<Approach>,
 }
@@ -79,6 +82,7 @@ impl Proposal {
             last_uses: Vec::new(),
             keep_clock: false,
             forget: None,
+            letters: Vec::new(),
             approach: None,
         }
     }
@@ -167,6 +171,7 @@ pub struct Sequencer {
     store: Arc<Store>,
     entrance: Arc<Entrance>,
     announced: watch::Receiver<Arc<Announced>>,
+    told: watch::Receiver<()>,
     signer: Arc<CheckpointSigner>,
 }
 
@@ -206,16 +211,37 @@ impl Sequencer {
     /// # Errors
     /// If the store fails, or the checkpoint of its head can't be signed.
     pub fn start(store: Arc<Store>, key: Key<Log>, origin: &Origin) -> Result<Self, StoreError> {
+        Self::start_telling(store, key, origin, Vec::new())
+    }
+
+    /// The same; what these targets are to be told of is put into the outbox with the entries.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_telling(
+        store: Arc<Store>,
+        key: Key<Log>,
+        origin: &Origin,
+        subscriptions: Vec<Subscription>,
+    ) -> Result<Self, StoreError> {
         let head = store.read()?.head()?;
         let signer = Arc::new(CheckpointSigner::new(key, origin.clone()));
         let newest = signer.sign_head(head)?;
         let (entrance, queue) = Queue::new();
         let (announce, announced) = watch::channel(Arc::new(newest));
-        let tail = Tail { store: Arc::clone(&store), signer: Arc::clone(&signer), head, announce };
+        let (tell, told) = watch::channel(());
+        let tail = Tail {
+            store: Arc::clone(&store),
+            signer: Arc::clone(&signer),
+            head,
+            announce,
+            subscriptions,
+            tell,
+        };
         thread::Builder::new().name("sequencer".into()).spawn(move || tail.run(&queue)).map_err(
             |error| StoreError::Damaged(format!("its writer can't be started: {error}")),
         )?;
-        Ok(Self { store, entrance: Arc::new(entrance), announced, signer })
+        Ok(Self { store, entrance: Arc::new(entrance), announced, told, signer })
     }
 
     /// Writes the entries, and returns once they are durable.
@@ -290,6 +316,11 @@ impl Sequencer {
     /// The newest checkpoint, as it changes.
     pub fn announced(&self) -> watch::Receiver<Arc<Announced>> {
         self.announced.clone()
+    }
+
+    /// Changes whenever there is something new in the outbox.
+    pub fn told(&self) -> watch::Receiver<()> {
+        self.told.clone()
     }
 
     /// The newest checkpoint.

@@ -6,7 +6,7 @@
 //! ```text
 //! log      leaves, payloads, tiles, head        written once, in the order of the log
 //! fold     accesses, subjects, logins, …        what the entries add up to; can be made again from them
-//! beside   sealed secrets, last uses, replies   not in the log, and never needed to check it
+//! beside   sealed secrets, replies, outbox, …   not in the log, and never needed to check it
 //! ```
 
 mod beside;
@@ -16,6 +16,7 @@ mod decoded;
 mod disk;
 mod fold;
 mod log;
+mod outbox;
 mod parts;
 mod query;
 mod record;
@@ -40,6 +41,7 @@ use decoded::Decoded;
 
 pub use disk::{Disk, FileSystem};
 pub use fold::{Between, Clash, Exceeded, Limits, Phase, Whose};
+pub use outbox::{Delivery, Due, Letter};
 pub use query::Filter;
 pub use record::{AccessRecord, EnrolmentCode, LockRecord, LoginRecord, SubjectRecord};
 pub use requests::Search;

@@ -11,6 +11,7 @@ use super::{Answer, ClockShown, LONGEST_LINE, Question, ToErase};
 use crate::config::Faults;
 use crate::erasure::Order;
 use crate::failure::Failure;
+use crate::notify::{ListedTarget, Retried};
 use crate::reload::{NotReloaded, Reloaded};
 use crate::upkeep::{Backup, Compacted};
 
@@ -100,6 +101,29 @@ pub async fn ask_to_compact(socket: &Path) -> Result<Compacted, Failure> {
     }
 }
 
+/// Asks the running daemon what is in its outbox.
+///
+/// # Errors
+/// If no daemon answers at this socket.
+pub async fn ask_for_outbox(socket: &Path) -> Result<Vec<ListedTarget>, Failure> {
+    match ask(socket, &Question::Outbox, NOTIFY_HINT).await? {
+        Answer::Outbox(targets) => Ok(targets),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Has the running daemon send messages again that were not taken.
+///
+/// # Errors
+/// If no daemon answers at this socket, or there is no such message.
+pub async fn ask_to_retry(socket: &Path, which: String) -> Result<Retried, Failure> {
+    match ask(socket, &Question::Retry(which), NOTIFY_HINT).await? {
+        Answer::Retried(retried) => Ok(retried),
+        other => Err(unexpected(&other)),
+    }
+}
+
+const NOTIFY_HINT: &str = "see docs/guides/notifications.md";
 const UPKEEP_HINT: &str =
     "the daemon writes the file, and needs room for it; see docs/guides/upkeep.md";
 const ERASE_HINT: &str = "see docs/guides/erasure.md";

@@ -7,7 +7,7 @@ use axum::http::Uri;
 use toml::de::{DeTable, DeValue};
 
 /// The certificates that a webhook is trusted by, where the configuration names none: Debian's, of all public CAs.
-const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub(super) const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 pub(super) const ONE_OF: &str = "write { file = \"PATH\" } or { webhook = \"https://…\" }; a webhook may have a ca_file = \"PATH\" beside it";
 
@@ -76,7 +76,7 @@ fn take_text(table: &mut DeTable<'_>, key: &str) -> Result<Option<String>, Strin
 }
 
 /// No password stands in an address: this one is shown in warnings.
-fn is_webhook(url: &Uri) -> bool {
+pub(super) fn is_webhook(url: &Uri) -> bool {
     let host = url.authority().filter(|authority| !authority.as_str().contains('@'));
     matches!(url.scheme_str(), Some("http" | "https")) && host.is_some()
 }

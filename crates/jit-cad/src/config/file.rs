@@ -8,7 +8,8 @@ use jit_ca_core::{Origin, Span};
 use toml::de::DeTable;
 
 use super::anchor::AnchorPlace;
-use super::passphrase::Passphrase;
+use super::notify::NotifyTarget;
+use super::secret::SecretSource;
 use super::section::{Report, SEE_COMMENTS, Section};
 use super::size::Size;
 
@@ -20,7 +21,7 @@ pub(super) struct Checked {
     pub(super) address: SocketAddr,
     pub(super) names: Vec<ServerName>,
     pub(super) keys: PathBuf,
-    pub(super) passphrase: Passphrase,
+    pub(super) passphrase: SecretSource,
     pub(super) store: PathBuf,
     pub(super) keep_free: Size,
     pub(super) admin_socket: PathBuf,
@@ -30,6 +31,7 @@ pub(super) struct Checked {
     pub(super) keep_payloads: Span,
     pub(super) anchors: Vec<AnchorPlace>,
     pub(super) second_administrator: bool,
+    pub(super) notify: Vec<NotifyTarget>,
 }
 
 /// Reads the file's text; all faults at once.
@@ -63,7 +65,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
 
     let mut keys = file.section("keys");
     let dir = keys.text("dir");
-    let passphrase = keys.passphrase();
+    let passphrase = keys.secret("passphrase");
     keys.end();
 
     let mut store = file.section("store");
@@ -92,6 +94,8 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     let mut policy = file.section("policy");
     let second_administrator = policy.flag("second_administrator");
     policy.end();
+
+    let notify = super::notify::read(&mut file);
     file.end();
 
     Some(Checked {
@@ -111,6 +115,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         keep_payloads: keep?,
         anchors: anchors?,
         second_administrator: second_administrator?,
+        notify: notify?,
     })
 }
 
@@ -179,5 +184,102 @@ mod tests {
             ]
         );
         assert!(faults("[ca\nname = ").contains("jit-cad.toml:1"), "{}", faults("[ca\nname = "));
+    }
+
+    /// Every way to name a target wrongly, and one that is right.
+    const TARGETS: &str = r#"[[notify]]
+name = "right"
+webhook = "https://chat.example.org/jit-ca"
+secret = { credential = "chat" }
+events = ["asked", "break_glass"]
+roles = ["web-shell"]
+ending_soon = "5m"
+give_up = "2h"
+allow_private = ["10.1.2.3", "fd00::1"]
+
+[[notify]]
+name = "right"
+slack = { file = "slack" }
+
+[[notify]]
+name = "Not Right"
+slack = "https://hooks.slack.com/services/T/B/x"
+
+[[notify]]
+name = "both"
+webhook = "https://a"
+secret = { file = "a" }
+slack = { file = "b" }
+events = ["asked", "appoved"]
+
+[[notify]]
+name = "clear"
+webhook = "http://10.1.2.3/"
+secret = { file = "a" }
+allow_private = ["10.1.2.4"]
+
+[[notify]]
+name = "password"
+webhook = "https://me:secret@x"
+secret = { file = "a" }
+
+[[notify]]
+name = "odd"
+webhook = "https://x"
+secret = "whsec_AAAA"
+events = []
+roles = ["Not A Role"]
+ending_soon = "0s"
+give_up = 7
+allow_private = ["10.0.0.0/8"]
+retries = 7
+"#;
+
+    #[test]
+    fn all_faults_of_targets_are_told_at_once() {
+        let shipped = include_str!("../../../../ca-config/jit-cad.toml");
+        let start = shipped.lines().count();
+        let whole = format!("{shipped}{TARGETS}");
+        let told = faults(&whole);
+        assert!(
+            !told.contains("secret@")
+                && !told.contains("whsec_AAAA")
+                && !told.contains("services/T"),
+            "{told}"
+        );
+        let told: Vec<String> = told
+            .lines()
+            .filter(|line| !line.contains("hint:"))
+            .map(|line| {
+                let (line, what) = line.split_once(": ").unwrap();
+                let line: usize = line.strip_prefix("jit-cad.toml:").unwrap().parse().unwrap();
+                format!("{}: {what}", line - start)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "11: the target \"right\" stands here twice",
+                "16: \"Not Right\" is no name of a target",
+                "17: `slack` does not say where it comes from",
+                "19: a target does not say where it is",
+                "24: there is no event \"appoved\"",
+                "26: the target clear can't be notified: it is not https://, nor an address that allow_private names",
+                "32: the target password can't be notified: it is not the address of a webhook",
+                "40: `secret` does not say where it comes from",
+                "41: there is no event",
+                "42: \"Not A Role\" is not a role",
+                "43: `ending_soon` is no time",
+                "44: `give_up` is not a text",
+                "45: \"10.0.0.0/8\" is not an address",
+                "46: [[notify]] knows no `retries`",
+            ]
+        );
+        let right = TARGETS.split("\n\n").next().unwrap();
+        assert_eq!(faults(&format!("{shipped}{right}")), "");
+        let named = "[[notify]]\nname = \"a\"\nwebhook = \"http://[::1]:8/\"\nsecret = { file = \"a\" }\nallow_private = [\"::1\"]";
+        assert_eq!(faults(&format!("{shipped}{named}")), "");
+        let port = named.replace("[::1]:8", "localhost");
+        assert!(faults(&format!("{shipped}{port}")).contains("the target a can't be notified"));
     }
 }

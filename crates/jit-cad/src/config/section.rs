@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::anchor::{AnchorPlace, ONE_OF};
-use super::passphrase::Passphrase;
+use super::secret::SecretSource;
 
 /// No login lasts longer, whatever the configuration says.
 const LONGEST_LOGIN: Span = Span::from_secs(12 * 60 * 60);
@@ -35,7 +35,17 @@ impl<'r, 'a> Section<'r, 'a> {
         Self { report, name: name.to_owned(), span: table.span(), table: table.into_inner() }
     }
 
-    fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'a>>> {
+    /// Whether it stands there: for keys that may be left out.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Where the table stands.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    pub(super) fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'a>>> {
         let value = self.table.remove(key);
         if value.is_none() {
             let message = format!("{} has no `{key}`", self.name);
@@ -135,8 +145,9 @@ impl<'r, 'a> Section<'r, 'a> {
         texts.map(|texts| Spanned::new(span, texts))
     }
 
-    pub(super) fn passphrase(&mut self) -> Option<Passphrase> {
-        let value = self.take("passphrase")?;
+    /// Where a secret comes from.
+    pub(super) fn secret(&mut self, key: &str) -> Option<SecretSource> {
+        let value = self.take(key)?;
         let span = value.span();
         let source = match value.into_inner() {
             DeValue::Table(table) if table.len() == 1 => table.into_iter().next(),
@@ -144,17 +155,20 @@ impl<'r, 'a> Section<'r, 'a> {
         };
         let source =
             source.and_then(|(key, value)| match (key.get_ref().as_ref(), value.into_inner()) {
-                ("env", DeValue::String(name)) => Some(Passphrase::Env(name.into_owned())),
-                ("file", DeValue::String(path)) => Some(Passphrase::File(path.into_owned().into())),
+                ("env", DeValue::String(name)) => Some(SecretSource::Env(name.into_owned())),
+                ("file", DeValue::String(path)) => {
+                    Some(SecretSource::File(path.into_owned().into()))
+                }
                 ("credential", DeValue::String(name)) => {
-                    Some(Passphrase::Credential(name.into_owned()))
+                    Some(SecretSource::Credential(name.into_owned()))
                 }
                 _ => None,
             });
         if source.is_none() {
+            let message = format!("`{key}` does not say where it comes from");
             let hint =
                 "write one of { env = \"NAME\" }, { file = \"PATH\" }, { credential = \"NAME\" }";
-            self.report.add(Some(span), "`passphrase` does not say where it comes from", hint);
+            self.report.add(Some(span), &message, hint);
         }
         source
     }

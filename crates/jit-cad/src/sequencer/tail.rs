@@ -13,7 +13,8 @@ use super::{Announced, Batch, CommitError, Committed, Done, Job, Proposal, Wante
 use crate::clock::{self, Millis, Reading};
 use crate::failure::with_causes;
 use crate::hold;
-use crate::store::{Clash, Head, Rewriting, Store, StoreError, Tables};
+use crate::notify::{Subscription, told_of};
+use crate::store::{Clash, Delivery, Head, Letter, Rewriting, Store, StoreError, Tables};
 
 /// How old a decision may be when its entries are written.
 const LONGEST_DELAY_SECS: u64 = 10;
@@ -24,6 +25,8 @@ pub(super) struct Tail {
     pub(super) signer: Arc<CheckpointSigner>,
     pub(super) head: Option<Head>,
     pub(super) announce: watch::Sender<Arc<Announced>>,
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) tell: watch::Sender<()>,
 }
 
 /// A proposal whose entries are in the transaction.
@@ -96,6 +99,7 @@ impl Tail {
         let hold = hold::hold(&self.store);
         let mut written: Vec<Written> = Vec::new();
         let mut next = self.head.map_or(0, |head| head.size);
+        let mut is_told = false;
         for wanted in batch {
             if let Some(hold) = hold
                 && wanted.drafts.iter().any(|it| hold::gives_access(it.actor(), it.event()))
@@ -118,6 +122,7 @@ impl Tail {
                     {
                         tables.put_clock(&standing)?;
                     }
+                    is_told |= self.put_letters(&mut tables, &wanted, next, now)?;
                     let (done, first) = (wanted.done, next);
                     let leaves = append(&mut tables, &wanted.proposal, wanted.drafts, next, now)?;
                     next += u64::try_from(leaves.len()).unwrap_or(u64::MAX);
@@ -143,6 +148,9 @@ impl Tail {
         // 3. One checkpoint, signed only now. INVARIANT (append only): what it covers can't be undone any more.
         let newest = Arc::new(self.signer.sign_head(self.head)?);
         self.announce.send_replace(Arc::clone(&newest));
+        if is_told {
+            self.tell.send_replace(());
+        }
         let batch = Arc::new(Batch { tree: Mutex::new(tree), note: newest.note.clone() });
         for Written { done, first, leaves } in written {
             if let Some(done) = done {
@@ -152,6 +160,36 @@ impl Tail {
             }
         }
         Ok(())
+    }
+
+    /// Puts into the outbox what targets are to be told of the entries, which begin at `first`, and whatever else the
+    /// proposal says of it. Says whether anything is new there.
+    fn put_letters(
+        &self,
+        tables: &mut Tables<'_>,
+        Wanted { proposal, drafts, .. }: &Wanted,
+        first: u64,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        for (letter, delivery) in &proposal.letters {
+            tables.put_letter(letter, delivery.as_ref())?;
+        }
+        if self.subscriptions.is_empty() {
+            return Ok(false);
+        }
+        let mut is_told = false;
+        for told in told_of(drafts.iter().map(Draft::event)) {
+            let entry = first + u64::try_from(told.nth).unwrap_or(u64::MAX);
+            for subscription in &self.subscriptions {
+                if let Some(due) = subscription.due(told, now) {
+                    let target = subscription.target.clone();
+                    let letter = Letter { target, entry, kind: told.kind };
+                    tables.put_letter(&letter, Some(&Delivery::due_at(due)))?;
+                    is_told = true;
+                }
+            }
+        }
+        Ok(is_told)
     }
 }
 

@@ -25,7 +25,7 @@ use redb::{Key, ReadableTable as _, TableDefinition, Value};
 
 use super::bounded::Bound;
 use super::disk::Disk;
-use super::{Head, Snapshot, Store, StoreError, Tables, Write, beside};
+use super::{Head, Snapshot, Store, StoreError, Tables, Write, beside, outbox};
 use crate::clock::Millis;
 
 /// How many entries are copied in one transaction.
@@ -233,6 +233,7 @@ impl Snapshot {
         self.copy_table(&write, beside::LAST_USES)?;
         self.copy_table(&write, beside::REPLIES)?;
         self.copy_table(&write, beside::CLOCK)?;
+        self.copy_table(&write, outbox::OUTBOX)?;
         write.commit()
     }
 

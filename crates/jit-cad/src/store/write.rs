@@ -11,6 +11,7 @@ use redb::{Table, WriteTransaction};
 use super::beside::{self, KeyName, Replies, Reply};
 use super::decoded::Decoded;
 use super::fold::{Clash, Exceeded, Fold, Limits};
+use super::outbox::{self, Delivery, Letter, Outbox};
 use super::{StoreError, log, tiles};
 use crate::clock::{Millis, Standing};
 
@@ -43,6 +44,7 @@ pub struct Tables<'t> {
     replies: Replies<'t>,
     erased: Table<'t, (), u64>,
     clock: Table<'t, (), (&'static str, i64)>,
+    outbox: Outbox<'t>,
 }
 
 impl Write {
@@ -67,6 +69,7 @@ impl Write {
             replies: Replies::open(transaction)?,
             erased: transaction.open_table(beside::ERASED)?,
             clock: transaction.open_table(beside::CLOCK)?,
+            outbox: transaction.open_table(outbox::OUTBOX)?,
         })
     }
 
@@ -284,6 +287,18 @@ impl Tables<'_> {
     pub fn drop_secrets(&mut self, prefix: &str) -> Result<(), StoreError> {
         self.secrets.retain(|name, _| !name.starts_with(prefix))?;
         Ok(())
+    }
+
+    /// Keeps how a message to a target stands; without that, it is gone.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn put_letter(
+        &mut self,
+        letter: &Letter,
+        delivery: Option<&Delivery>,
+    ) -> Result<(), StoreError> {
+        outbox::put(&mut self.outbox, letter, delivery)
     }
 
     /// Keeps when logins were last used.

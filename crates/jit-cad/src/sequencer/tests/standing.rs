@@ -41,7 +41,15 @@ fn the_process_with_a_clock_of_its_own() {
     let (key, _) = Key::<Log>::create(&KeyEncryptionKey::new(Zeroizing::new([7; 32]))).unwrap();
     let signer = Arc::new(CheckpointSigner::new(key, "ca.test/log".parse().unwrap()));
     let (announce, _announced) = watch::channel(Arc::new(signer.sign_head(None).unwrap()));
-    let mut tail = Tail { store: Arc::clone(&store), signer, head: None, announce };
+    let (tell, _) = watch::channel(());
+    let mut tail = Tail {
+        store: Arc::clone(&store),
+        signer,
+        head: None,
+        announce,
+        subscriptions: Vec::new(),
+        tell,
+    };
     // The fault's own entry; and then, in one batch, its acknowledgement and what is kept every minute.
     tail.write(vec![wanted(keep())]).unwrap();
     let is_near = |expected: i64| (kept(&store) - expected).abs() < BEHIND / 4;

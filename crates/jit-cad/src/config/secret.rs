@@ -1,13 +1,13 @@
-//! The passphrase that the CA's keys are sealed under: never in the configuration, only where to find it.
+//! Secrets: never in the configuration, only where to find them.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use zeroize::Zeroizing;
 
-/// Where the passphrase of the CA's keys comes from.
+/// Where a secret comes from: the passphrase of the CA's keys, and what notifications are signed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Passphrase {
+pub enum SecretSource {
     /// An environment variable of this name.
     Env(String),
     /// The first line of this file.
@@ -16,9 +16,9 @@ pub enum Passphrase {
     Credential(String),
 }
 
-/// The passphrase can't be had.
+/// A secret can't be had.
 #[derive(Debug, thiserror::Error)]
-pub enum NoPassphrase {
+pub enum NoSecret {
     /// The variable, or the credentials' folder, is not set.
     #[error("the environment variable {0} is not set")]
     Unset(String),
@@ -31,11 +31,11 @@ pub enum NoPassphrase {
         source: std::io::Error,
     },
     /// There is none in it.
-    #[error("the passphrase is empty")]
+    #[error("the secret is empty")]
     Empty,
 }
 
-impl Passphrase {
+impl SecretSource {
     pub(super) fn relative_to(self, base: &Path) -> Self {
         match self {
             Self::File(path) => Self::File(base.join(path)),
@@ -43,28 +43,23 @@ impl Passphrase {
         }
     }
 
-    /// The passphrase itself.
+    /// The secret itself.
     ///
     /// # Errors
     /// If it can't be had, or is empty.
-    pub fn read(&self) -> Result<Zeroizing<String>, NoPassphrase> {
-        let variable =
-            |name: &String| env::var(name).map_err(|_| NoPassphrase::Unset(name.clone()));
+    pub fn read(&self) -> Result<Zeroizing<String>, NoSecret> {
+        let variable = |name: &String| env::var(name).map_err(|_| NoSecret::Unset(name.clone()));
         let first_line = |path: PathBuf| match fs::read_to_string(&path) {
             Ok(text) => Ok(Zeroizing::new(text).lines().next().unwrap_or_default().to_owned()),
-            Err(source) => Err(NoPassphrase::Unreadable { path, source }),
+            Err(source) => Err(NoSecret::Unreadable { path, source }),
         };
-        let passphrase = match self {
+        let secret = match self {
             Self::Env(name) => variable(name)?,
             Self::File(path) => first_line(path.clone())?,
             Self::Credential(name) => {
                 first_line(Path::new(&variable(&"CREDENTIALS_DIRECTORY".to_owned())?).join(name))?
             }
         };
-        if passphrase.is_empty() {
-            Err(NoPassphrase::Empty)
-        } else {
-            Ok(Zeroizing::new(passphrase))
-        }
+        if secret.is_empty() { Err(NoSecret::Empty) } else { Ok(Zeroizing::new(secret)) }
     }
 }
