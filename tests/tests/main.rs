@@ -23,6 +23,7 @@ mod histories;
 mod holds;
 mod identity;
 mod input;
+mod notify;
 mod openapi;
 mod policy;
 mod readme;
