@@ -29,7 +29,8 @@ impl Receiver {
 
     /// One at https://localhost, with a certificate of a CA that the system does not know.
     pub(super) fn with_tls(lab: &Lab) -> Self {
-        let receiver = Self { has_tls: true, ..Self::new(lab) };
+        let mut receiver = Self::new(lab);
+        receiver.has_tls = true;
         let openssl = |arguments: &str| {
             let mut openssl = Command::new("openssl");
             run(openssl.current_dir(&receiver.folder).args(arguments.split(' '))).ok();

@@ -81,7 +81,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let bits = address.to_bits();
     NOT_PUBLIC_V4.iter().all(|(network, length)| {
         let network = Ipv4Addr::from(*network).to_bits();
-        (bits ^ network).checked_shr(32 - length).unwrap_or_default() != 0
+        (bits ^ network) >> (32 - length) != 0
     })
 }
 
@@ -112,7 +112,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
     use super::*;
+    use crate::outgoing;
 
     fn fit(text: &str, allowed: &[&str]) -> bool {
         let allowed = allowed.iter().map(|text| text.parse().unwrap()).collect();
@@ -143,6 +147,32 @@ mod tests {
         for address in public.split_whitespace() {
             assert!(fit(address, &[]), "{address}");
         }
+    }
+
+    /// As people and resolvers write addresses: what is judged is what would be connected to.
+    #[test]
+    fn a_call_goes_nowhere_that_is_not_fit() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let call = |host: &str, allowed: &[&str]| {
+            let url: Uri = format!("http://{host}:{port}/").parse().unwrap();
+            let allowed = allowed.iter().map(|text| text.parse().unwrap()).collect();
+            let addresses = FitAddresses { allowed, system: DefaultResolver::default() };
+            let (no_roots, patience) = (Path::new("/dev/null"), Duration::from_millis(500));
+            outgoing::client(&url, no_roots, patience, addresses).unwrap().get(&url).call()
+        };
+        let hosts = ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "[::1]"];
+        for host in hosts.iter().chain(&["[::ffff:127.0.0.1]", "[64:ff9b::127.0.0.1]"]) {
+            match call(host, &["10.1.2.3"]).unwrap_err() {
+                ureq::Error::Other(error) => assert!(error.is::<Unfit>(), "{host}: {error}"),
+                error => panic!("{host}: {error}"),
+            }
+        }
+        assert!(listener.accept().is_err(), "somebody was connected to");
+        // A control: where it is named, a connection is made, though nobody answers.
+        assert!(matches!(call("localhost", &["127.0.0.1"]), Err(ureq::Error::Timeout(_))));
+        assert!(listener.accept().is_ok());
     }
 
     #[test]

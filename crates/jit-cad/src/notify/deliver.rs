@@ -167,7 +167,7 @@ type Ready = (Letter, Delivery, Option<Message>);
 /// What is due. The snapshot is let go before anything is sent: a file that is read can't reuse its room.
 fn messages(app: &App, target: &Target, now: Millis) -> Result<(Due, Vec<Ready>), Fault> {
     let snapshot = app.store.read()?;
-    let mut due = snapshot.due(&target.name, now, AT_ONCE)?;
+    let mut due = snapshot.due(&target.name, now, after(now, PAUSES.1), AT_ONCE)?;
     let policy = app.policy();
     let mut ready = Vec::new();
     for (letter, delivery) in std::mem::take(&mut due.now) {

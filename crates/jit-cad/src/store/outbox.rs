@@ -88,11 +88,18 @@ pub(super) fn put(
 }
 
 impl Snapshot {
-    /// What a target is to be sent at `now`, the first `most` messages of it.
+    /// What a target is to be sent at `now`, the first `most` messages of it. But for what ends soon, nothing is put off
+    /// beyond `latest`: a later time is of a clock that was put back since.
     ///
     /// # Errors
     /// If redb fails.
-    pub fn due(&self, target: &str, now: Millis, most: usize) -> Result<Due, StoreError> {
+    pub fn due(
+        &self,
+        target: &str,
+        now: Millis,
+        latest: Millis,
+        most: usize,
+    ) -> Result<Due, StoreError> {
         let mut due = Due::default();
         self.each_letter(range_of(target), |letter, delivery| {
             if delivery.dead {
@@ -100,7 +107,8 @@ impl Snapshot {
                 return;
             }
             due.waiting += 1;
-            if delivery.due > now {
+            let is_put_off = letter.kind == Kind::EndingSoon || delivery.due <= latest;
+            if delivery.due > now && is_put_off {
                 due.next = due.next.into_iter().chain([delivery.due]).min();
             } else if due.now.len() < most {
                 due.now.push((letter, delivery));

@@ -1,12 +1,13 @@
 //! The workload run once, with everything remembered.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use jit_ca_cert::purpose::Log;
 use jit_ca_cert::{Key, KeyEncryptionKey};
-use jit_ca_core::Origin;
+use jit_ca_core::{Origin, Span};
 use jit_ca_log::tree::{Tree, verify_consistency};
 use jit_ca_log::{Ids, Leaf, entry, payload};
 use redb::WriteTransaction;
@@ -16,6 +17,8 @@ use super::contents::contents;
 use super::disk::{Change, Machine, Recorder};
 use super::workload::{Step, steps};
 use crate::clock;
+use crate::config::{NotifyPlace, NotifyTarget, SecretSource};
+use crate::notify::{Kind, Subscription};
 use crate::sequencer::{Proposal, Sequencer};
 use crate::store::{Head, Store, StoreError};
 
@@ -52,7 +55,9 @@ pub(super) fn by_the_sequencer() -> Recording {
     let store = Arc::new(Store::create_on(disk.disk(), Path::new(LOG)).unwrap());
     let origin: Origin = "ca.test/log".parse().unwrap();
     let (key, _) = Key::<Log>::create(&KeyEncryptionKey::new(Zeroizing::new([7; 32]))).unwrap();
-    let sequencer = Sequencer::start(Arc::clone(&store), key, &origin).unwrap();
+    // What is to be told is there with the entry that it tells of, or neither is.
+    let told = vec![Subscription::of(&target())];
+    let sequencer = Sequencer::start_telling(Arc::clone(&store), key, &origin, told).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut versions = Vec::new();
     let told = |versions: &mut Vec<Version>| {
@@ -79,6 +84,7 @@ pub(super) fn by_the_sequencer() -> Recording {
         }
     }
     must_be_consistent(&store, &versions);
+    assert_ne!(store.read().unwrap().letters("chat").unwrap(), [], "something is to be told");
     // It stops: the file is closed, which is a thing to be done to a disk as well.
     drop(sequencer);
     while Arc::strong_count(&store) > 1 {
@@ -86,6 +92,20 @@ pub(super) fn by_the_sequencer() -> Recording {
     }
     drop(store);
     Recording { changes: disk.changes(), versions }
+}
+
+/// Who is told of everything.
+fn target() -> NotifyTarget {
+    NotifyTarget {
+        name: "chat".into(),
+        place: NotifyPlace::Slack(SecretSource::Env("NONE".into())),
+        kinds: Kind::ALL.into(),
+        roles: None,
+        ending_soon: Span::from_secs(600),
+        give_up: Span::from_secs(600),
+        ca_file: PathBuf::new(),
+        allow_private: BTreeSet::new(),
+    }
 }
 
 /// When somebody is told that a commit is durable.
