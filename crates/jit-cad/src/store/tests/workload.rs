@@ -150,7 +150,7 @@ fn request(access: u8) -> Event {
         lapses: now.plus(Span::from_secs(3000)),
         approvals: vec![Quorum { count: 1, from: ["sre".parse().unwrap()].into(), signed: false }],
         use_within: None,
-        certificates: Some(3),
+        certificates: Some(100),
         decision: decided(),
     };
     event.into()
