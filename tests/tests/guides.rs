@@ -9,6 +9,7 @@ mod administrators;
 mod erasure;
 mod first_ca;
 mod machine;
+mod notifications;
 mod policy;
 mod restore;
 mod trouble;
