@@ -5,7 +5,7 @@ mod receiver;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use jit_ca_tests::{Ca, Caller, Lab, free_port, program, run, wait_for};
 use serde_json::{Value, json};
@@ -413,6 +413,17 @@ fn slack_is_sent_its_own_form_at_an_address_that_nobody_is_shown() {
     scene.ca.serve();
 }
 
+/// A program that does not outlive its test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn whoever_watches_sees_what_is_asked_and_decided_as_it_comes() {
     let lab = Lab::new();
@@ -423,7 +434,7 @@ fn whoever_watches_sees_what_is_asked_and_decided_as_it_comes() {
     let shown = lab.path().join("shown");
     let mut watch = bob.command(program("jit-ca"));
     watch.args(["requests", "--watch"]).stdout(fs::File::create(&shown).unwrap());
-    let mut watch = watch.spawn().unwrap();
+    let mut watch = Ends(watch.spawn().unwrap());
     let id = |request: &Value| request["id"].as_str().unwrap().to_owned();
     let next = |what: &str| {
         wait_for(what, || fs::read_to_string(&shown).unwrap().contains(what).then_some(()));
@@ -437,7 +448,7 @@ fn whoever_watches_sees_what_is_asked_and_decided_as_it_comes() {
     next(&format!("{}  denied by carol", id(&request)));
     carol.approve(&before).ok();
     next(&format!("{}  approved by carol", id(&before)));
-    run(Command::new("kill").arg("-INT").arg(watch.id().to_string())).ok();
-    let ended = watch.wait().unwrap();
+    run(Command::new("kill").arg("-INT").arg(watch.0.id().to_string())).ok();
+    let ended = watch.0.wait().unwrap();
     assert!(ended.success(), "{ended}");
 }
