@@ -32,13 +32,7 @@ pub async fn run(app: Arc<App>) {
     loop {
         ticks.tick().await;
         let now = clock::now();
-        // A hold begins, ends and is told also while nobody asks for anything.
-        if let Err(error) = tell_holds(&app).await {
-            tracing::warn!(error = with_causes(&error), "the clock's fault can't be written yet");
-        }
-        if let Err(error) = end_what_is_due(&app, now).await {
-            tracing::warn!(error = with_causes(&error), "what is due can't be ended yet");
-        }
+        tick(&app, now).await;
         if is_over(last_minute, MINUTE, now) {
             keep(&app, now);
             last_minute = now;
@@ -52,6 +46,17 @@ pub async fn run(app: Arc<App>) {
                 }
             });
         }
+    }
+}
+
+/// What is done each second.
+pub async fn tick(app: &Arc<App>, now: UnixTime) {
+    // A hold begins, ends and is told also while nobody asks for anything.
+    if let Err(error) = tell_holds(app).await {
+        tracing::warn!(error = with_causes(&error), "the clock's fault can't be written yet");
+    }
+    if let Err(error) = end_what_is_due(app, now).await {
+        tracing::warn!(error = with_causes(&error), "what is due can't be ended yet");
     }
 }
 

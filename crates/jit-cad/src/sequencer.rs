@@ -6,6 +6,8 @@
 //! is so now, and sends back, as a [`Clash`], what has to be decided again. Nothing is written that rests
 //! on state that has changed.
 
+#[cfg(test)]
+pub mod by_hand;
 mod draft;
 mod queue;
 mod signer;
@@ -224,8 +226,21 @@ impl Sequencer {
         origin: &Origin,
         subscriptions: Vec<Subscription>,
     ) -> Result<Self, StoreError> {
-        let head = store.read()?.head()?;
         let signer = Arc::new(CheckpointSigner::new(key, origin.clone()));
+        let (sequencer, tail, queue) = Self::at_rest(store, signer, subscriptions)?;
+        thread::Builder::new().name("sequencer".into()).spawn(move || tail.run(&queue)).map_err(
+            |error| StoreError::Damaged(format!("its writer can't be started: {error}")),
+        )?;
+        Ok(sequencer)
+    }
+
+    /// Its parts, before anything is written.
+    fn at_rest(
+        store: Arc<Store>,
+        signer: Arc<CheckpointSigner>,
+        subscriptions: Vec<Subscription>,
+    ) -> Result<(Self, Tail, Arc<Queue>), StoreError> {
+        let head = store.read()?.head()?;
         let newest = signer.sign_head(head)?;
         let (entrance, queue) = Queue::new();
         let (announce, announced) = watch::channel(Arc::new(newest));
@@ -238,10 +253,7 @@ impl Sequencer {
             subscriptions,
             tell,
         };
-        thread::Builder::new().name("sequencer".into()).spawn(move || tail.run(&queue)).map_err(
-            |error| StoreError::Damaged(format!("its writer can't be started: {error}")),
-        )?;
-        Ok(Self { store, entrance: Arc::new(entrance), announced, told, signer })
+        Ok((Self { store, entrance: Arc::new(entrance), announced, told, signer }, tail, queue))
     }
 
     /// Writes the entries, and returns once they are durable.

@@ -9,6 +9,8 @@ pub mod approval;
 pub mod asking;
 mod caller;
 pub mod certificate;
+#[cfg(test)]
+mod days;
 pub mod ending;
 mod fault;
 pub mod grant_file;

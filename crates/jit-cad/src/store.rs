@@ -247,4 +247,4 @@ impl TileReader for Store {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -65,7 +65,7 @@ impl Secret {
     }
 
     /// The code of a step (RFC 4226, section 5.3).
-    fn code(&self, step: u64) -> String {
+    pub(crate) fn code(&self, step: u64) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.0.as_slice());
         let tag = hmac::sign(&key, &step.to_be_bytes());
         let offset = tag.as_ref().last().map_or(0, |last| usize::from(last & 0x0f));

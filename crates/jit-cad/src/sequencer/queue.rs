@@ -92,6 +92,14 @@ impl Queue {
         Some(batch.into_iter().map(|(job, _)| job).collect())
     }
 
+    /// All that stands here, whether it is enough or not.
+    #[cfg(test)]
+    pub(super) fn take_now(&self) -> Vec<Job> {
+        let mut inner = self.lock();
+        inner.awaited = 0;
+        inner.jobs.drain(..).map(|(job, _)| job).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

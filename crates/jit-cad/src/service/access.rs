@@ -93,8 +93,10 @@ pub fn no_longer_gives(access: &Access, row: &Row) -> Refusal {
 pub(super) enum Right {
     /// To be the requester, which the workflow looks at.
     Own,
-    /// The policy's leave; of what the caller would change of the request, with these in place of what was asked for.
-    Policy(Action, Option<(Span, Hosts)>),
+    /// The policy's leave.
+    Policy(Action),
+    /// Its leave to approve the request for so long and on these hosts. It gives access: a lock stops it.
+    Approve(Span, Hosts),
 }
 
 /// What a change is made of.
@@ -122,7 +124,8 @@ pub(super) async fn change(
 ) -> Result<(), Fault> {
     let (action, instead) = match right {
         Right::Own => (Action::Request, None),
-        Right::Policy(action, instead) => (action, instead),
+        Right::Policy(action) => (action, None),
+        Right::Approve(duration, hosts) => (Action::Approve, Some((duration, hosts))),
     };
     for _ in 0..ATTEMPTS {
         if app.repeated(caller, key)?.is_some() {
@@ -143,7 +146,7 @@ pub(super) async fn change(
             Action::Request => Decided { decision: decide(&caller.policy.bundle, &facts), facts },
             _ => app.ask(caller, facts)?,
         };
-        if action == Action::Approve {
+        if instead.is_some() {
             let subjects = [&caller.person.id, &access.request.subject];
             locking::must_be_open(app, caller, action, &subjects, Some(&access.request.role))?;
         }

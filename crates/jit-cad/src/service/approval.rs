@@ -24,8 +24,8 @@ pub async fn approve(
     call: &ApproveCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    let instead = Some((call.duration, call.hosts.clone()));
-    change(app, caller, id, key, Right::Policy(Action::Approve, instead), |change| {
+    let right = Right::Approve(call.duration, call.hosts.clone());
+    change(app, caller, id, key, right, |change| {
         let Change { caller, access, decision, grant, now } = change;
         let statement = statement::Approval {
             origin: &app.config.origin,
@@ -75,7 +75,7 @@ pub async fn deny(
             Refusal::new(RefusalCode::SelfApproval, "this is your own request; cancel it instead");
         return Err(app.refused(caller, Some(Action::Approve), own, None));
     }
-    change(app, caller, id, key, Right::Policy(Action::Approve, None), |change| {
+    change(app, caller, id, key, Right::Policy(Action::Approve), |change| {
         let person = &change.caller.person;
         let (by, name) = (person.id.clone(), person.name.clone());
         change.access.deny(by, name, call.reason.clone(), change.decision, change.now)

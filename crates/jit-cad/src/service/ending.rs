@@ -35,7 +35,7 @@ pub async fn revoke(
     call: &RevokeCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    let (request, right) = (request_of(app, grant)?, Right::Policy(Action::Revoke, None));
+    let (request, right) = (request_of(app, grant)?, Right::Policy(Action::Revoke));
     change(app, caller, request, key, right, |change| {
         let person = &change.caller.person;
         let (by, name, reason) = (person.id.clone(), person.name.clone(), call.reason.clone());
@@ -56,7 +56,7 @@ pub async fn review(
     call: &ReviewCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    let right = Right::Policy(Action::Review, None);
+    let right = Right::Policy(Action::Review);
     change(app, caller, request, key, right, |change| {
         let person = &change.caller.person;
         let (by, name, comment) = (person.id.clone(), person.name.clone(), call.comment.clone());

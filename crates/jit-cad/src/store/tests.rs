@@ -10,7 +10,7 @@
 //! ```
 
 mod calls;
-mod chance;
+pub(crate) mod chance;
 mod contents;
 mod disk;
 mod pages;

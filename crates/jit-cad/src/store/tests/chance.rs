@@ -1,18 +1,18 @@
 //! Chance that can be had again: the same seed gives the same numbers in every run.
 
 /// A stream of numbers (splitmix64).
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
     /// The stream of this seed, and of the number of what it decides.
-    pub(super) fn new(seed: u64, number: u64) -> Self {
+    pub(crate) fn new(seed: u64, number: u64) -> Self {
         let mut chance = Self(seed);
         let seed = chance.next();
         Self(seed ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93))
     }
 
     /// A number below `end`, which is not 0.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).unwrap()
     }
 

@@ -1,0 +1,109 @@
+//! What a grant gives, and what time alone brings.
+
+use super::rights::{About, Action};
+use super::{Model, Outcome, Over, SKIPPED, State, Term};
+
+impl Model {
+    pub(super) fn issue(&mut self, by: usize, of: usize, row: usize) -> Outcome {
+        self.requests[of].grant().ok_or(SKIPPED)?;
+        self.caller(by)?;
+        if self.requests[of].by != by {
+            return Err("not-found");
+        }
+        let mut written: Vec<&str> = self.start(of).into_iter().collect();
+        let (now, request) = (self.now, &self.requests[of]);
+        let Some(grant) = request.grant() else { return Err("not-found") };
+        grant.must_not_be_over(now)?;
+        let term = match grant.term {
+            Term::Open(start, end) if now >= start => Term::Open(start, end),
+            Term::FirstUse { duration, .. } => Term::Open(now, now + duration),
+            Term::Open(..) | Term::Scheduled(..) => return Err("grant-waiting"),
+        };
+        if !grant.rows.contains(&row) {
+            return Err("unknown-row");
+        }
+        self.must_be_open(&[by], request.role)?;
+        if !grant.is_left(request.certificates) {
+            return Err("too-many-certificates");
+        }
+        self.may(by, Action::Issue, self.about(request))?;
+        if !self.still_gives(request, row) {
+            return Err("role-changed");
+        }
+        if self.is_faulted {
+            return Err("held");
+        }
+        let request = &mut self.requests[of];
+        if let State::Granted(grant) = &mut request.state {
+            if matches!(grant.term, Term::FirstUse { .. }) {
+                request.began = now;
+                written.push("grant.start");
+            }
+            grant.term = term;
+            grant.issued += 1;
+        }
+        written.extend(["issue.intent", "issue.done"]);
+        Ok(written)
+    }
+
+    /// When each of a grant's certificates that is issued now ends.
+    pub(in super::super) fn certificate_end(&self, of: usize) -> Option<u64> {
+        let request = &self.requests[of];
+        let Term::Open(_, end) = request.grant()?.term else { return None };
+        let longest = self.role(request.role)?.certificate_max;
+        Some(longest.map_or(end, |longest| end.min(self.now + longest)))
+    }
+
+    /// Everything that is due, in whatever order.
+    pub(super) fn tick(&mut self) -> Vec<&'static str> {
+        let mut written = Vec::new();
+        for of in 0..self.requests.len() {
+            written.extend(self.start(of).or_else(|| self.pass_by(of)));
+        }
+        written
+    }
+
+    /// The start of a grant whose time has come, or its end by the policy of today.
+    fn start(&mut self, of: usize) -> Option<&'static str> {
+        let (now, request) = (self.now, &self.requests[of]);
+        let grant = request.grant().filter(|grant| grant.over.is_none())?;
+        let Term::Scheduled(start, end) = grant.term else { return None };
+        let is_open = !self.is_locked(&[request.by], Some(request.role));
+        if !(start..end).contains(&now) || !is_open {
+            return None;
+        }
+        // As it was asked for.
+        let about = About { hosts: request.hosts, ..self.about(request) };
+        let still = self.may(request.by, Action::Request, about).is_ok()
+            && grant.rows.iter().all(|row| self.still_gives(request, *row));
+        let request = &mut self.requests[of];
+        let State::Granted(grant) = &mut request.state else { return None };
+        match still {
+            true => {
+                grant.term = Term::Open(start, end);
+                request.began = now;
+                Some("grant.start")
+            }
+            false => {
+                grant.over = Some(Over::Ended("policy"));
+                Some("grant.end")
+            }
+        }
+    }
+
+    fn pass_by(&mut self, of: usize) -> Option<&'static str> {
+        let (now, request) = (self.now, &mut self.requests[of]);
+        match &mut request.state {
+            State::Pending if now >= request.lapses => {
+                request.state = State::Lapsed;
+                Some("lapse")
+            }
+            State::Granted(grant) if grant.over.is_none() && now >= grant.end() => {
+                let is_used = matches!(grant.term, Term::Open(..));
+                grant.over = Some(Over::Ended(if is_used { "over" } else { "unused" }));
+                Some("grant.end")
+            }
+            _ => None,
+        }
+    }
+}
