@@ -64,6 +64,7 @@ fn lived(
     let mut day = Day::new(lab);
     let mut size = day.lab.app.store.read().unwrap().size().unwrap();
     for step in steps {
+        let step = &model.meant(step);
         let told = |what| format!("{step:?}: {what}");
         let done = day.act(step, &model);
         let expected = model.step(step);

@@ -218,7 +218,7 @@ impl<'l> Day<'l> {
 
     fn named(&self, what: What) -> String {
         match what {
-            What::All => "all".to_owned(),
+            What::All | What::Held => "all".to_owned(),
             What::Person(who) => self.lab.people[who].id.to_string(),
             What::Role(role) => ROLES[role].to_owned(),
         }

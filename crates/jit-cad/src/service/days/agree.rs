@@ -46,7 +46,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> 
 
 fn lock(day: &Day<'_>, what: What) -> String {
     let lock = match what {
-        What::All => Locked::All,
+        What::All | What::Held => Locked::All,
         What::Person(who) => Locked::Subject(day.lab.people[who].id.clone()),
         What::Role(role) => Locked::Role(ROLES[role].parse().unwrap()),
     };

@@ -11,7 +11,7 @@ mod running;
 
 use std::collections::BTreeSet;
 
-use super::step::{Step, What};
+use super::step::{ANY, Step, WHO_ASKED, What};
 use super::world::{ACTORS, Quorum, World, worlds};
 
 /// The entries that a step writes, refusals aside; or why it is refused.
@@ -205,6 +205,48 @@ impl Model {
     pub(super) fn nth(&self, of: usize) -> Result<usize, &'static str> {
         let count = self.requests.len();
         if count == 0 { Err(SKIPPED) } else { Ok(count - 1 - of % count) }
+    }
+
+    /// The step, with who and what are meant in it.
+    pub(super) fn meant(&self, step: &Step) -> Step {
+        let mut step = step.clone();
+        match &mut step {
+            Step::Approve { of, .. } | Step::Deny { of, .. } | Step::Cancel { of, .. } => {
+                *of = self.newest(*of, |request| request.is_pending(self.now));
+            }
+            Step::Extend { of, .. } | Step::Issue { of, .. } | Step::GiveBack { of, .. } => {
+                *of = self.newest(*of, |request| request.grant().is_some());
+            }
+            Step::Revoke { of, .. } => {
+                *of = self.newest(*of, |request| {
+                    request.grant().is_some_and(|grant| grant.must_not_be_over(self.now).is_ok())
+                });
+            }
+            Step::Review { of, .. } => *of = self.newest(*of, |it| it.emergency.is_some()),
+            _ => {}
+        }
+        match &mut step {
+            Step::Extend { by, of, .. }
+            | Step::Approve { by, of, .. }
+            | Step::Cancel { by, of }
+            | Step::Issue { by, of, .. }
+            | Step::GiveBack { by, of }
+                if *by == WHO_ASKED =>
+            {
+                *by = self.nth(*of).map_or(0, |nth| self.requests[nth].by);
+            }
+            Step::Unlock { what, .. } | Step::UnlockHere { what } if *what == What::Held => {
+                *what = self.locks.first().copied().unwrap_or(What::All);
+            }
+            _ => {}
+        }
+        step
+    }
+
+    /// The newest that is such a one; but some steps mean any that there is.
+    fn newest(&self, of: usize, is_such: impl Fn(&Request) -> bool) -> usize {
+        let found = self.requests.iter().rev().position(is_such).filter(|_| of < ANY);
+        found.unwrap_or(of)
     }
 
     fn login(&mut self, by: usize) -> Outcome {

@@ -43,7 +43,15 @@ pub(super) enum What {
     All,
     Person(usize),
     Role(usize),
+    /// What is locked, if anything is.
+    Held,
 }
+
+/// From here on, `of` is any request; before, the newest that fits.
+pub(super) const ANY: usize = 2;
+
+/// In a person's place: whoever asked.
+pub(super) const WHO_ASKED: usize = ACTORS;
 
 /// So many steps, as they come.
 pub(super) fn day(chance: &mut Chance, worlds: usize) -> Vec<Step> {
@@ -65,13 +73,16 @@ fn step(chance: &mut Chance, worlds: usize) -> Step {
     let by = chance.below(ACTORS);
     let role = chance.below(ROLES.len());
     // Mostly the newest.
-    let of = if chance.below(3) > 0 { 0 } else { chance.below(5) };
+    let of = if chance.below(3) > 0 { 0 } else { chance.below(ANY + 3) };
     let hosts = [0, 0, 0, 1, 2][chance.below(5)];
     let what = match chance.below(5) {
         0 => What::All,
         1 | 2 => What::Person(chance.below(ACTORS)),
         _ => What::Role(role),
     };
+    let mut own = |most| if chance.below(10) < most { WHO_ASKED } else { by };
+    let (mostly, seldom) = (own(9), own(1));
+    let held = if chance.below(4) > 0 { What::Held } else { what };
     match chance.below(100) {
         0..18 => {
             let ahead = (chance.below(4) == 0).then(|| pick(chance, &[0, 30, 100, 400, 600]));
@@ -80,19 +91,20 @@ fn step(chance: &mut Chance, worlds: usize) -> Step {
             let duration = pick(chance, &[20, 60, 100, 101, 300, 600, 601]);
             Step::Request { by, role, hosts, duration, ahead }
         }
-        18..23 => Step::Extend { by, of, duration: pick(chance, &[30, 100, 300]) },
+        18..23 => Step::Extend { by: mostly, of, duration: pick(chance, &[30, 100, 300]) },
         23..26 => Step::BreakGlass { by, role: 1, hosts, duration: pick(chance, &[50, 200, 201]) },
         26..28 => Step::BreakGlass { by, role, hosts, duration: 50 },
-        28..50 => Step::Approve { by, of, part: part(chance) },
+        28..32 => Step::Approve { by: seldom, of, part: part(chance) },
+        32..50 => Step::Approve { by: 1 + chance.below(4), of, part: part(chance) },
         50..52 => Step::Deny { by, of },
-        52..54 => Step::Cancel { by, of },
-        54..66 => Step::Issue { by, of, row: chance.below(5) / 4 },
-        66..68 => Step::GiveBack { by, of },
+        52..54 => Step::Cancel { by: mostly, of },
+        54..66 => Step::Issue { by: mostly, of, row: chance.below(5) / 4 },
+        66..68 => Step::GiveBack { by: mostly, of },
         68..71 => Step::Revoke { by, of },
         71..75 => Step::Review { by, of },
         75..77 => Step::Lock { by, what },
-        77..80 => Step::Unlock { by, what },
-        80 => Step::UnlockHere { what },
+        77..80 => Step::Unlock { by, what: held },
+        80 => Step::UnlockHere { what: held },
         81..84 => Step::Reload { world: chance.below(worlds) },
         84..92 => Step::Pass { seconds: pick(chance, &[1, 10, 30, 60, 100, 300, 600, A_NIGHT]) },
         92..97 => Step::Tick,

@@ -109,6 +109,7 @@ impl Model {
             What::All => true,
             What::Person(who) => people.contains(who),
             What::Role(what) => Some(*what) == role,
+            What::Held => false,
         })
     }
 
