@@ -46,6 +46,7 @@ fn one_wins_and_one_entry_says_so() {
     let mut run = Vec::new();
     for row in ROWS {
         let (mut firsts, mut losers, mut told) = (0, 0, 0);
+        scene.asker = if scene.asker == Who::Alice { Who::Eve } else { Who::Alice };
         for nth in 0..rounds {
             let (request, calls) = (row.set_up)(&mut scene);
             let answers = at_once(&mut scene, &calls, nth);
@@ -91,15 +92,20 @@ fn nobody_approves_what_has_lapsed_and_nothing_lapses_that_was_approved() {
     let rounds = if env::var_os("JIT_CA_LONG").is_some() { ROUNDS.1 } else { ROUNDS.0 };
     let mut approved = Vec::new();
     while approved.len() < usize::try_from(rounds).unwrap() {
-        let requests: Vec<Value> = (0..OPEN).map(|_| scene.asked("hasty")).collect();
+        let mut requests: Vec<Value> = (0..OPEN).map(|_| scene.asked("hasty")).collect();
         let lapses = requests.iter().map(|request| seconds(&request["lapses"])).max().unwrap();
+        // The second before begins now.
+        while now() < lapses - 1 {
+            thread::yield_now();
+        }
+        let moment = Instant::now() + Duration::from_secs(1);
+        requests.retain(|request| seconds(&request["lapses"]) == lapses);
         let calls: Vec<Call> = requests.iter().map(|it| scene.approve(Who::Bob, it)).collect();
-        // Up to the second in which they lapse; then some before its end, and some after.
-        let until = Duration::from_secs(lapses.saturating_sub(now()));
-        let moment = Instant::now() + until;
         for (nth, (request, call)) in requests.iter().zip(calls).enumerate() {
-            let early = Duration::from_millis(mix(approved.len() as u64) % 40 + 8 * nth as u64);
-            while Instant::now() + early < moment && now() < lapses {
+            // Some before its end, and some after.
+            let chance = mix(approved.len() as u64) % 10;
+            let early = Duration::from_millis((20 + chance).saturating_sub(10 * nth as u64));
+            while Instant::now() + early < moment {
                 thread::yield_now();
             }
             let answer = scene.line(Who::Bob, 0).post(&call.path, &call.body);
@@ -121,6 +127,7 @@ fn nobody_approves_what_has_lapsed_and_nothing_lapses_that_was_approved() {
     }
     let count = approved.iter().filter(|(_, is_approved)| *is_approved).count();
     println!("{count} of {} were approved before they lapsed", approved.len());
+    assert!(0 < count && count < approved.len(), "nobody raced");
 }
 
 /// Has both calls made, so that their last bytes are sent at once, or one a little after the other.
@@ -201,7 +208,8 @@ impl Log {
         let Wins::FirstBefore(first, second) = row.wins else { return };
         let entries = self.of(request);
         // A lock is no entry of the request's: the first one after what it was locked for.
-        let find = |of: &[usize], kind: &str| of.iter().copied().find(|at| self.type_at(*at) == kind);
+        let find =
+            |of: &[usize], kind: &str| of.iter().copied().find(|at| self.type_at(*at) == kind);
         let all: Vec<usize> = (entries[0]..self.0.len()).collect();
         let stop = find(if second == "lock" { &all } else { entries }, second).unwrap();
         let got = match round.more {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::scene::{Call, Scene, Who};
-use Who::{Alice, Bob, Carol, Dora, Fred};
+use Who::{Bob, Carol, Dora, Fred};
 
 /// A race of two calls that are sent at once.
 pub(super) struct Row {
@@ -58,7 +58,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "one approves, one cancels",
         set_up: |scene| {
             let request = scene.asked("orders-api");
-            let calls = [scene.approve(Bob, &request), decide(Alice, &request, "cancel")];
+            let calls = [scene.approve(Bob, &request), decide(scene.asker, &request, "cancel")];
             (request, calls)
         },
         wins: Wins::One,
@@ -81,7 +81,8 @@ pub(super) const ROWS: &[Row] = &[
         entries: &[(&["approval"], 2), (&["grant"], 1)],
         tidy: |scene, request| {
             let grant = scene.again(request)["grant"].clone();
-            let [start, end] = ["start", "end"].map(|it| jit_ca_tests::seconds(&grant["window"][it]));
+            let [start, end] =
+                ["start", "end"].map(|it| jit_ca_tests::seconds(&grant["window"][it]));
             assert_eq!(end - start, 300, "{grant:#}");
         },
     },
@@ -89,7 +90,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "it is given back and revoked",
         set_up: |scene| {
             let request = scene.granted("orders-api");
-            let calls = [of_grant(Alice, &request, "end"), revoke(&request)];
+            let calls = [of_grant(scene.asker, &request, "end"), revoke(&request)];
             (request, calls)
         },
         wins: Wins::One,
@@ -125,14 +126,17 @@ pub(super) const ROWS: &[Row] = &[
         name: "one approves, one locks",
         set_up: |scene| {
             let request = scene.asked("orders-api");
-            let calls = [scene.approve(Carol, &request), lock("/v1/locks", "person:alice")];
+            let calls = [
+                scene.approve(Carol, &request),
+                lock("/v1/locks", &format!("person:{}", scene.name_of_asker())),
+            ];
             (request, calls)
         },
         wins: Wins::FirstBefore("grant", "lock"),
         told: &["locked"],
         entries: &[],
         tidy: |scene, request| {
-            scene.unlock("person:alice");
+            scene.unlock(&format!("person:{}", scene.name_of_asker()));
             scene.withdraw(request);
         },
     },
@@ -140,10 +144,10 @@ pub(super) const ROWS: &[Row] = &[
         name: "more time is asked for, and it is given back",
         set_up: |scene| {
             let request = scene.granted("orders-api");
-            let mut more = of_grant(Dora, &request, "extend");
-            (more.by, more.body) = (Alice, json!({"reason": "INC-42", "duration": "10m"}));
-            more.line = 1;
-            (request.clone(), [more, of_grant(Alice, &request, "end")])
+            let body = json!({"reason": "INC-42", "duration": "10m"});
+            let more = Call { line: 1, body, ..of_grant(scene.asker, &request, "extend") };
+            let end = of_grant(scene.asker, &request, "end");
+            (request, [more, end])
         },
         wins: Wins::FirstBefore("request", "grant.end"),
         told: &["grant-ended"],
@@ -221,7 +225,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "two requests where there is room for one",
         set_up: |scene| {
-            scene.ask_to_the_limit(Dora);
+            scene.ask_to_the_limit();
             let path = "/v1/requests".to_owned();
             let body = json!({"role": "orders-api", "reason": "INC-42"});
             let one = Call { by: Dora, line: 0, path, body, key: None };

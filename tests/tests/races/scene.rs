@@ -12,6 +12,7 @@ use super::line::{Answer, Line};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Who {
     Alice,
+    Eve,
     Dora,
     Bob,
     Carol,
@@ -33,27 +34,32 @@ pub(super) struct Scene {
     pub(super) ca: Ca,
     lines: BTreeMap<Who, [Line; 2]>,
     csr: String,
+    /// Who asks for what is raced for, by turns: whoever loses often is slowed down.
+    pub(super) asker: Who,
     glasses: u64,
+    /// How many requests of Dora's wait.
+    pending: usize,
     /// Who reads how things stand.
-    alice: Wire,
+    carol: Wire,
     _lab: Lab,
 }
 
 impl Scene {
     pub(super) fn new() -> Self {
         let lab = Lab::new();
-        let people: &[(&str, &[&str])] = &[("dora", &["dev"]), ("fred", &["auditors"])];
+        let people: &[(&str, &[&str])] =
+            &[("eve", &["dev"]), ("dora", &["dev"]), ("fred", &["auditors"])];
         let ca = Ca::start_with_people(&lab, people, change);
-        let callers = [Who::Alice, Who::Dora, Who::Bob, Who::Carol, Who::Fred]
-            .map(|who| (who, ca.caller(&format!("{who:?}").to_lowercase())));
+        let callers = [Who::Alice, Who::Eve, Who::Dora, Who::Bob, Who::Carol, Who::Fred]
+            .map(|who| (who, ca.caller(&name(who))));
         let (_, csr) = callers[0].1.wire.key_and_csr("races", &["-subj", "/CN=ignored"]);
-        let alice = callers[0].1.wire.clone();
+        let carol = callers[4].1.wire.clone();
         let open = |(who, caller): &(Who, Caller)| {
             let line = |nth| Line::open(&ca, &caller.wire, &format!("{who:?}-{nth}"));
             (*who, [line(0), line(1)])
         };
         let lines = callers.iter().map(open).collect();
-        Self { ca, lines, csr, glasses: 0, alice, _lab: lab }
+        Self { ca, lines, csr, asker: Who::Alice, glasses: 0, pending: 0, carol, _lab: lab }
     }
 
     pub(super) fn line(&mut self, who: Who, nth: usize) -> &mut Line {
@@ -81,15 +87,15 @@ impl Scene {
         self.line(who, 0).post(path, body).ok()
     }
 
-    /// Alice has asked for a role.
+    /// The asker has asked for a role.
     pub(super) fn asked(&mut self, role: &str) -> Value {
         let body = json!({"role": role, "reason": "INC-42", "duration": "10m"});
-        let request = self.post(Who::Alice, "/v1/requests", &body);
+        let request = self.post(self.asker, "/v1/requests", &body);
         assert_eq!(request["status"], "pending", "{request:#}");
         request
     }
 
-    /// Alice has asked, and Bob has approved.
+    /// The same, and Bob has approved.
     pub(super) fn granted(&mut self, role: &str) -> Value {
         let request = self.asked(role);
         let Call { by, path, body, .. } = self.approve(Who::Bob, &request);
@@ -107,10 +113,10 @@ impl Scene {
         Call { by, line: 0, path, body, key: None }
     }
 
-    /// Alice takes a certificate.
+    /// The asker takes a certificate.
     pub(super) fn take(&self, request: &Value) -> Call {
         let path = format!("/v1/grants/{}/x509", request["grant"]["id"].as_str().unwrap());
-        Call { by: Who::Alice, line: 0, path, body: json!({"csr": self.csr}), key: None }
+        Call { by: self.asker, line: 0, path, body: json!({"csr": self.csr}), key: None }
     }
 
     /// Bob breaks glass; made again, it is the same call.
@@ -138,9 +144,14 @@ impl Scene {
         self.post(Who::Bob, "/v1/locks/lift", &json!({"what": what, "reason": "over"}));
     }
 
+    /// What the asker is called.
+    pub(super) fn name_of_asker(&self) -> String {
+        name(self.asker)
+    }
+
     /// A request as it stands now.
     pub(super) fn again(&self, request: &Value) -> Value {
-        self.alice.get(&format!("/v1/requests/{}", request["id"].as_str().unwrap())).ok().json()
+        self.carol.get(&format!("/v1/requests/{}", request["id"].as_str().unwrap())).ok().json()
     }
 
     pub(super) fn decide(&mut self, by: Who, request: &Value, verb: &str) -> Answer {
@@ -148,34 +159,37 @@ impl Scene {
         self.line(by, 0).post(&path, &json!({}))
     }
 
-    /// Alice takes her request back, if it still waits.
+    /// The asker takes a request back, if it still waits.
     pub(super) fn withdraw(&mut self, request: &Value) {
         if self.again(request)["status"] == "pending" {
-            assert!(self.decide(Who::Alice, request, "cancel").is_done());
+            assert!(self.decide(self.asker, request, "cancel").is_done());
         }
     }
 
-    /// Alice takes all back that still waits.
+    /// The asker takes all back that still waits.
     pub(super) fn withdraw_all(&mut self) {
-        let pending = self.alice.get("/v1/requests?mine=true&status=pending").ok().json();
-        for request in pending.as_array().unwrap() {
-            assert!(self.decide(Who::Alice, request, "cancel").is_done());
+        let pending = self.carol.get("/v1/requests?status=pending").ok().json();
+        let own = self.name_of_asker();
+        for request in pending.as_array().unwrap().iter().filter(|it| it["name"] == own) {
+            assert!(self.decide(self.asker, request, "cancel").is_done());
         }
     }
 
-    /// Somebody asks until one more may wait, and no second.
-    pub(super) fn ask_to_the_limit(&mut self, who: Who) {
+    /// Dora has asked for as much as lets one more request wait, and no second.
+    pub(super) fn ask_to_the_limit(&mut self) {
         let body = json!({"role": "orders-api", "reason": "INC-42"});
-        let mut answers = (0..OPEN).map(|_| self.line(who, 0).post("/v1/requests", &body));
-        let last = answers.by_ref().take_while(Answer::is_done).last();
-        if let Some(last) = last.filter(|_| answers.next().is_none()) {
-            assert!(self.decide(who, &last.body, "cancel").is_done());
+        for _ in std::mem::replace(&mut self.pending, OPEN - 1)..OPEN - 1 {
+            self.post(Who::Dora, "/v1/requests", &body);
         }
     }
 }
 
 /// How many requests of one person may be pending.
 pub(super) const OPEN: usize = 5;
+
+fn name(who: Who) -> String {
+    format!("{who:?}").to_lowercase()
+}
 
 fn change(config: &Path) {
     let daemon = config.join("jit-cad.toml");
