@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jit_ca_tests::{Ca, Wire};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -13,11 +13,20 @@ use serde_json::Value;
 
 /// A connection of somebody's login.
 pub(super) struct Line {
-    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    stream: Stream,
+    /// When it was last used: the daemon hangs up on who says nothing for long.
+    used: Instant,
+    config: Arc<ClientConfig>,
+    address: String,
     last: Vec<u8>,
     calls: u64,
     name: String,
 }
+
+type Stream = BufReader<StreamOwned<ClientConnection, TcpStream>>;
+
+/// How long a line is trusted to be open.
+const IDLE: Duration = Duration::from_secs(3);
 
 /// What a call was answered.
 #[derive(Debug)]
@@ -56,19 +65,18 @@ impl Line {
             .unwrap()
             .with_root_certificates(roots)
             .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap());
-        let address = ca.url().replace("https://", "");
-        let tcp = TcpStream::connect(&address).unwrap();
-        tcp.set_nodelay(true).unwrap();
-        tcp.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let host = ServerName::try_from("127.0.0.1").unwrap();
-        let tls = ClientConnection::new(Arc::new(config.unwrap()), host).unwrap();
-        let stream = BufReader::new(StreamOwned::new(tls, tcp));
-        Self { stream, last: Vec::new(), calls: 0, name: name.to_owned() }
+        let (config, address) = (Arc::new(config.unwrap()), ca.url().replace("https://", ""));
+        let stream = connected(&config, &address);
+        let used = Instant::now();
+        Self { stream, used, config, address, last: Vec::new(), calls: 0, name: name.to_owned() }
     }
 
     /// Sends all of a call but its last byte.
     pub(super) fn begin(&mut self, path: &str, body: &Value, key: Option<&str>) {
         self.calls += 1;
+        if self.used.elapsed() > IDLE {
+            self.stream = connected(&self.config, &self.address);
+        }
         let own = format!("{}-{}", self.name, self.calls);
         let (key, body) = (key.unwrap_or(&own), body.to_string());
         let call = format!(
@@ -101,6 +109,7 @@ impl Line {
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).unwrap();
+        self.used = Instant::now();
         Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() }
     }
 
@@ -115,4 +124,13 @@ impl Line {
         stream.write_all(bytes).unwrap();
         stream.flush().unwrap();
     }
+}
+
+fn connected(config: &Arc<ClientConfig>, address: &str) -> Stream {
+    let tcp = TcpStream::connect(address).unwrap();
+    tcp.set_nodelay(true).unwrap();
+    tcp.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let host = ServerName::try_from("127.0.0.1").unwrap();
+    let tls = ClientConnection::new(Arc::clone(config), host).unwrap();
+    BufReader::new(StreamOwned::new(tls, tcp))
 }
