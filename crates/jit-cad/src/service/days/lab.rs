@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use jit_ca_api::{Factor, LoginCall};
 use jit_ca_cert::pkcs10;
-use jit_ca_core::event::Event;
+use jit_ca_core::event::{Asker, Event};
 use jit_ca_core::statement::{Kind, Login};
 use jit_ca_core::{ActorRef, Digest, Span, SubjectId, UnixTime};
 use jit_ca_log::Leaf;
@@ -22,15 +22,16 @@ use crate::app::App;
 use crate::clock::{self, Millis};
 use crate::config::EMBEDDED;
 use crate::identity::totp::Secret;
+use crate::identity::{Limiter, Quota};
 use crate::init::init;
 use crate::issuer::Issuer;
 use crate::last_uses::LastUses;
 use crate::policy::Policy;
+use crate::reload::{self, Ready};
 use crate::sequencer::{Proposal, by_hand::Hand};
 use crate::service::certificate::csr_der;
 use crate::service::{CallKey, Caller, Fault, login, second_factor};
 use crate::store::{KeyName, Store};
-use crate::{activation, identity::Limiter, identity::Quota};
 
 pub(super) struct Lab {
     pub(super) app: Arc<App>,
@@ -213,19 +214,14 @@ impl Lab {
         Ok(())
     }
 
-    /// Exchanges the policy: the log says so, and then calls go by it.
+    /// Exchanges the policy for another.
     pub(super) fn reload(&mut self, world: usize) {
         let policy = Arc::clone(&self.policies[world]);
-        let snapshot = self.app.store.read().unwrap();
-        let listed = snapshot.listed().unwrap();
-        let entries = activation::entries(&listed, &policy.listed, |subject| {
-            Ok::<_, Fault>(snapshot.subject(subject)?.map(|known| known.actor))
-        });
-        let entries = entries.unwrap();
-        if !entries.is_empty() {
-            self.run(async |app| app.sequencer.commit(Proposal::new(entries)).await.unwrap());
+        if policy.hash != self.app.policy().hash {
+            self.run(async |app| {
+                reload::activate(app, policy, Asker::Signal, Ready::default()).await.unwrap();
+            });
         }
-        self.app.exchange_policy(policy);
     }
 }
 

@@ -13,6 +13,7 @@ impl Model {
         let mut written: Vec<&str> = self.start(of).into_iter().collect();
         let (now, request) = (self.now, &self.requests[of]);
         let Some(grant) = request.grant() else { return Err("not-found") };
+        self.must_be_open(&[by], request.role)?;
         grant.must_not_be_over(now)?;
         let term = match grant.term {
             Term::Open(start, end) if now >= start => Term::Open(start, end),
@@ -22,7 +23,6 @@ impl Model {
         if !grant.rows.contains(&row) {
             return Err("unknown-row");
         }
-        self.must_be_open(&[by], request.role)?;
         if !grant.is_left(request.certificates) {
             return Err("too-many-certificates");
         }
