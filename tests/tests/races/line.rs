@@ -95,7 +95,8 @@ impl Line {
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap();
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("{line:?} is no answer"));
+        assert!(status.is_some(), "{line:?} is no answer");
+        let status = status.unwrap_or_default();
         let mut length = 0;
         loop {
             let mut header = String::new();

@@ -168,8 +168,8 @@ impl Lab {
 
     /// Everybody enrols a second factor, and logs in with it.
     fn enrol(&mut self) {
-        for by in 0..ACTORS {
-            let name = PEOPLE[by].parse().unwrap();
+        for (by, name) in PEOPLE.iter().enumerate().take(ACTORS) {
+            let name = name.parse().unwrap();
             let code = self.run(async |app| second_factor::make_code(app, &name).await.unwrap().0);
             self.log_in(by, Factor::EnrolmentCode(code)).unwrap();
             let (caller, key) = (self.caller(by).unwrap(), self.key());
