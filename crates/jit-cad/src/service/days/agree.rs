@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use jit_ca_core::Hosts;
 use jit_ca_core::event::{EndCause, Locked};
 use jit_ca_core::workflow::{Access, Approver, Over, RequestState, Term};
+use jit_ca_core::{Hosts, UnixTime};
 
 use super::act::{Day, hosts};
-use super::lab::time;
 use super::model::{self, Model, State};
 use super::step::What;
 use super::world::{ROLES, row_name};
@@ -29,7 +28,7 @@ pub(super) fn compare(day: &Day<'_>, model: &Model) -> Result<(), String> {
     let unseen = model.requests.iter().map(|it| matches!(it.emergency, Some((_, false))));
     let expected = day.requests.iter().zip(unseen).filter(|(_, unseen)| *unseen);
     same("reviews", &to_review, &expected.map(|(id, _)| *id).collect())?;
-    same("the clock", &crate::clock::now(), &time(model.now))?;
+    same("the clock", &crate::clock::now(), &UnixTime::from_secs(model.now))?;
     let is_told = snapshot.clock_fault().unwrap().is_some();
     if is_told && !model.is_faulted {
         return Err("the log tells of a fault of the clock that there is not".to_owned());

@@ -10,7 +10,7 @@ use jit_ca_api::{Factor, LoginCall};
 use jit_ca_cert::pkcs10;
 use jit_ca_core::event::{Asker, Event};
 use jit_ca_core::statement::{Kind, Login};
-use jit_ca_core::{ActorRef, Digest, Span, SubjectId, UnixTime};
+use jit_ca_core::{ActorRef, Digest, Span, SubjectId};
 use jit_ca_log::Leaf;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use ssh_key::public::{Ed25519PublicKey, KeyData};
@@ -277,9 +277,4 @@ pub(super) fn leaves(store: &Store, from: u64) -> Vec<(Leaf, Event)> {
         (leaf, event)
     };
     (from..snapshot.size().unwrap()).map(entry).collect()
-}
-
-/// What a second of the day is since 1970.
-pub(super) fn time(seconds: u64) -> UnixTime {
-    UnixTime::from_secs(seconds)
 }

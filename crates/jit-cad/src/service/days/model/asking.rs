@@ -1,7 +1,7 @@
 //! Asking, agreeing, and what is agreed on.
 
 use super::super::step::Part;
-use super::super::world::OPEN_REQUESTS;
+use super::super::world::{OPEN_REQUESTS, Quorum};
 use super::rights::{About, Action, both, gives_on, is_within};
 use super::{Approval, Grant, Model, Outcome, Request, Start, State, Term};
 
@@ -207,8 +207,6 @@ impl Model {
         fill(&seats(&request.quorums), &then) && fill(&seats(today), &now)
     }
 }
-
-use super::super::world::Quorum;
 
 impl Request {
     /// The rows and hosts that all approvals kept; none if they have none in common.
