@@ -107,9 +107,8 @@ impl<'l> Day<'l> {
             Step::Lock { by, what } => self.turn(by, Turn::Lock, what),
             Step::Unlock { by, what } => self.turn(by, Turn::Unlock, what),
             Step::UnlockHere { what } => {
-                let what = self.named(what);
-                let done =
-                    self.lab.run(async |app| locking::unlock_here(app, &what, why(), 0).await);
+                let call = LockCall { what: self.named(what), reason: why() };
+                let done = self.lab.run(async |app| locking::unlock_here(app, &call, 0).await);
                 done.map(|_| None).map_err(code)
             }
             Step::Reload { world } => {
