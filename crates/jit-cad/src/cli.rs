@@ -135,7 +135,7 @@ pub enum User {
     },
 }
 
-/// Messages to those who are notified: the targets that jit-cad.toml names under [[notify]].
+/// Messages to those who are notified: the targets that jit-cad.toml names under `[[notify]]`.
 #[derive(Debug, Subcommand)]
 pub enum Notify {
     /// List, for each target, the messages that wait and those that were given up.

@@ -7,7 +7,7 @@ use jit_ca_core::workflow::{Access, Refusal};
 use jit_ca_core::{
     Action, Facts, GrantId, Hosts, RefusalCode, RequestId, Row, RowName, Span, UnixTime,
 };
-use jit_ca_policy::{Person, Role, decide};
+use jit_ca_policy::{Bundle, Person, Role, decide};
 
 use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again, locking};
 use crate::app::App;
@@ -97,6 +97,8 @@ pub(super) enum Right {
     Policy(Action),
     /// Its leave to approve the request for so long and on these hosts. It gives access: a lock stops it.
     Approve(Span, Hosts),
+    /// Its leave to approve as much of the request as the role still gives.
+    Deny,
 }
 
 /// What a change is made of.
@@ -122,10 +124,10 @@ pub(super) async fn change(
     right: Right,
     command: impl Fn(Change<'_>) -> Result<Vec<Event>, Refusal>,
 ) -> Result<(), Fault> {
-    let (action, instead) = match right {
-        Right::Own => (Action::Request, None),
-        Right::Policy(action) => (action, None),
-        Right::Approve(duration, hosts) => (Action::Approve, Some((duration, hosts))),
+    let action = match right {
+        Right::Own => Action::Request,
+        Right::Policy(action) => action,
+        Right::Approve(..) | Right::Deny => Action::Approve,
     };
     for _ in 0..ATTEMPTS {
         if app.repeated(caller, key)?.is_some() {
@@ -137,8 +139,12 @@ pub(super) async fn change(
             visible(app, caller, id).map_err(|fault| unseen(app, caller, action, id, fault))?;
         let access = &record.access;
         let mut facts = facts_about(access, caller.facts(action, now.time()));
-        if let Some((duration, hosts)) = instead.clone() {
-            (facts.duration, facts.hosts) = (Some(duration), Some(hosts));
+        match &right {
+            Right::Own | Right::Policy(_) => {}
+            Right::Approve(duration, hosts) => {
+                (facts.duration, facts.hosts) = (Some(*duration), Some(hosts.clone()));
+            }
+            Right::Deny => leave_what_is_given(&caller.policy.bundle, &mut facts),
         }
         let grant = GrantId::new(now.0, clock::random()?);
         let decided = match action {
@@ -146,7 +152,7 @@ pub(super) async fn change(
             Action::Request => Decided { decision: decide(&caller.policy.bundle, &facts), facts },
             _ => app.ask(caller, facts)?,
         };
-        if instead.is_some() {
+        if matches!(right, Right::Approve(..)) {
             let subjects = [&caller.person.id, &access.request.subject];
             locking::must_be_open(app, caller, action, &subjects, Some(&access.request.role))?;
         }
@@ -169,6 +175,19 @@ pub(super) async fn change(
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Leaves of what was asked for what the role gives today: that it gives less by now keeps nobody from saying no.
+fn leave_what_is_given(bundle: &Bundle, facts: &mut Facts) {
+    let Some(role) = facts.role.as_ref().and_then(|name| bundle.role(name)) else { return };
+    facts.duration = facts.duration.map(|asked| asked.min(role.longest));
+    if let Some(Hosts::Named(hosts)) = &mut facts.hosts {
+        let given = role.hosts();
+        hosts.retain(|host| given.contains(host));
+        if hosts.is_empty() {
+            facts.hosts = None;
+        }
+    }
 }
 
 /// Acting on what one may not see is answered as if it were not there, and is an entry.

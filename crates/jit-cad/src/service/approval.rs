@@ -75,7 +75,7 @@ pub async fn deny(
             Refusal::new(RefusalCode::SelfApproval, "this is your own request; cancel it instead");
         return Err(app.refused(caller, Some(Action::Approve), own, None));
     }
-    change(app, caller, id, key, Right::Policy(Action::Approve), |change| {
+    change(app, caller, id, key, Right::Deny, |change| {
         let person = &change.caller.person;
         let (by, name) = (person.id.clone(), person.name.clone());
         change.access.deny(by, name, call.reason.clone(), change.decision, change.now)

@@ -8,7 +8,7 @@ impl Model {
         self.caller(by)?;
         let request = &self.requests[of];
         self.must_see(by, request)?;
-        self.may(by, Action::Approve, self.about(request))
+        self.may(by, Action::Approve, self.about_what_is_left(request))
             .map_err(|code| if request.by == by { "self-approval" } else { code })?;
         self.must_be_pending(of)?;
         self.requests[of].state = State::Denied;

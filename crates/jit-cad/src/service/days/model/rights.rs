@@ -43,6 +43,14 @@ impl Model {
         }
     }
 
+    /// The same, without what the role no longer gives.
+    pub(super) fn about_what_is_left(&self, request: &Request) -> About {
+        let about = self.about(request);
+        let Some(role) = self.role(about.role) else { return about };
+        let hosts = about.hosts & role.rows.iter().fold(0, |all, hosts| all | hosts);
+        About { duration: about.duration.min(role.longest), hosts, ..about }
+    }
+
     pub(super) fn may(&self, who: usize, action: Action, about: About) -> Result<(), &'static str> {
         let (groups, requester) = (self.groups(who), self.groups(about.requester));
         let (Some(groups), Some(_)) = (groups, requester) else { return Err("not-permitted") };
