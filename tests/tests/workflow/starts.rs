@@ -162,6 +162,9 @@ fn more_time_follows_on_without_a_gap_and_loses_nothing_with_the_first() {
     let (before, after) = (&first["grant"]["window"], &second["grant"]["term"]["scheduled"]);
     assert_eq!(before["end"], after["start"], "without a gap");
     assert_eq!(second["grant"]["rows"], first["grant"]["rows"]);
+    // What waits is not extended: that could go on and on, further ahead than anybody may ask for.
+    let waits = format!("/v1/grants/{}/extend", second["grant"]["id"].as_str().unwrap());
+    scene.alice.wire.post(&waits, &call).refused("grant-waiting");
 
     let file = format!("/v1/grants/{}", first["grant"]["id"].as_str().unwrap());
     assert_eq!(scene.alice.wire.get(&file).ok().json()["extensions"], json!([second["id"]]));

@@ -115,11 +115,14 @@ impl Access {
     ) -> Result<Extendable<'_>, Refusal> {
         let grant = self.must_be_theirs(subject)?;
         self.must_not_be_over(grant, now)?;
-        match grant.window() {
-            Some(window) => Ok(Extendable { grant, end: window.end() }),
-            None => Err(Refusal::new(
+        // What waits could be extended on and on, further ahead than a role lets anybody ask for.
+        match grant.term {
+            Term::Open(window) if window.start() <= now => {
+                Ok(Extendable { grant, end: window.end() })
+            }
+            _ => Err(Refusal::new(
                 RefusalCode::GrantWaiting,
-                "the grant begins with its first certificate; there is nothing to extend before",
+                "the grant has not begun; extend it when it has",
             )),
         }
     }

@@ -37,8 +37,9 @@ impl Model {
             return Err("not-found");
         }
         grant.must_not_be_over(self.now)?;
-        let (Term::Open(_, end) | Term::Scheduled(_, end)) = grant.term else {
-            return Err("grant-waiting");
+        let end = match grant.term {
+            Term::Open(start, end) if start <= self.now => end,
+            _ => return Err("grant-waiting"),
         };
         self.role(request.role).ok_or("unknown-role")?;
         let of_grant = request.rows.iter().filter(|row| grant.rows.contains(&row.0));
