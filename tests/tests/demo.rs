@@ -23,7 +23,9 @@ fn demo(lab: &Lab, path: Option<&Path>) -> Command {
         ]))
         .ok();
     }
-    let mut demo = Command::new(repository().join("deploy/demo.sh"));
+    // Whoever started the tests may ignore an interrupt; what runs in the background of a script does.
+    let mut demo = Command::new("env");
+    demo.arg("--default-signal=INT").arg(repository().join("deploy/demo.sh"));
     demo.env("JIT_CA_BIN_DIR", program("jit-ca").parent().unwrap())
         .env("TMPDIR", lab.folder("tmp"));
     if let Some(path) = path {
