@@ -34,6 +34,7 @@ mod slow;
 mod ssh;
 mod stalls;
 mod statements;
+mod subject_keys;
 mod tiles;
 mod time;
 mod upkeep;

@@ -8,16 +8,19 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from .reading import sha256, valid
-from .signatures import PURPOSES, Wire, possession_holds, spki, wire
+from .signatures import PURPOSES, Wire, is_strong, possession_holds, spki, ssh_key, wire
 from .values import UNKNOWN, digest, hosts, id_text, in_order, networks, row
 
 LONGEST = {"x509-logins": 12 * 3600 + 60, "x509-servers": 24 * 3600 + 60}
 LONGEST_GRANT = 24 * 3600 + 60
 LOGIN_IN_USE = 12 * 3600 + 10  # how long after a login without a payload its certificate may still be used
 SSH_KEYS = {b"ssh-ed25519-cert-v01@openssh.com": (b"ssh-ed25519", 1),
-            b"ecdsa-sha2-nistp256-cert-v01@openssh.com": (b"ecdsa-sha2-nistp256", 2)}
+            b"ecdsa-sha2-nistp256-cert-v01@openssh.com": (b"ecdsa-sha2-nistp256", 2),
+            b"ecdsa-sha2-nistp384-cert-v01@openssh.com": (b"ecdsa-sha2-nistp384", 2),
+            b"ssh-rsa-cert-v01@openssh.com": (b"ssh-rsa", 2)}
 PKCS10 = [SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ECDSA_WITH_SHA256,
-          SignatureAlgorithmOID.ECDSA_WITH_SHA384]
+          SignatureAlgorithmOID.ECDSA_WITH_SHA384, SignatureAlgorithmOID.RSA_WITH_SHA256,
+          SignatureAlgorithmOID.RSA_WITH_SHA384, SignatureAlgorithmOID.RSA_WITH_SHA512]
 
 
 def check_intent(log, e, p):
@@ -119,6 +122,7 @@ def pairs(data):
 
 
 def check_ssh(log, p, c, grant, given, name):
+    valid(is_strong(ssh_key(c.key)))
     begins = f"jit-ca:{id_text('g', p['grant'])}:{id_text('i', p['issuance'])}:"
     valid(c.is_user and c.key_id.startswith(begins) and c.key_id.removeprefix(begins) == name)
     valid(log.keys is UNKNOWN or c.signer == wire(b"ssh-ed25519", log.keys["ssh-user"][-32:]))
@@ -169,7 +173,7 @@ def check_x509(log, e, p, c, grant, name):
     valid(re.fullmatch(f"spiffe://[a-z0-9._-]+/role/{re.escape(role)}/person/{e.actor.hex()}", only.value))
 
     key = spki(c.load_key())
-    valid(key[:-32] == ED25519 or key[:-64] == P256)
+    valid(is_strong(c.load_key()))
     ((issuer,),) = c.issuer.rdns
     valid(issuer.oid == NameOID.COMMON_NAME and issuer.value)
     authority = c.authority.key_identifier if log.keys is UNKNOWN else sha256(log.keys["x509-clients"][-65:])[:20]
@@ -190,8 +194,6 @@ def check_x509(log, e, p, c, grant, name):
 
 # What the TBSCertificate of a certificate under a grant consists of, written anew (X.690, RFC 5280).
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
-ED25519 = bytes.fromhex("302a300506032b6570032100")
-P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 
 
 def der(tag, *parts):

@@ -49,6 +49,13 @@ def verifies(load, key, signature, message, rsa_hash=None):
         return False
 
 
+def is_strong(key):
+    """Whether it is a key that subjects may have."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return 3072 <= key.key_size <= 8192 and key.public_numbers().e == 65537
+    return isinstance(key, Ed25519PublicKey) or key.curve.name in ("secp256r1", "secp384r1")
+
+
 def spki(key):
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
@@ -95,15 +102,17 @@ def sshsig_holds(key, blob, kind, /, **values):
 
 
 def possession_holds(key, proof, /, **values):
-    """The same of a possession statement, of whose signature the hash's name and 64 bytes are kept."""
+    """The same of a possession statement, of whose signature the hash's name and the bare number are kept."""
     message = statement("possession", **values)
     if message is UNKNOWN:
         return True
     ((hash_name, signature),) = proof.items()
-    valid(len(signature) == 64)
-    if Wire(key).string() != b"ssh-ed25519":
-        signature = der_ecdsa(signature[:32], signature[32:])
-    return verifies(ssh_key, key, signature, sshsig_signed(b"possession.v1@jit-ca", hash_name.encode(), message))
+    if Wire(key).string().startswith(b"ecdsa"):
+        width = (ssh_key(key).curve.key_size + 7) // 8
+        valid(len(signature) == 2 * width)
+        signature = der_ecdsa(signature[:width], signature[width:])
+    signed = sshsig_signed(b"possession.v1@jit-ca", hash_name.encode(), message)
+    return verifies(ssh_key, key, signature, signed, hashes.SHA512)
 
 
 def sshsig_signed(namespace, hash_name, message):

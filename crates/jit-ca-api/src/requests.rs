@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jit_ca_core::workflow::{Approver, Emergency, GrantState, Over, Quorum, Start, Term};
 use jit_ca_core::{
-    Digest, GrantId, GroupName, HostName, Hosts, PersonName, RequestId, RoleName, Row, Span,
-    SubjectId, Text, UnixTime, Window,
+    Digest, GrantId, GroupName, HostName, Hosts, KeyType, PersonName, RequestId, RoleName, Row,
+    Span, SubjectId, Text, UnixTime, Window,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,8 @@ pub struct Role {
     pub schedule_ahead: Span,
     /// For how long a certificate is valid at most, where that is not the grant's whole window.
     pub certificate_max: Option<Span>,
+    /// The types of keys that are certified.
+    pub keys: BTreeSet<KeyType>,
     /// For how long the caller may have it at once in an emergency.
     pub break_glass: Option<Span>,
 }

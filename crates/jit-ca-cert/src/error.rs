@@ -7,7 +7,10 @@ use crate::{Lint, Purpose};
 pub enum Error {
     // The caller's fault.
     /// The key's type is not on the list.
-    #[error("a key of type {kind:?} is not accepted; use ed25519 or ECDSA P-256")]
+    #[error(
+        "a key of type {kind:?} is not accepted; use ed25519 or ECDSA P-256 or, where a role takes it, ECDSA P-384 or \
+         RSA of 3072 bits and more"
+    )]
     KeyType {
         /// What the key says it is, shortened.
         kind: String,

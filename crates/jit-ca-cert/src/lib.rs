@@ -27,6 +27,7 @@ pub mod purpose;
 mod sealed;
 pub mod ssh;
 mod stand_in;
+mod subject_key;
 mod text;
 pub mod x509;
 
@@ -35,9 +36,10 @@ pub use intent::{Intent, Parts, Profile, Signed, read};
 pub use key::Key;
 pub use lint::Lint;
 pub use names::{CaName, ServerName, SubjectName, TrustDomain};
-pub use public_key::{Algorithm, PublicKey, SubjectKey};
+pub use public_key::{Algorithm, PublicKey};
 pub use purpose::Purpose;
 pub use sealed::KeyEncryptionKey;
+pub use subject_key::SubjectKey;
 
 use jit_ca_core::Span;
 

@@ -3,14 +3,15 @@
 //! INVARIANT (nothing from the caller): the names, usages and constraints that a request asks for
 //! are never looked at, so none can find its way into a certificate.
 
+use jit_ca_core::KeyType;
 use x509_parser::prelude::{FromDer as _, X509CertificationRequest};
 
-use crate::{Algorithm, Error, SubjectKey};
+use crate::{Error, SubjectKey};
 
 /// The public key of a request in DER, once its signature has proven that the caller has the private one.
 ///
 /// # Errors
-/// If it is no request, holds a key of another type than P-256 or ed25519, is signed with SHA-1 or
+/// If it is no request, holds a key that [`SubjectKey::from_spki`] refuses, is signed with SHA-1 or
 /// anything else unusual, or not by that key.
 pub fn public_key(der: &[u8]) -> Result<SubjectKey, Error> {
     if der.len() > LONGEST {
@@ -23,12 +24,15 @@ pub fn public_key(der: &[u8]) -> Result<SubjectKey, Error> {
     }
     let key = SubjectKey::from_spki(request.certification_request_info.subject_pki.raw)?;
     // The parser verifies SHA-1 as well, so the list is ours.
-    let accepted: &[&str] = match key.public_key().algorithm() {
-        Algorithm::Ed25519 => &["1.3.101.112"],
-        Algorithm::P256 | Algorithm::P384 => &[ECDSA_WITH_SHA256, ECDSA_WITH_SHA384],
+    let accepted: &[&str] = match key.key_type() {
+        KeyType::Ed25519 => &["1.3.101.112"],
+        KeyType::EcdsaP256 | KeyType::EcdsaP384 => &[ECDSA_WITH_SHA256, ECDSA_WITH_SHA384],
+        KeyType::Rsa => &[RSA_WITH_SHA256, RSA_WITH_SHA384, RSA_WITH_SHA512],
     };
     if !accepted.contains(&request.signature_algorithm.algorithm.to_id_string().as_str()) {
-        return Err(Error::Request("sign it with ed25519, or with ECDSA and SHA-256"));
+        return Err(Error::Request(
+            "sign it with ed25519, or with ECDSA or RSA (PKCS #1 v1.5) and SHA-256",
+        ));
     }
     request.verify_signature().map_err(|_| Error::Possession)?;
     Ok(key)
@@ -38,3 +42,6 @@ pub fn public_key(der: &[u8]) -> Result<SubjectKey, Error> {
 const LONGEST: usize = 16 * 1024;
 const ECDSA_WITH_SHA256: &str = "1.2.840.10045.4.3.2";
 const ECDSA_WITH_SHA384: &str = "1.2.840.10045.4.3.3";
+const RSA_WITH_SHA256: &str = "1.2.840.113549.1.1.11";
+const RSA_WITH_SHA384: &str = "1.2.840.113549.1.1.12";
+const RSA_WITH_SHA512: &str = "1.2.840.113549.1.1.13";

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jit_ca_core::network::Network;
-use jit_ca_core::{Extension, GrantId, IssuanceId, Principal, Text, Window};
+use jit_ca_core::{Extension, GrantId, IssuanceId, KeyType, Principal, Text, Window};
 use ssh_key::certificate::{Builder, CertType};
-use ssh_key::public::{EcdsaPublicKey, Ed25519PublicKey, KeyData};
+use ssh_key::public::KeyData;
 
 use crate::intent::{Parts, Profile, Sealed, Signed};
 use crate::purpose::SshUser;
@@ -64,7 +64,8 @@ impl Profile for UserCertificate {
     }
 
     fn write(&self, issuer: &PublicKey) -> Result<Vec<u8>, Error> {
-        let stand_in = StandIn::new(key_data(issuer)?);
+        let issuer = key_data(&issuer.ssh_blob());
+        let stand_in = StandIn::new(issuer.map_err(|error| Error::Write(Box::new(error)))?);
         write(self, &stand_in).map_err(|error| Error::Write(Box::new(error)))?;
         Ok(stand_in.into_noted())
     }
@@ -85,7 +86,7 @@ impl Profile for UserCertificate {
 
     fn text(certificate: &Signed<Self>) -> String {
         let content = certificate.content();
-        let kind = certificate_type(content.key.public_key());
+        let kind = certificate_type(content.key.key_type());
         text::openssh(kind, certificate.as_bytes(), &content.key_id())
     }
 }
@@ -156,7 +157,7 @@ fn write(content: &UserCertificate, ca: &StandIn<KeyData>) -> ssh_key::Result<()
     let window = content.window;
     let mut builder = Builder::new(
         content.nonce,
-        key_data(content.key.public_key()).map_err(|_| ssh_key::Error::PublicKey)?,
+        key_data(&content.key.ssh_blob())?,
         window.start().minus(BACKDATE).secs(),
         // INVARIANT (window within grant): exclusive, as the window's end is.
         window.end().secs(),
@@ -177,14 +178,9 @@ fn write(content: &UserCertificate, ca: &StandIn<KeyData>) -> ssh_key::Result<()
     builder.sign(ca).map(drop)
 }
 
-fn key_data(key: &PublicKey) -> Result<KeyData, Error> {
-    match key {
-        PublicKey::Ed25519(point) => Ok(KeyData::Ed25519(Ed25519PublicKey(*point))),
-        PublicKey::P256(point) => EcdsaPublicKey::from_sec1_bytes(point)
-            .map(KeyData::Ecdsa)
-            .map_err(|error| Error::Write(Box::new(error))),
-        PublicKey::P384(_) => Err(Error::KeyType { kind: "ECDSA P-384".to_owned() }),
-    }
+/// A key as the library holds it, from how SSH carries it.
+fn key_data(blob: &[u8]) -> ssh_key::Result<KeyData> {
+    ssh_key::PublicKey::from_bytes(blob).map(KeyData::from)
 }
 
 /// Networks with commas between them, as sshd reads them (sshd_config(5), "from" in sshd(8)).
@@ -192,18 +188,19 @@ fn addresses(networks: &BTreeSet<Network>) -> String {
     networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn certificate_type(key: &PublicKey) -> &'static str {
-    match key {
-        PublicKey::Ed25519(_) => ED25519_CERT,
-        PublicKey::P256(_) | PublicKey::P384(_) => P256_CERT,
+/// What certificates of keys of a type are called (PROTOCOL.certkeys, "New public key formats").
+fn certificate_type(key_type: KeyType) -> &'static str {
+    match key_type {
+        KeyType::Ed25519 => "ssh-ed25519-cert-v01@openssh.com",
+        KeyType::EcdsaP256 => "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+        KeyType::EcdsaP384 => "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+        KeyType::Rsa => "ssh-rsa-cert-v01@openssh.com",
     }
 }
 
 const KEY_ID_PREFIX: &str = "jit-ca";
 const FORCE_COMMAND: &str = "force-command";
 const SOURCE_ADDRESS: &str = "source-address";
-const ED25519_CERT: &str = "ssh-ed25519-cert-v01@openssh.com";
-const P256_CERT: &str = "ecdsa-sha2-nistp256-cert-v01@openssh.com";
 /// SSH CA keys are ed25519.
 const SIGNATURE_TYPE: &[u8] = b"ssh-ed25519";
 /// 2020-01-01T00:00:00Z in milliseconds since 1970.

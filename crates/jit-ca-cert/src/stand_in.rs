@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 
+use jit_ca_core::KeyType;
 use ssh_key::public::KeyData;
 
-use crate::{Algorithm, PublicKey};
+use crate::{PublicKey, SubjectKey};
 
 /// Stands in for a CA key while a certificate is written, so that its to-be-signed bytes are final
 /// before the key is touched. It has the key's public half, which those bytes name, in the form
@@ -31,11 +32,27 @@ impl rcgen::PublicKeyData for PublicKey {
     }
 
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
-        match PublicKey::algorithm(self) {
-            Algorithm::Ed25519 => &rcgen::PKCS_ED25519,
-            Algorithm::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
-            Algorithm::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
-        }
+        of_keys(PublicKey::algorithm(self).key_type())
+    }
+}
+
+impl rcgen::PublicKeyData for SubjectKey {
+    fn der_bytes(&self) -> &[u8] {
+        self.bits()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        of_keys(self.key_type())
+    }
+}
+
+/// What the library goes by to write keys of a type. Of RSA's, each writes the same.
+fn of_keys(key_type: KeyType) -> &'static rcgen::SignatureAlgorithm {
+    match key_type {
+        KeyType::Ed25519 => &rcgen::PKCS_ED25519,
+        KeyType::EcdsaP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+        KeyType::EcdsaP384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+        KeyType::Rsa => &rcgen::PKCS_RSA_SHA256,
     }
 }
 

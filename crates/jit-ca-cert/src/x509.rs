@@ -24,6 +24,15 @@ pub use ca::{CaCertificate, ISSUING_LIFETIME, IssuingCertificate, ROOT_LIFETIME,
 pub use leaf::{ClientCertificate, LONGEST_LOGIN, LoginCertificate, ServerCertificate};
 
 use jit_ca_core::Span;
+use jit_ca_log::hash::sha256;
 
 /// What lies between an exclusive end and the inclusive one of RFC 5280 4.1.2.5.
 const SECOND: Span = Span::from_secs(1);
+
+/// The key identifier of RFC 7093 2, method 1: 160 bits of the SHA-256 over what the key's bit string holds.
+fn key_identifier(bits: &[u8]) -> [u8; 20] {
+    let digest = sha256(bits);
+    let mut identifier = [0; 20];
+    identifier.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
+    identifier
+}

@@ -31,7 +31,7 @@ impl Fields {
         Self {
             kind: b"ssh-ed25519-cert-v01@openssh.com",
             nonce: content.nonce.to_vec(),
-            key: vec![content.key.public_key().point().to_vec()],
+            key: vec![content.key.bits().to_vec()],
             serial: content.serial.as_u64(),
             cert_type: 1,
             key_id: content.key_id().into_bytes(),
@@ -114,7 +114,7 @@ fn key_and_nonce() {
     breaks(&Lint::SubjectKey, |f| f.key = vec![vec![9; 31]]);
     breaks(&Lint::SubjectKey, |f| {
         f.kind = b"ecdsa-sha2-nistp256-cert-v01@openssh.com";
-        f.key = vec![b"nistp384".to_vec(), p256().public_key().point().to_vec()];
+        f.key = vec![b"nistp384".to_vec(), p256().bits().to_vec()];
     });
     breaks(&Lint::SubjectKey, |f| {
         f.kind = b"ecdsa-sha2-nistp256-cert-v01@openssh.com";
@@ -211,7 +211,7 @@ fn extensions() {
 fn reserved_issuer_and_ends() {
     breaks(&Lint::Reserved, |f| f.reserved = b"x");
     breaks(&Lint::Issuer, |f| {
-        f.signature_key = ed25519(3).public_key().ssh_blob();
+        f.signature_key = ed25519(3).ssh_blob();
     });
     let certificate = f_certificate();
     breaks(&Lint::Issuer, |f| f.signature_key = certificate);

@@ -125,7 +125,15 @@ fn validity() {
 
 #[test]
 fn subject_keys() {
-    client_breaks(&Lint::SubjectKey, |f| f.spki = CA.root.key().spki());
+    client_breaks(&Lint::SubjectKey, |f| {
+        f.spki = CA.root.key().spki();
+        *f.spki.last_mut().unwrap() ^= 1;
+    });
+    // RSA of 2048 bits: an INTEGER of 257 bytes in a SEQUENCE in a BIT STRING.
+    client_breaks(&Lint::SubjectKey, |f| {
+        let head = "30820122300d06092a864886f70d01010105000382010f003082010a0282010100";
+        f.spki = [hex(head), vec![0xc3; 256], hex("0203010001")].concat();
+    });
     client_breaks(&Lint::SubjectKey, |f| {
         f.spki = [hex("302a300506032b6570032100"), vec![0; 32]].concat();
     });

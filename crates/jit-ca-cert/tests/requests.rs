@@ -2,6 +2,7 @@
 
 use jit_ca_cert::x509::ClientCertificate;
 use jit_ca_cert::{Error, Intent, SubjectKey, pkcs10};
+use jit_ca_core::KeyType;
 
 use crate::support::{CA, Folder, client_certificate};
 
@@ -61,8 +62,8 @@ fn nothing_but_the_key_enters_a_certificate() {
 fn keys_off_the_list_are_refused() {
     for arguments in [
         &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
-        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
-        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3064"],
+        &["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:3072"],
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
         ["-algorithm", "ED448"].as_slice(),
@@ -83,6 +84,37 @@ fn keys_off_the_list_are_refused() {
 }
 
 #[test]
+fn keys_that_roles_may_take_are_read_and_certified() {
+    for (arguments, key_type, shown) in [
+        (
+            ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+            KeyType::EcdsaP384,
+            "NIST CURVE: P-384",
+        ),
+        (
+            ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
+            KeyType::Rsa,
+            "Public-Key: (3072 bit)",
+        ),
+    ] {
+        let folder = Folder::new(&[]);
+        key(&folder, &arguments);
+        for hash in ["-sha256", "-sha384"] {
+            let key = pkcs10::public_key(&request(&folder, &["-subj", "/CN=x", hash])).unwrap();
+            assert_eq!(key.key_type(), key_type);
+        }
+        let sha1 = pkcs10::public_key(&request(&folder, &["-subj", "/CN=x", "-sha1"]));
+        assert!(matches!(sha1, Err(Error::Request(_))), "{sha1:?}");
+
+        let own = pkcs10::public_key(&request(&folder, &["-subj", "/CN=x"])).unwrap();
+        let content = ClientCertificate { key: own, ..client_certificate() };
+        let folder = Folder::new(&[("cert.pem", CA.client(&content).text().as_bytes())]);
+        let text = folder.run("openssl", &["x509", "-in", "cert.pem", "-noout", "-text"]);
+        assert!(text.contains(shown), "{text}");
+    }
+}
+
+#[test]
 fn possession_is_proven_by_a_sound_signature() {
     let folder = Folder::new(&[]);
     key(&folder, P256);
@@ -98,9 +130,9 @@ fn possession_is_proven_by_a_sound_signature() {
     // Another's key in a request that was signed with one's own.
     let own = pkcs10::public_key(&good).unwrap();
     let others = crate::support::p256();
-    let place = good.windows(65).position(|bytes| bytes == own.public_key().point()).unwrap();
+    let place = good.windows(65).position(|bytes| bytes == own.bits()).unwrap();
     let mut stolen = good.clone();
-    stolen[place..place + 65].copy_from_slice(others.public_key().point());
+    stolen[place..place + 65].copy_from_slice(others.bits());
     assert!(matches!(pkcs10::public_key(&stolen), Err(Error::Possession)));
 }
 

@@ -18,6 +18,10 @@ fn fingerprint(key: &PublicKey) -> String {
     sha256(&key.ssh_blob()).to_string()
 }
 
+fn content_fingerprint(content: &UserCertificate) -> String {
+    sha256(&content.key.ssh_blob()).to_string()
+}
+
 #[test]
 fn ssh_keygen_prints_everything_that_was_granted() {
     let content = user_certificate();
@@ -39,7 +43,7 @@ fn ssh_keygen_prints_everything_that_was_granted() {
                 permit-port-forwarding
                 permit-pty
 "#,
-        fingerprint(content.key.public_key()),
+        content_fingerprint(&content),
         fingerprint(CA.ssh_user.public()),
         content.grant,
         content.issuance,
@@ -64,12 +68,29 @@ fn ssh_keygen_prints_nothing_that_was_not_granted() {
         Critical Options: (none)
         Extensions: (none)
 "#,
-        fingerprint(content.key.public_key()),
+        content_fingerprint(&content),
         fingerprint(CA.ssh_user.public()),
         content.key_id(),
         content.serial,
     );
     assert_eq!(listed(&content), expected);
+}
+
+#[test]
+fn ssh_keygen_reads_the_certificates_of_keys_that_roles_may_take() {
+    for (kind, bits, shown) in [
+        ("ecdsa", "384", "ecdsa-sha2-nistp384-cert-v01@openssh.com"),
+        ("rsa", "3072", "ssh-rsa-cert-v01@openssh.com"),
+    ] {
+        let folder = Folder::new(&[]);
+        folder.run("ssh-keygen", &["-q", "-t", kind, "-b", bits, "-N", "", "-f", "id"]);
+        let line = String::from_utf8(folder.read("id.pub")).unwrap();
+        let key = SubjectKey::from_openssh(&line).unwrap();
+        let content = UserCertificate { key, ..bare_user_certificate() };
+        let listed = listed(&content);
+        assert!(listed.contains(&format!("Type: {shown} user certificate")), "{listed}");
+        assert!(listed.contains(&content_fingerprint(&content)), "{listed}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub mod decision;
 pub mod digest;
 pub mod event;
 pub mod id;
+mod key_type;
 pub mod names;
 pub mod network;
 pub mod row;
@@ -27,6 +28,7 @@ pub mod workflow;
 pub use decision::{Action, Decision, Facts, Outcome, Reason, RefusalCode};
 pub use digest::{ActorRef, Bytes, Digest};
 pub use id::{CallId, GrantId, IssuanceId, RequestId};
+pub use key_type::KeyType;
 pub use names::{
     GroupName, HostName, Login, Origin, PersonName, Principal, RoleName, SubjectId, Tag, Text,
 };

@@ -8,7 +8,7 @@ mod ticket;
 use std::collections::BTreeSet;
 
 use jit_ca_core::workflow::Quorum;
-use jit_ca_core::{GroupName, HostName, RoleName, Row, Span, Text};
+use jit_ca_core::{GroupName, HostName, KeyType, RoleName, Row, Span, Text};
 
 pub use self::ticket::TicketPattern;
 use crate::fault::Page;
@@ -35,6 +35,8 @@ pub struct Role {
     pub schedule_ahead: Span,
     /// For how long a certificate is valid at most; for the whole grant if it does not say.
     pub certificate_max: Option<Span>,
+    /// The types of keys that are certified; never empty.
+    pub keys: BTreeSet<KeyType>,
     /// Who has to approve where no rule does: each of these, one person counting in one of them; never empty.
     pub approvals: Vec<Quorum>,
     /// How old the second factor may be; `None` if any of the login's will do.
@@ -116,6 +118,7 @@ impl<'a> Draft<'a> {
         let schedule_ahead = terms::schedule_ahead(page, &mut top);
         let certificate_max = terms::certificate_max(page, &mut top);
         let ticket = TicketPattern::read(page, &mut top);
+        let keys = terms::keys(&mut top);
         let approvals = people::approvals(&mut top);
         let mfa_max_age = terms::mfa_max_age(page, &mut top);
         let break_glass = people::break_glass(page, &mut top, longest);
@@ -137,6 +140,7 @@ impl<'a> Draft<'a> {
             starts,
             schedule_ahead,
             certificate_max,
+            keys,
             approvals,
             mfa_max_age,
             ticket,

@@ -1,5 +1,6 @@
 //! Certificates under a grant: the key is made or found here, and never leaves.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use jit_ca_api::client::IdempotencyKey;
@@ -16,7 +17,7 @@ use crate::files;
 use crate::held::Held;
 use crate::login::Ca;
 use crate::places::Places;
-use crate::request_key::RequestKey;
+use crate::request_key::{self, RequestKey};
 use crate::signing;
 
 /// A row of a grant, with the request that it comes from.
@@ -155,22 +156,56 @@ pub(crate) fn x509(
     folder: &Path,
 ) -> Result<X509Certificate> {
     let key = RequestKey::generate()?;
-    let call = X509Call { row: Some(row), csr: key.request()? };
-    let reply = ca.client.x509_certificate(&grant.id, &call, &IdempotencyKey::random()?)?;
-    let known = &ca.profile.ca;
-    let checkpoint = check::x509_certificate(known, &reply, grant, &key.public_key())?;
-    ca.witness.admit(&ca.client, &checkpoint)?;
-
+    let reply = x509_of(ca, grant, row, key.request()?, &key.public_key())?;
     persons_folder(folder)?;
     files::write_private(&folder.join("key.pem"), key.private_key().as_bytes())?;
+    write_chain(ca, folder, &reply)?;
+    Ok(reply)
+}
+
+/// An X.509 certificate for the key of a PKCS#10 request that the person has in a file; whoever made it has the key.
+pub(crate) fn requested(
+    ca: &Ca,
+    grant: &GrantView,
+    row: RowName,
+    csr: &Path,
+    folder: &Path,
+) -> Result<X509Certificate> {
+    let pem = fs::read_to_string(csr).map_err(|source| files::fault(csr, "read", source))?;
+    let key = request_key::key_requested(&pem).ok_or_else(|| {
+        let what = format!("{} is no PKCS#10 request in PEM", csr.display());
+        Error::usage(what, "make one: openssl req -new -key key.pem -subj /CN=any -out request.pem")
+    })?;
+    let reply = x509_of(ca, grant, row, pem, &key)?;
+    persons_folder(folder)?;
+    write_chain(ca, folder, &reply)?;
+    Ok(reply)
+}
+
+fn x509_of(
+    ca: &Ca,
+    grant: &GrantView,
+    row: RowName,
+    csr: String,
+    public_key: &[u8],
+) -> Result<X509Certificate> {
+    let call = X509Call { row: Some(row), csr };
+    let reply = ca.client.x509_certificate(&grant.id, &call, &IdempotencyKey::random()?)?;
+    let checkpoint = check::x509_certificate(&ca.profile.ca, &reply, grant, public_key)?;
+    ca.witness.admit(&ca.client, &checkpoint)?;
+    Ok(reply)
+}
+
+/// What a TLS client needs beside its key.
+fn write_chain(ca: &Ca, folder: &Path, reply: &X509Certificate) -> Result<()> {
     let chain = format!("{}\n{}\n", reply.certificate.trim_end(), reply.chain.trim_end());
     let certificate = folder.join("cert.pem");
     files::write_public(&proof_beside(&certificate), reply.proof.as_bytes())?;
     files::write_public(&certificate, chain.as_bytes())?;
+    let known = &ca.profile.ca;
     let (root, servers) = (known.authority("root")?, known.authority("servers")?);
     let anchors = format!("{}\n{}\n", root.trim_end(), servers.trim_end());
-    files::write_public(&folder.join("ca.pem"), anchors.as_bytes())?;
-    Ok(reply)
+    files::write_public(&folder.join("ca.pem"), anchors.as_bytes())
 }
 
 /// A folder that the person named: made for its owner alone; one that is there stays as it is.

@@ -184,7 +184,7 @@ pub(crate) enum CertCommand {
     Ssh {
         #[command(flatten)]
         grant: GrantArgs,
-        /// Certify this key, ed25519 or P-256, instead of a fresh one
+        /// Certify this key instead of a fresh ed25519 one
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// Write key and certificate into this folder
@@ -201,7 +201,10 @@ pub(crate) enum CertCommand {
     X509 {
         #[command(flatten)]
         grant: GrantArgs,
-        /// Write key.pem, cert.pem and ca.pem into this folder
+        /// Certify the key of this PKCS#10 request in PEM instead of a fresh P-256 one
+        #[arg(long, value_name = "FILE")]
+        csr: Option<PathBuf>,
+        /// Write cert.pem, ca.pem and, if it is fresh, key.pem into this folder
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         /// Stay, and renew the certificate until the grant ends

@@ -5,6 +5,9 @@ use jit_ca_log::hash::sha256;
 use rcgen::{
     CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _,
 };
+use rustls_pki_types::CertificateSigningRequestDer;
+use rustls_pki_types::pem::PemObject as _;
+use x509_parser::prelude::{FromDer as _, X509CertificationRequest};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -43,6 +46,13 @@ impl RequestKey {
     pub(crate) fn private_key(&self) -> Zeroizing<String> {
         Zeroizing::new(self.0.serialize_pem())
     }
+}
+
+/// The SubjectPublicKeyInfo, as DER, that a PKCS#10 request in PEM asks a certificate for.
+pub(crate) fn key_requested(pem: &str) -> Option<Vec<u8>> {
+    let der = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes()).ok()?;
+    let (_, request) = X509CertificationRequest::from_der(&der).ok()?;
+    Some(request.certification_request_info.subject_pki.raw.to_vec())
 }
 
 impl std::fmt::Debug for RequestKey {

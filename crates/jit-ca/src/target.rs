@@ -134,7 +134,7 @@ impl Wanted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jit_ca_core::Span;
+    use jit_ca_core::{KeyType, Span};
 
     fn role(name: &str, rows: &[&str]) -> Role {
         Role {
@@ -150,6 +150,7 @@ mod tests {
             start_within: None,
             schedule_ahead: Span::from_secs(60),
             certificate_max: None,
+            keys: KeyType::USUAL.into(),
             break_glass: None,
         }
     }

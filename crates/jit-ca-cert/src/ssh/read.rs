@@ -6,15 +6,17 @@ use std::collections::BTreeSet;
 
 use jit_ca_core::network::Network;
 use jit_ca_core::time::WindowError;
-use jit_ca_core::{Extension, GrantId, IssuanceId, Principal, Span, Text, UnixTime, Window};
+use jit_ca_core::{
+    Extension, GrantId, IssuanceId, KeyType, Principal, Span, Text, UnixTime, Window,
+};
 
 use super::wire::Reader;
 use super::{
-    ED25519_CERT, FORCE_COMMAND, KEY_ID_PREFIX, P256_CERT, Principals, SIGNATURE_TYPE,
-    SOURCE_ADDRESS, SshSerial, UserCertificate, addresses,
+    FORCE_COMMAND, KEY_ID_PREFIX, Principals, SIGNATURE_TYPE, SOURCE_ADDRESS, SshSerial,
+    UserCertificate, addresses, certificate_type,
 };
 use crate::intent::Parts;
-use crate::{Algorithm, BACKDATE, Lint, PublicKey, SubjectKey, SubjectName};
+use crate::{BACKDATE, Lint, PublicKey, SubjectKey, SubjectName};
 
 /// Reads a user certificate by the CA key `issuer`; only its signature is not verified.
 pub(super) fn user_certificate(
@@ -23,13 +25,11 @@ pub(super) fn user_certificate(
 ) -> Result<Parts<UserCertificate>, Lint> {
     let mut reader = Reader::new(certificate);
 
-    let algorithm = match reader.text().ok_or(form("type"))? {
-        ED25519_CERT => Algorithm::Ed25519,
-        P256_CERT => Algorithm::P256,
-        _ => return Err(Lint::SubjectKey),
-    };
+    let kind = reader.text().ok_or(form("type"))?;
+    let key_type = KeyType::ALL.into_iter().find(|known| certificate_type(*known) == kind);
+    let key_type = key_type.ok_or(Lint::SubjectKey)?;
     let nonce = reader.string().ok_or(form("nonce"))?.try_into().map_err(|_| Lint::Nonce)?;
-    let key = subject_key(algorithm, &mut reader)?;
+    let key = SubjectKey::read(key_type, &mut reader).map_err(|_| Lint::SubjectKey)?;
     let serial = reader.uint64().ok_or(form("serial"))?;
     let serial = SshSerial::from_u64(serial).ok_or(Lint::Serial)?;
     if reader.uint32().ok_or(form("certificate type"))? != USER {
@@ -85,16 +85,6 @@ pub(super) fn signature(rest: &[u8]) -> Result<&[u8], Lint> {
     }
     let bytes = signature.string().ok_or(form("signature"))?;
     if signature.is_empty() { Ok(bytes) } else { Err(form("signature")) }
-}
-
-fn subject_key(algorithm: Algorithm, reader: &mut Reader<'_>) -> Result<SubjectKey, Lint> {
-    if algorithm == Algorithm::P256 && reader.text() != Some("nistp256") {
-        return Err(Lint::SubjectKey);
-    }
-    let point = reader.string().ok_or(form("public key"))?;
-    PublicKey::from_point(algorithm, point)
-        .and_then(|key| SubjectKey::try_from(key).ok())
-        .ok_or(Lint::SubjectKey)
 }
 
 fn key_id(text: &str) -> Option<(GrantId, IssuanceId, SubjectName)> {

@@ -38,6 +38,15 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.string()?).ok()
     }
 
+    /// A number that is positive, big-endian without leading zeros (RFC 4251 5: an mpint has one form).
+    pub(crate) fn mpint(&mut self) -> Option<&'a [u8]> {
+        match self.string()? {
+            [0, number @ ..] if number.first().is_some_and(|first| *first >= 0x80) => Some(number),
+            number if number.first().is_some_and(|first| (1..0x80).contains(first)) => Some(number),
+            _ => None,
+        }
+    }
+
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (&array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -88,7 +88,7 @@ trait Leaf: Sized {
     type Ca: Issuing;
     const LONGEST: Span = Span::LONGEST_GRANT;
 
-    fn draft(&self) -> Result<Draft<'_>, Error>;
+    fn draft(&self) -> Result<Draft<'_, SubjectKey>, Error>;
 
     fn read(reading: &mut Reading<'_>, common: Common) -> Result<Self, Lint>;
 }
@@ -157,13 +157,13 @@ fn read<L: Leaf>(certificate: &[u8], issuer: &CaCertificate<L::Ca>) -> Result<Pa
 impl Leaf for ClientCertificate {
     type Ca = Clients;
 
-    fn draft(&self) -> Result<Draft<'_>, Error> {
+    fn draft(&self) -> Result<Draft<'_, SubjectKey>, Error> {
         let id =
             format!("spiffe://{}/role/{}/person/{}", self.trust_domain, self.role, self.subject);
         Ok(Draft {
             issuance: self.issuance,
             validity: write::between(self.window.start(), self.window.end()),
-            key: self.key.public_key(),
+            key: &self.key,
             subject: vec![
                 write::common_name(self.name.as_str()),
                 write::organizational_unit(self.role.as_str()),
@@ -195,12 +195,12 @@ impl Leaf for LoginCertificate {
     type Ca = Logins;
     const LONGEST: Span = LONGEST_LOGIN;
 
-    fn draft(&self) -> Result<Draft<'_>, Error> {
+    fn draft(&self) -> Result<Draft<'_, SubjectKey>, Error> {
         let id = format!("spiffe://{}/login/{}", self.trust_domain, self.subject);
         Ok(Draft {
             issuance: self.issuance,
             validity: write::between(self.window.start(), self.window.end()),
-            key: self.key.public_key(),
+            key: &self.key,
             subject: vec![
                 write::common_name(self.name.as_str()),
                 write::serial_number(&self.subject.to_string())?,
@@ -225,7 +225,7 @@ impl Leaf for LoginCertificate {
 impl Leaf for ServerCertificate {
     type Ca = Servers;
 
-    fn draft(&self) -> Result<Draft<'_>, Error> {
+    fn draft(&self) -> Result<Draft<'_, SubjectKey>, Error> {
         let names = self.names.iter().map(|name| match name {
             ServerName::Dns(name) => write::dns(name.as_str()),
             ServerName::Ip(address) => Ok(SanType::IpAddress(*address)),
@@ -233,7 +233,7 @@ impl Leaf for ServerCertificate {
         Ok(Draft {
             issuance: self.issuance,
             validity: write::between(self.window.start(), self.window.end()),
-            key: self.key.public_key(),
+            key: &self.key,
             subject: Vec::new(),
             form: Form::Leaf { usage: Servers::USAGE, names: names.collect::<Result<_, _>>()? },
         })

@@ -14,7 +14,7 @@ use x509_parser::nom::Parser as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::x509::{AlgorithmIdentifier, X509Name, X509Version};
 
-use super::SECOND;
+use super::{SECOND, key_identifier};
 use crate::intent::Parts;
 use crate::purpose::Usage;
 use crate::{Algorithm, BACKDATE, Lint, PublicKey, SubjectKey};
@@ -90,7 +90,8 @@ impl<'c> Reading<'c> {
 
     /// The public key of a leaf.
     pub(super) fn subject_key(&self) -> Result<SubjectKey, Lint> {
-        self.public_key()?.try_into().map_err(|_| Lint::SubjectKey)
+        let spki = self.certificate.tbs_certificate.subject_pki.raw;
+        SubjectKey::from_spki(spki).map_err(|_| Lint::SubjectKey)
     }
 
     /// The window of a leaf, at most `cap` long.
@@ -135,7 +136,7 @@ impl<'c> Reading<'c> {
 
     /// It names `issuer`'s key as the one that signs it (RFC 5280 4.2.1.1).
     pub(super) fn authority(&mut self, issuer: &PublicKey) -> Result<(), Lint> {
-        let value = [b"\x30\x16\x80\x14".as_slice(), &issuer.key_identifier()].concat();
+        let value = [b"\x30\x16\x80\x14".as_slice(), &key_identifier(issuer.point())].concat();
         self.extension(&AUTHORITY_KEY_ID, false, &value)
     }
 
@@ -154,7 +155,7 @@ impl<'c> Reading<'c> {
         usage: Option<Usage>,
         path_length: u8,
     ) -> Result<(), Lint> {
-        let subject_key_id = [b"\x04\x14".as_slice(), &key.key_identifier()].concat();
+        let subject_key_id = [b"\x04\x14".as_slice(), &key_identifier(key.point())].concat();
         self.extension(&SUBJECT_KEY_ID, false, &subject_key_id)?;
         self.extension(&BASIC_CONSTRAINTS, true, &[0x30, 6, 1, 1, 0xff, 2, 1, path_length])?;
         self.extension(&KEY_USAGE, true, KEY_CERT_SIGN_CRL_SIGN)?;

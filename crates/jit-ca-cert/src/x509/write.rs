@@ -3,20 +3,21 @@
 use jit_ca_core::{IssuanceId, UnixTime};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, SanType, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData, SanType,
+    SerialNumber,
 };
 use time::OffsetDateTime;
 
-use super::SECOND;
+use super::{SECOND, key_identifier};
 use crate::purpose::Usage;
 use crate::stand_in::StandIn;
 use crate::{Algorithm, BACKDATE, Error, PublicKey};
 
-/// One certificate, before it is written.
-pub(super) struct Draft<'d> {
+/// One certificate, before it is written, of a CA's key or of a subject's.
+pub(super) struct Draft<'d, K> {
     pub(super) issuance: IssuanceId,
     pub(super) validity: Validity,
-    pub(super) key: &'d PublicKey,
+    pub(super) key: &'d K,
     pub(super) subject: Vec<(DnType, DnValue)>,
     pub(super) form: Form,
 }
@@ -43,15 +44,16 @@ pub(super) fn between(start: UnixTime, end: UnixTime) -> Validity {
 }
 
 /// The to-be-signed bytes of `draft`, issued by the CA of this name and key.
-pub(super) fn write(
-    draft: &Draft<'_>,
+pub(super) fn write<K: PublicKeyData>(
+    draft: &Draft<'_, K>,
     issuer_name: &str,
     issuer_key: &PublicKey,
 ) -> Result<Vec<u8>, Error> {
     let stand_in = StandIn::new(issuer_key);
     let mut issuer = CertificateParams::default();
     issuer.distinguished_name = distinguished_name([common_name(issuer_name)]);
-    issuer.key_identifier_method = KeyIdMethod::PreSpecified(issuer_key.key_identifier().to_vec());
+    issuer.key_identifier_method =
+        KeyIdMethod::PreSpecified(key_identifier(issuer_key.point()).to_vec());
     params(draft, issuer_key)?
         .signed_by(draft.key, &Issuer::new(issuer, &stand_in))
         .map_err(fault)?;
@@ -69,7 +71,11 @@ pub(super) fn finish(algorithm: Algorithm, to_be_signed: &[u8], signature: &[u8]
     })
 }
 
-fn params(draft: &Draft<'_>, issuer_key: &PublicKey) -> Result<CertificateParams, Error> {
+fn params<K: PublicKeyData>(
+    draft: &Draft<'_, K>,
+    issuer_key: &PublicKey,
+) -> Result<CertificateParams, Error> {
+    let own_bits = draft.key.der_bytes();
     let mut params = CertificateParams::default();
     params.not_before = date(draft.validity.not_before)?;
     params.not_after = date(draft.validity.not_after)?;
@@ -77,9 +83,9 @@ fn params(draft: &Draft<'_>, issuer_key: &PublicKey) -> Result<CertificateParams
     params.distinguished_name = distinguished_name(draft.subject.iter().cloned());
     params.name_constraints = None;
     params.crl_distribution_points = Vec::new();
-    params.key_identifier_method = KeyIdMethod::PreSpecified(draft.key.key_identifier().to_vec());
+    params.key_identifier_method = KeyIdMethod::PreSpecified(key_identifier(own_bits).to_vec());
     // A self-signed certificate may leave it out (RFC 5280 4.2.1.1), and ours does.
-    params.use_authority_key_identifier_extension = draft.key != issuer_key;
+    params.use_authority_key_identifier_extension = own_bits != issuer_key.point();
     match &draft.form {
         Form::Leaf { usage, names } => {
             params.subject_alt_names = names.clone();

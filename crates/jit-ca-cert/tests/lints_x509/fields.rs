@@ -135,7 +135,7 @@ pub(super) fn client() -> Fields {
             vec![("2.5.4.11", 0x0c, "orders-read".to_owned())],
             vec![("2.5.4.5", 0x13, grant().to_string())],
         ],
-        spki: content.key.public_key().spki(),
+        spki: content.key.spki(),
         unique_id: vec![],
         extensions: vec![
             (AUTHORITY_KEY_ID, false, der(0x30, &der(0x80, &key_identifier(CA.clients.key())))),
@@ -163,7 +163,7 @@ pub(super) fn server() -> Fields {
     let mut fields = client();
     fields.issuer = vec![common_name("Example Access Servers")];
     fields.subject = vec![];
-    fields.spki = server_certificate().key.public_key().spki();
+    fields.spki = server_certificate().key.spki();
     fields.extension(AUTHORITY_KEY_ID).2 = der(0x30, &der(0x80, &key_identifier(CA.servers.key())));
     let names = [
         der(0x82, b"ca.example.org"),

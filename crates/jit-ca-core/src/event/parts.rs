@@ -126,8 +126,8 @@ pub struct Allowed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ProofOfPossession {
-    /// Of an SSHSIG over the possession statement, hashed with SHA-256, the 64 bytes that can't be made again: the
-    /// signature of ed25519, or r and s of ECDSA P-256.
+    /// Of an SSHSIG over the possession statement, hashed with SHA-256, the bytes that can't be made again: the 64 of
+    /// ed25519, r and s of ECDSA at the curve's full width, or RSA's (PKCS #1 v1.5 with SHA-512).
     Sha256(Bytes),
     /// The same, hashed with SHA-512.
     Sha512(Bytes),

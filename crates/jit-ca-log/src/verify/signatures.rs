@@ -128,6 +128,14 @@ pub(super) fn of_certificate(spki: &[u8], signed: &[u8], signature: &[u8]) -> bo
     })
 }
 
+/// Whether a modulus and an exponent, as positive numbers with at most one leading zero, are those of a key of 3072 to
+/// 8192 bits with the exponent 65537.
+pub(super) fn is_strong_rsa(modulus: &[u8], exponent: &[u8]) -> bool {
+    let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+    let bits = modulus.first().map(|first| 8 * modulus.len() - first.leading_zeros() as usize);
+    bits.is_some_and(|bits| (3072..=8192).contains(&bits)) && exponent == [1, 0, 1]
+}
+
 /// What comes before the point in a SubjectPublicKeyInfo (RFC 8410 section 4).
 pub(super) const ED25519_SPKI: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 /// RFC 5480 section 2, secp256r1 and an uncompressed point.

@@ -4,6 +4,8 @@ use jit_ca_core::network::Network;
 use jit_ca_core::{Hosts, Principal, SourceAddress, SshRow};
 use ssh_encoding::{Decode as _, Encode as _};
 
+use super::signatures::is_strong_rsa;
+
 /// What a certificate says.
 pub(super) struct SshCertificate {
     /// The certified key in its SSH wire form.
@@ -34,6 +36,16 @@ impl SshCertificate {
             "ssh-ed25519-cert-v01@openssh.com" => strings(&[b"ssh-ed25519", &bytes(reader)?])?,
             "ecdsa-sha2-nistp256-cert-v01@openssh.com" => {
                 strings(&[b"ecdsa-sha2-nistp256", &bytes(reader)?, &bytes(reader)?])?
+            }
+            "ecdsa-sha2-nistp384-cert-v01@openssh.com" => {
+                strings(&[b"ecdsa-sha2-nistp384", &bytes(reader)?, &bytes(reader)?])?
+            }
+            "ssh-rsa-cert-v01@openssh.com" => {
+                let (e, n) = (bytes(reader)?, bytes(reader)?);
+                if !is_strong_rsa(&n, &e) {
+                    return None;
+                }
+                strings(&[b"ssh-rsa", &e, &n])?
             }
             _ => return None,
         };

@@ -6,9 +6,10 @@ use jit_ca_core::{ActorRef, GrantId, PersonName, RoleName, UnixTime};
 use x509_parser::certificate::TbsCertificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::prelude::{FromDer as _, X509CertificationRequest};
+use x509_parser::public_key::PublicKey as ParsedKey;
 use x509_parser::x509::{RelativeDistinguishedName, X509Name};
 
-use super::signatures::{ED25519_SPKI, P256_SPKI};
+use super::signatures::{ED25519_SPKI, P256_SPKI, P384_SPKI, is_strong_rsa};
 use crate::hash::sha256;
 
 /// The bytes of a certificate that are signed, read.
@@ -49,8 +50,6 @@ impl<'c> X509<'c> {
             <[_; 3]>::try_from(attributes(&self.0.subject)?).ok()?;
         let has_issuer = common == COMMON_NAME && !issuer_name.is_empty();
         let (spki, uri) = (self.spki(), self.uri()?);
-        let is_of_kind = spki.strip_prefix(ED25519_SPKI).is_some_and(|point| point.len() == 32)
-            || spki.strip_prefix(P256_SPKI).is_some_and(|p| p.len() == 65 && p.first() == Some(&4));
         let digest = sha256(issuer);
         let key_id = [b"\x30\x16\x80\x14", digest.as_bytes().get(..20)?].concat();
         let names = der(0x30, &[&der(0x86, &[uri.as_bytes()])]);
@@ -75,7 +74,30 @@ impl<'c> X509<'c> {
             spki.to_vec(),
             der(0xa3, &[&der(0x30, &[&extensions.concat()])]),
         ];
-        (has_issuer && is_of_kind).then(|| der(0x30, &[&fields.concat()]))
+        (has_issuer && self.is_of_kind()).then(|| der(0x30, &[&fields.concat()]))
+    }
+
+    /// Whether the certified key is of a kind that clients may have, in its one form.
+    fn is_of_kind(&self) -> bool {
+        let spki = self.spki();
+        let is_point = |prefix: &[u8], length: usize, form: Option<u8>| {
+            spki.strip_prefix(prefix).is_some_and(|point| {
+                point.len() == length && form.is_none_or(|form| point.first() == Some(&form))
+            })
+        };
+        let is_rsa = || match self.0.subject_pki.parsed() {
+            Ok(ParsedKey::RSA(key)) => {
+                let numbers = [der(0x02, &[key.modulus]), der(0x02, &[key.exponent])].concat();
+                let bits = der(0x03, &[b"\x00", &der(0x30, &[&numbers])]);
+                let is_in_form = spki == der(0x30, &[RSA_ENCRYPTION, &bits]);
+                is_in_form && is_strong_rsa(key.modulus, key.exponent)
+            }
+            _ => false,
+        };
+        is_point(ED25519_SPKI, 32, None)
+            || is_point(P256_SPKI, 65, Some(4))
+            || is_point(P384_SPKI, 97, Some(4))
+            || is_rsa()
     }
 
     /// The one alternative name, if it is a URI.
@@ -195,5 +217,15 @@ const ECDSA_WITH_SHA256: &[u8] = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\
 const COMMON_NAME: &str = "2.5.4.3";
 const ORGANIZATIONAL_UNIT: &str = "2.5.4.11";
 const SERIAL_NUMBER: &str = "2.5.4.5";
-/// Ed25519, ECDSA with SHA-256, ECDSA with SHA-384: the parser verifies SHA-1 as well, so the list is ours.
-const REQUEST_ALGORITHMS: [&str; 3] = ["1.3.101.112", "1.2.840.10045.4.3.2", "1.2.840.10045.4.3.3"];
+/// Ed25519; ECDSA with SHA-256 and SHA-384; RSA with SHA-256, SHA-384 and SHA-512 (PKCS #1 v1.5). The parser verifies
+/// SHA-1 as well, so the list is ours.
+const REQUEST_ALGORITHMS: [&str; 6] = [
+    "1.3.101.112",
+    "1.2.840.10045.4.3.2",
+    "1.2.840.10045.4.3.3",
+    "1.2.840.113549.1.1.11",
+    "1.2.840.113549.1.1.12",
+    "1.2.840.113549.1.1.13",
+];
+/// `AlgorithmIdentifier` of rsaEncryption, whose parameters are NULL (RFC 3279 2.3.1).
+const RSA_ENCRYPTION: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";

@@ -73,6 +73,7 @@ fn settings(role: &Role) -> BTreeMap<String, String> {
         starts,
         schedule_ahead,
         certificate_max,
+        keys,
         approvals,
         mfa_max_age,
         ticket,
@@ -87,7 +88,9 @@ fn settings(role: &Role) -> BTreeMap<String, String> {
     say("default", default.to_string());
     say("pending_for", pending_for.to_string());
     say("schedule_ahead", schedule_ahead.to_string());
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
     say("approvals", quorums.join("; "));
+    say("keys", keys.join(", "));
     match starts {
         Starts::AtApproval => {}
         Starts::AtFirstUse { within } => say("start", format!("first-use, within {within}")),

@@ -1,6 +1,8 @@
 //! For how long, from when, how fresh and how often.
 
-use jit_ca_core::Span;
+use std::collections::BTreeSet;
+
+use jit_ca_core::{KeyType, Span};
 
 use super::{Limits, Starts};
 use crate::fault::Page;
@@ -129,6 +131,14 @@ pub(super) fn certificate_max(page: Page<'_>, top: &mut Section<'_>) -> Option<S
         page.fault(at, message, hint);
     }
     Some(value)
+}
+
+/// `keys`.
+pub(super) fn keys(top: &mut Section<'_>) -> BTreeSet<KeyType> {
+    match top.set::<KeyType>("keys") {
+        Some(At { value, .. }) => value,
+        None => BTreeSet::from(KeyType::USUAL),
+    }
 }
 
 /// `[limits]`.

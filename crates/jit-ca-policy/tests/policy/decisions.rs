@@ -1,6 +1,6 @@
 //! Decisions: what a role requires, what the rules say, and what a person is told.
 
-use jit_ca_core::{Action, Decision, Facts, Outcome, RefusalCode, Span, UnixTime};
+use jit_ca_core::{Action, Decision, Facts, KeyType, Outcome, RefusalCode, Span, UnixTime};
 use jit_ca_policy::{Bundle, Limits, Starts, decide, may_request, run_tests, who_can_approve};
 
 use crate::sample::{facts, files, good, with_rules};
@@ -347,10 +347,12 @@ fn a_role_is_what_its_file_says() {
     assert_eq!((role.certificate_max.unwrap().secs(), role.limits.grants_per_day), (600, Some(3)));
     let break_glass = role.break_glass.as_ref().unwrap();
     assert_eq!((break_glass.longest.to_string().as_str(), break_glass.tell.len()), ("20m", 1));
+    assert_eq!(role.keys, KeyType::ALL.into());
     let api = bundle.role(&"api".parse().unwrap()).unwrap();
     assert_eq!((api.pending_for.to_string().as_str(), api.mfa_max_age), ("1h", None));
     assert!(api.ticket.is_none() && api.break_glass.is_none() && api.hosts().is_empty());
     assert_eq!((api.certificate_max, api.limits), (None, Limits::default()));
+    assert_eq!(api.keys, KeyType::USUAL.into());
     let within = Span::from_secs(2 * 60 * 60);
     assert_eq!(
         (api.starts, api.schedule_ahead),

@@ -169,8 +169,8 @@ fn what_roles_require_and_give_is_told_field_by_field() {
         ),
         (
             "longest = \"4h\"",
-            "longest = \"4h\"\nstart = \"first-use\"\nstart_within = \"2h\"\ncertificate_max = \"10m\"",
-            "certificate_max: none -> 10m\nstart: none -> first-use, within 2h",
+            "longest = \"4h\"\nstart = \"first-use\"\nstart_within = \"2h\"\ncertificate_max = \"10m\"\nkeys = [\"rsa\"]",
+            "certificate_max: none -> 10m\nkeys: ed25519, ecdsa-p256 -> rsa\nstart: none -> first-use, within 2h",
         ),
         (
             "[break_glass]",

@@ -3,7 +3,7 @@
 use jit_ca_api::client::IdempotencyKey;
 use jit_ca_api::{GrantView, Request, RequestCall, RequestStatus, Role};
 use jit_ca_core::workflow::{GrantState, Over, Term};
-use jit_ca_core::{HostName, RoleName, Text};
+use jit_ca_core::{HostName, KeyType, RoleName, Text};
 
 use crate::cli::{RequestCommand, WishArgs};
 use crate::command::{Context, request_named};
@@ -183,6 +183,8 @@ fn role_fields(role: &Role) -> String {
     let mfa = role.mfa_max_age.map(|age| format!("a code of the last {age}"));
     let starts = role.start_within.map(|within| format!("with its first use, within {within}"));
     let certificates = role.certificate_max.map(|longest| format!("of {longest}, renewed"));
+    let is_usual = role.keys.iter().eq(&KeyType::USUAL);
+    let keys = role.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let emergency = role.break_glass.map(|longest| format!("at once, for {longest} at most"));
     let ticket = role.ticket.as_ref().map(|pattern| format!("needed, as {pattern}"));
     let mut lines = vec![
@@ -191,6 +193,7 @@ fn role_fields(role: &Role) -> String {
         ("how long", format!("{}, at most {}", role.default, role.longest)),
         ("starts", starts.unwrap_or_default()),
         ("certificates", certificates.unwrap_or_default()),
+        ("keys", if is_usual { String::new() } else { keys }),
         ("approval", approval),
         ("emergency", emergency.unwrap_or_default()),
         ("second factor", mfa.unwrap_or_default()),

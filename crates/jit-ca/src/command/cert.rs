@@ -30,8 +30,11 @@ struct Issued {
     certificate: PathBuf,
     /// The proof that the log holds that entry (C2SP tlog-proof).
     proof: PathBuf,
-    /// The key's file; none where ssh-agent holds the key.
+    /// The key's file; none where somebody else holds the key.
     key: Option<PathBuf>,
+    /// Where the key is if it is in no file of ours.
+    #[serde(skip)]
+    held: &'static str,
 }
 
 pub(super) fn run(context: &Context, command: &CertCommand) -> Result<()> {
@@ -44,7 +47,7 @@ pub(super) fn run(context: &Context, command: &CertCommand) -> Result<()> {
             CertCommand::Ssh { grant, key, out, no_agent, .. } => {
                 ssh(context, &ca, grant, (key.as_ref(), out.as_ref()), *no_agent)?
             }
-            CertCommand::X509 { grant, out, .. } => x509(&ca, grant, out)?,
+            CertCommand::X509 { grant, csr, out, .. } => x509(&ca, grant, csr.as_deref(), out)?,
         };
         context.printer.data(&issued, issued_fields);
         let active = grant::active(&ca)?;
@@ -108,15 +111,20 @@ fn ssh(
         proof: certify::proof_beside(&certificate),
         certificate,
         key,
+        held: "in ssh-agent",
     })
 }
 
-fn x509(ca: &Ca, arguments: &GrantArgs, out: &Path) -> Result<Issued> {
+/// For the key of a request, if one is given.
+fn x509(ca: &Ca, arguments: &GrantArgs, csr: Option<&Path>, out: &Path) -> Result<Issued> {
     let requests = grant::active(ca)?;
     let is_x509 = |row: &Row| matches!(row, Row::X509(_));
     let (_, grant) = grant::choose(&requests, arguments, is_x509)?;
     let row = grant::x509_row(grant, arguments.row.as_ref())?;
-    let reply = certify::x509(ca, grant, row, out)?;
+    let (reply, key) = match csr {
+        Some(csr) => (certify::requested(ca, grant, row, csr, out)?, None),
+        None => (certify::x509(ca, grant, row, out)?, Some(out.join("key.pem"))),
+    };
     let certificate = out.join("cert.pem");
     Ok(Issued {
         grant: reply.grant,
@@ -127,14 +135,15 @@ fn x509(ca: &Ca, arguments: &GrantArgs, out: &Path) -> Result<Issued> {
         entry: reply.entry,
         proof: certify::proof_beside(&certificate),
         certificate,
-        key: Some(out.join("key.pem")),
+        key,
+        held: "with whoever made the request",
     })
 }
 
 fn issued_fields(issued: &Issued) -> String {
     let key = match &issued.key {
         Some(file) => file.display().to_string(),
-        None => "in ssh-agent".to_owned(),
+        None => issued.held.to_owned(),
     };
     fields(&[
         ("certificate", issued.certificate.display().to_string()),

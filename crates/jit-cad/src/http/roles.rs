@@ -44,6 +44,7 @@ pub(super) async fn list(WithMfa(caller): WithMfa) -> Json<Vec<Role>> {
             },
             schedule_ahead: role.schedule_ahead,
             certificate_max: role.certificate_max,
+            keys: role.keys.clone(),
             break_glass: role.break_glass.as_ref().map(|it| it.longest).filter(|longest| {
                 let facts = Facts {
                     action: Action::BreakGlass,

@@ -90,7 +90,7 @@ pub fn verify<'b>(
         challenges.knows(&call.challenge, now) && !snapshot.is_spent(&call.challenge)?;
 
     // The statement is made anew from what is acted on; only the signature comes from the caller.
-    let login_key = login_key.public_key().spki_digest();
+    let login_key = login_key.spki_digest();
     let statement = Login {
         origin,
         pin,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jit_ca_api::{SshCall, SshCertificate, X509Call, X509Certificate};
 use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
 use jit_ca_cert::x509::ClientCertificate;
-use jit_ca_cert::{BACKDATE, Intent, PublicKey, Signed, SubjectKey, SubjectName, pkcs10};
+use jit_ca_cert::{BACKDATE, Intent, Signed, SubjectKey, SubjectName, pkcs10};
 use jit_ca_core::event::{Allowed, Decided, Event, GrantStarted, IssuedUnder, ProofOfPossession};
 use jit_ca_core::network::Network;
 use jit_ca_core::statement::Possession;
@@ -18,6 +18,7 @@ use jit_ca_core::{
 use jit_ca_log::Proof;
 use jit_ca_log::hash::sha256;
 use jit_ca_log::sshsig;
+use jit_ca_policy::Role;
 
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -212,8 +213,10 @@ impl Ready {
         if !still_gives(caller, access, row) {
             return Err(refuse(no_longer_gives(access, row)));
         }
-        // 3. The key: nobody's but the caller's.
-        if let Some(whose) = belongs_to_another(app, caller, key.public_key()) {
+        // 3. The key: of a type that the role takes, and nobody's but the caller's.
+        let role = caller.policy.bundle.role(&request.role);
+        must_take(role, key).map_err(refuse)?;
+        if let Some(whose) = belongs_to_another(app, caller, key) {
             let text = format!("the key is {whose}");
             return Err(refuse(Refusal::new(RefusalCode::KeyRefused, text)));
         }
@@ -223,8 +226,7 @@ impl Ready {
             grant: Some(grant),
             actor: caller.actor,
         };
-        let longest =
-            caller.policy.bundle.role(&request.role).and_then(|role| role.certificate_max);
+        let longest = role.and_then(|role| role.certificate_max);
         let window = certificate_window(usable.window, longest, now.time());
         let (hosts, start) = (usable.grant.hosts.clone(), usable.start);
         let row = row.clone();
@@ -291,8 +293,21 @@ fn not_the_callers(app: &App, caller: &Caller, grant: GrantId) -> Fault {
     }
 }
 
+/// The key is of a type that the role takes today.
+fn must_take(role: Option<&Role>, key: &SubjectKey) -> Result<(), Refusal> {
+    let key_type = key.key_type();
+    match role {
+        Some(role) if !role.keys.contains(&key_type) => {
+            let taken: Vec<String> = role.keys.iter().map(ToString::to_string).collect();
+            let text = format!("{} takes {} keys, not {key_type}", role.name, taken.join(", "));
+            Err(Refusal::new(RefusalCode::KeyRefused, text))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whose key it is, if it is one of the CA's or of another person's.
-fn belongs_to_another(app: &App, caller: &Caller, key: &PublicKey) -> Option<&'static str> {
+fn belongs_to_another(app: &App, caller: &Caller, key: &SubjectKey) -> Option<&'static str> {
     let keys = &app.keys;
     let cas = [
         keys.ssh_user.public(),
@@ -302,7 +317,8 @@ fn belongs_to_another(app: &App, caller: &Caller, key: &PublicKey) -> Option<&'s
         keys.servers.public(),
         keys.logins.public(),
     ];
-    if cas.contains(&key) || key.point() == app.log_key.public_key().as_slice() {
+    let is_the_logs = key.bits() == app.log_key.public_key().as_slice();
+    if is_the_logs || cas.iter().any(|ca| ca.point() == key.bits()) {
         return Some("one of the CA's own");
     }
     let owner = caller.policy.bundle.person_by_key(&key.to_openssh(""));
@@ -326,7 +342,7 @@ fn proof_of_possession(
     armoured: &str,
     idempotency_key: &str,
 ) -> Result<ProofOfPossession, Fault> {
-    let blob = key.public_key().ssh_blob();
+    let blob = key.ssh_blob();
     let statement = Possession {
         origin: &app.config.origin,
         grant: &grant,

@@ -8,7 +8,8 @@ use jit_ca_cert::{Intent, SubjectKey, SubjectName, pkcs10};
 use jit_ca_core::event::{Factor, LoggedIn, LoggedOut, Refused};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{
-    ActorRef, Bytes, IssuanceId, PersonName, RefusalCode, Span, SubjectId, UnixTime, Window,
+    ActorRef, Bytes, IssuanceId, KeyType, PersonName, RefusalCode, Span, SubjectId, UnixTime,
+    Window,
 };
 use jit_ca_policy::Person;
 
@@ -50,7 +51,7 @@ pub async fn log_in(
     if let Some(login) = again(app, &call.name, key).await? {
         return Ok(login);
     }
-    let login_key = pkcs10::public_key(&csr_der(&call.csr)?).inspect_err(|_| {
+    let login_key = login_key(&csr_der(&call.csr)?).inspect_err(|_| {
         refuse_stranger(app, address, arrived);
     })?;
 
@@ -95,6 +96,15 @@ pub async fn log_in(
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// The key that is to be used from here on. It is made for each login, so that no other than the usual types is needed.
+fn login_key(csr: &[u8]) -> Result<SubjectKey, jit_ca_cert::Error> {
+    let key = pkcs10::public_key(csr)?;
+    match key.key_type() {
+        usual if KeyType::USUAL.contains(&usual) => Ok(key),
+        other => Err(jit_ca_cert::Error::KeyType { kind: other.to_string() }),
+    }
 }
 
 /// Who it is, by a policy. A refusal is counted, and is an entry where it is a known subject's.
@@ -176,7 +186,7 @@ impl<'a> Accepted<'a> {
             name: person.name.clone(),
             key: self.ssh_key.clone(),
             challenge: call.challenge.clone(),
-            login_key: self.login_key.public_key().spki_digest(),
+            login_key: self.login_key.spki_digest(),
             signature: self.signature.clone(),
             factor: self.factor,
             address,

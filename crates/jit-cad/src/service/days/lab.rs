@@ -205,7 +205,7 @@ impl Lab {
             pin: &self.app.pin(),
             subject: &name,
             challenge: &challenge,
-            login_key: &login_key.public_key().spki_digest(),
+            login_key: &login_key.spki_digest(),
         };
         let signature = person.sign(Kind::Login, &statement.text());
         let call = LoginCall { challenge, csr: person.csr.clone(), signature, factor, name };

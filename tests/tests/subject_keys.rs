@@ -1,0 +1,109 @@
+//! Keys of the types that a role may take beyond the usual ones, on a real sshd and a real nginx.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use jit_ca_tests::{Ca, Clock, Lab, Nginx, Person, Sshd, run};
+
+/// Has a role take keys of these types.
+fn take(config: &Path, role: &str, keys: &str) {
+    let file = config.join(format!("roles/{role}.toml"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(file, text.replace("default =", &format!("keys = [{keys}]\ndefault ="))).unwrap();
+}
+
+fn ssh_key(person: &Person, kind: &str, bits: &str) -> String {
+    let file = person.file(&format!(".ssh/{kind}-{bits}"));
+    run(Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-b", bits, "-N", "", "-C", "work", "-f"])
+        .arg(&file))
+    .ok();
+    file.display().to_string()
+}
+
+#[test]
+fn ssh_keys_of_other_types_open_a_host_where_the_role_takes_them() {
+    let lab = Lab::new();
+    let ca = Ca::start_with(&lab, |config| {
+        take(config, "web-logs", r#""ed25519", "ecdsa-p384", "rsa""#);
+        let logs = fs::read_to_string(config.join("roles/web-logs.toml")).unwrap();
+        let logs = logs.replace("journalctl --unit=nginx --since=-1h --no-pager", "whoami");
+        fs::write(config.join("roles/web-logs.toml"), logs).unwrap();
+    });
+    let (alice, bob) = (ca.person("alice"), ca.person("bob"));
+    alice.jit_ca(&["roles"]).ok().says("keys           ed25519, ecdsa-p384, rsa");
+    alice.jit_ca(&["request", "web-logs", "--reason", "INC-42"]).ok();
+    let user_ca = alice.jit_ca(&["trust", "--ssh-user-ca"]).ok().stdout;
+    let sshd = Sshd::start(&lab, Clock::True, &user_ca, &[("deploy", &["web-logs"])]);
+    for (kind, bits) in [("ecdsa", "384"), ("rsa", "3072")] {
+        let key = ssh_key(&alice, kind, bits);
+        let issued = alice.jit_ca(&["cert", "ssh", "--role", "web-logs", "--key", &key, "--json"]);
+        let certificate = issued.ok().json()["certificate"].as_str().unwrap().to_owned();
+        sshd.log_in(&alice, "deploy", key.as_ref(), certificate.as_ref()).ran("deploy");
+    }
+    for (kind, bits, why) in [
+        ("ecdsa", "256", "web-logs takes ed25519, ecdsa-p384, rsa keys, not ecdsa-p256"),
+        ("ecdsa", "521", "is not accepted"),
+        ("rsa", "2048", "RSA of 2048 bits"),
+    ] {
+        let key = ssh_key(&alice, kind, bits);
+        let arguments = ["cert", "ssh", "--role", "web-logs", "--key", &key];
+        alice.jit_ca(&arguments).exits(3).says(why);
+    }
+    // A role that says nothing takes the usual two.
+    let wish = ["request", "web-shell", "--reason", "INC-42", "--no-wait", "--json"];
+    let request = alice.jit_ca(&wish).exits(75).json();
+    bob.jit_ca(&["approve", request["id"].as_str().unwrap(), "--yes"]).ok();
+    let key = alice.file(".ssh/rsa-3072").display().to_string();
+    let refused = alice.jit_ca(&["cert", "ssh", "--role", "web-shell", "--key", &key]).exits(3);
+    refused.says("web-shell takes ed25519, ecdsa-p256 keys, not rsa");
+    // Both verifiers agree to what was proven by such keys when the CA is stopped.
+}
+
+#[test]
+fn x509_keys_of_other_types_are_certified_by_request_and_nginx_lets_them_in() {
+    let lab = Lab::new();
+    let ca = Ca::start_with(&lab, |config| take(config, "orders-api", r#""ecdsa-p384", "rsa""#));
+    let (alice, bob) = (ca.person("alice"), ca.person("bob"));
+    let wish = ["request", "orders-api", "--reason", "INC-42", "--no-wait", "--json"];
+    let request = alice.jit_ca(&wish).exits(75).json();
+    bob.jit_ca(&["approve", request["id"].as_str().unwrap(), "--yes"]).ok();
+
+    let [root, clients] =
+        ["--x509-root", "--x509-clients"].map(|which| alice.jit_ca(&["trust", which]).ok().stdout);
+    let anchors = lab.file("clients-ca.pem", root + &clients);
+    let http = format!(
+        "  server {{
+    listen 127.0.0.1:PORT ssl; ssl_certificate DIR/server.pem; ssl_certificate_key DIR/server.key;
+    ssl_verify_client on; ssl_verify_depth 2; ssl_client_certificate {};
+    location / {{ return 200 'hello $ssl_client_s_dn'; }}
+  }}\n",
+        anchors.display()
+    );
+    let nginx = Nginx::start(&lab, Clock::True, &http);
+    for (name, algorithm) in
+        [("p384", ["EC", "ec_paramgen_curve:P-384"]), ("rsa", ["RSA", "rsa_keygen_bits:3072"])]
+    {
+        let [key, csr] = ["key", "csr"].map(|kind| alice.file(&format!("{name}.{kind}")));
+        let [algorithm, option] = algorithm;
+        let mut make = Command::new("openssl");
+        make.args(["genpkey", "-algorithm", algorithm, "-pkeyopt", option, "-out"]).arg(&key);
+        run(&mut make).ok();
+        let mut ask = Command::new("openssl");
+        ask.args(["req", "-new", "-subj", "/CN=root", "-key"]).arg(&key).arg("-out").arg(&csr);
+        run(&mut ask).ok();
+        let csr = csr.display().to_string();
+        let issued = alice.jit_ca(&["cert", "x509", "--csr", &csr, "--out", name]).ok();
+        issued.says("with whoever made the request");
+        assert!(!alice.file(&format!("{name}/key.pem")).exists());
+        let certificate = alice.file(&format!("{name}/cert.pem"));
+        nginx.ask("/", &key, &certificate).ok().says("OU=orders-api").says("CN=alice");
+    }
+    // What it makes itself is P-256, and what is no request says so before the CA is asked.
+    alice.jit_ca(&["cert", "x509", "--out", "fresh"]).exits(3).says("not ecdsa-p256");
+    let key = alice.file("rsa.key").display().to_string();
+    let wrong = alice.jit_ca(&["cert", "x509", "--csr", &key, "--out", "wrong"]).exits(2);
+    wrong.says("is no PKCS#10 request").says("openssl req -new");
+    assert!(!alice.file("wrong").exists());
+}
