@@ -26,6 +26,7 @@ mod input;
 mod notify;
 mod openapi;
 mod policy;
+mod pseudonyms;
 mod races;
 mod readme;
 mod reload;

@@ -47,12 +47,13 @@ def check_intent(log, e, p):
             else:
                 valid(term["open"]["start"] <= begin + 60 and begin <= e.second and until <= term["open"]["end"])
         valid(purpose not in LONGEST or until - begin <= LONGEST[purpose])
+    called = asked["name"], e.actor.hex()
     with e.check("certificate"):
         valid(purpose == "ssh-user" or PURPOSES[purpose] != "ed25519")
         c = (read_ssh if purpose == "ssh-user" else read_x509)(p["tbs"])
         valid((c.serial, c.begin, c.until) == (p["serial"], begin, until))
         if purpose == "ssh-user":
-            check_ssh(log, p, c, grant, given, asked["name"])
+            check_ssh(log, p, c, grant, given, called)
         elif purpose == "x509-root":
             valid(log.keys is UNKNOWN or spki(c.load_key()) in [log.keys[own] for own in PURPOSES if own[:5] == "x509-"])
         else:
@@ -60,7 +61,7 @@ def check_intent(log, e, p):
             valid(login is None or until == login.payload["window"]["end"])
             valid(login is None or sha256(spki(c.load_key())) == login.payload["login_key"])
         if purpose == "x509-clients":
-            check_x509(log, e, p, c, grant, asked["name"])
+            check_x509(log, e, p, c, grant, called)
     if under:
         with e.check("possession"):
             if purpose == "ssh-user":
@@ -121,10 +122,10 @@ def pairs(data):
     return [(name.decode(), Wire(value).strings()) for name, value in zip(found[::2], found[1::2])]
 
 
-def check_ssh(log, p, c, grant, given, name):
+def check_ssh(log, p, c, grant, given, called):
     valid(is_strong(ssh_key(c.key)))
     begins = f"jit-ca:{id_text('g', p['grant'])}:{id_text('i', p['issuance'])}:"
-    valid(c.is_user and c.key_id.startswith(begins) and c.key_id.removeprefix(begins) == name)
+    valid(c.is_user and c.key_id.startswith(begins) and c.key_id.removeprefix(begins) in called)
     valid(log.keys is UNKNOWN or c.signer == wire(b"ssh-ed25519", log.keys["ssh-user"][-32:]))
     if grant is UNKNOWN:
         return
@@ -164,10 +165,11 @@ def pkcs10_key(request):
     return spki(request.public_key())
 
 
-def check_x509(log, e, p, c, grant, name):
+def check_x509(log, e, p, c, grant, called):
     (only,), (((_, person),), ((_, role),), _) = c.alternatives, c.subject
     held = id_text("g", p["grant"])
-    valid(c.subject == [[(NameOID.COMMON_NAME, name)], [(NameOID.ORGANIZATIONAL_UNIT_NAME, grant["role"])],
+    valid(person in called)
+    valid(c.subject == [[(NameOID.COMMON_NAME, person)], [(NameOID.ORGANIZATIONAL_UNIT_NAME, grant["role"])],
                         [(NameOID.SERIAL_NUMBER, held)]])
     valid(isinstance(only, x509.UniformResourceIdentifier))
     valid(re.fullmatch(f"spiffe://[a-z0-9._-]+/role/{re.escape(role)}/person/{e.actor.hex()}", only.value))

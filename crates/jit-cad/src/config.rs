@@ -50,6 +50,8 @@ pub struct Config {
     pub login_longest: Span,
     /// How long a login lasts without use.
     pub login_idle: Span,
+    /// Whether certificates call their subjects by the pseudonym, and not by the name.
+    pub pseudonyms: bool,
     /// How many requests of one person may be pending.
     pub open_requests: u32,
     /// How long the log keeps payloads.
@@ -128,6 +130,7 @@ impl Config {
             admin_socket: base.join(file.admin_socket),
             login_longest: file.login_longest,
             login_idle: file.login_idle,
+            pseudonyms: file.pseudonyms,
             open_requests: file.open_requests,
             keep_payloads: file.keep_payloads,
             anchors: file.anchors.into_iter().map(|place| place.relative_to(base)).collect(),

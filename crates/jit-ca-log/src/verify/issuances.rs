@@ -204,7 +204,7 @@ impl Check<'_> {
         let prefix = format!("jit-ca:{}:{}:", under.grant, intent.issuance);
         let named = certificate.key_id.strip_prefix(&prefix);
         let is_theirs = named.is_some_and(|named| match requests.holder(under.grant) {
-            Some((_, name)) => named == name.as_str(),
+            Some((_, name)) => named == name.as_str() || named == self.leaf.actor.to_string(),
             None => true,
         });
         fault(is_theirs, "the certificate has another key id")?;
@@ -257,7 +257,7 @@ impl Check<'_> {
         let name = requests.holder(under.grant).map(|(_, name)| name);
         let said = requests.grant(under.grant).and_then(|grant| grant.said.as_ref());
         let role = said.map(|said| &said.role);
-        let role = certificate.names(name, role, under.grant);
+        let role = certificate.names((name, leaf.actor), role, under.grant);
         let role = role
             .ok_or_else(|| Fault::new(Code::Certificate, "the certificate's subject is another"))?;
         let identifies = certificate.identifies(&role, leaf.actor);

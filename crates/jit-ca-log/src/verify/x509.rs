@@ -119,11 +119,11 @@ impl<'c> X509<'c> {
         self.0.basic_constraints().is_ok_and(|found| found.is_none_or(|found| !found.value.ca))
     }
 
-    /// The role of the subject, if that is this person in this role, under this grant, and nothing else. Who or what
-    /// is not known is not compared.
+    /// The role of the subject, if that is this person, by name or pseudonym, in this role, under this grant, and
+    /// nothing else. Who or what is not known is not compared.
     pub(super) fn names(
         &self,
-        name: Option<&PersonName>,
+        (name, actor): (Option<&PersonName>, ActorRef),
         role: Option<&RoleName>,
         grant: GrantId,
     ) -> Option<String> {
@@ -132,7 +132,7 @@ impl<'c> X509<'c> {
             attributes.try_into().ok()?;
         let is_subject = (common.as_str(), unit.as_str(), serial.as_str())
             == (COMMON_NAME, ORGANIZATIONAL_UNIT, SERIAL_NUMBER)
-            && name.is_none_or(|name| own_name == name.as_str())
+            && name.is_none_or(|name| own_name == name.as_str() || own_name == actor.to_string())
             && role.is_none_or(|role| own_role == role.as_str())
             && own_grant == grant.to_string();
         is_subject.then_some(own_role)

@@ -27,6 +27,7 @@ pub(super) struct Checked {
     pub(super) admin_socket: PathBuf,
     pub(super) login_longest: Span,
     pub(super) login_idle: Span,
+    pub(super) pseudonyms: bool,
     pub(super) open_requests: u32,
     pub(super) keep_payloads: Span,
     pub(super) anchors: Vec<AnchorPlace>,
@@ -82,6 +83,10 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     let idle = login.text("idle").and_then(|text| login.report.login_span(&text));
     login.end();
 
+    let mut certificates = file.section("certificates");
+    let pseudonyms = certificates.flag("pseudonyms");
+    certificates.end();
+
     let mut requests = file.section("requests");
     let open_requests = requests.count("open");
     requests.end();
@@ -111,6 +116,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         admin_socket: socket?.into_inner().into(),
         login_longest: longest?,
         login_idle: idle?,
+        pseudonyms: pseudonyms?,
         open_requests: open_requests?,
         keep_payloads: keep?,
         anchors: anchors?,

@@ -12,14 +12,13 @@ use jit_ca_core::network::Network;
 use jit_ca_core::statement::Possession;
 use jit_ca_core::workflow::{Grant, Refusal, certificate_window};
 use jit_ca_core::{
-    Action, Facts, GrantId, Hosts, IssuanceId, RefusalCode, Row, RowName, SourceAddress, SshRow,
-    Window,
+    Action, ActorRef, Facts, GrantId, Hosts, IssuanceId, PersonName, RefusalCode, Row, RowName,
+    SourceAddress, SshRow, Window,
 };
 use jit_ca_log::Proof;
 use jit_ca_log::hash::sha256;
 use jit_ca_log::sshsig;
 use jit_ca_policy::Role;
-
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject as _;
 
@@ -73,7 +72,7 @@ pub async fn ssh(
             serial,
             grant,
             issuance: issuance.id,
-            name: SubjectName::from(&caller.person.name),
+            name: called(app, &caller.person.name, caller.actor),
             principals: Principals::new(row.principals(&ready.hosts).unwrap_or_default())?,
             window: ready.window,
             extensions: row.extensions.clone(),
@@ -139,7 +138,7 @@ pub async fn x509(
         let content = ClientCertificate {
             key: subject_key.clone(),
             issuance: issuance.id,
-            name: SubjectName::from(&caller.person.name),
+            name: called(app, &caller.person.name, caller.actor),
             subject: caller.actor,
             role: ready.record.access.request.role.clone(),
             grant,
@@ -367,6 +366,14 @@ fn source_addresses(row: &SshRow, caller: &Caller) -> BTreeSet<Network> {
         None => BTreeSet::new(),
         Some(SourceAddress::Caller) => BTreeSet::from([Network::single(caller.address)]),
         Some(SourceAddress::Networks(networks)) => networks.clone(),
+    }
+}
+
+/// What a certificate calls its subject.
+pub fn called(app: &App, name: &PersonName, actor: ActorRef) -> SubjectName {
+    match app.config.pseudonyms {
+        false => SubjectName::from(name),
+        true => SubjectName::from(actor),
     }
 }
 

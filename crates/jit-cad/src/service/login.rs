@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use jit_ca_api::LoginCall;
 use jit_ca_cert::x509::LoginCertificate;
-use jit_ca_cert::{Intent, SubjectKey, SubjectName, pkcs10};
+use jit_ca_cert::{Intent, SubjectKey, pkcs10};
 use jit_ca_core::event::{Factor, LoggedIn, LoggedOut, Refused};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{
@@ -13,7 +13,7 @@ use jit_ca_core::{
 };
 use jit_ca_policy::Person;
 
-use super::certificate::csr_der;
+use super::certificate::{called, csr_der};
 use super::past::past;
 use super::{ATTEMPTS, CallKey, Caller, Fault, locking};
 use crate::app::App;
@@ -174,7 +174,7 @@ impl<'a> Accepted<'a> {
         let content = LoginCertificate {
             key: self.login_key.clone(),
             issuance: id,
-            name: SubjectName::from(&person.name),
+            name: called(app, &person.name, actor),
             subject: actor,
             trust_domain: app.config.trust_domain.clone(),
             window,

@@ -335,7 +335,11 @@ fn certificate(
         kind,
         issuance,
         serial: intended.zip(kind).map(|(intended, kind)| serial(intended, kind)),
-        key_id: kind.and_then(|kind| key_id(kind, tracked, grant, issuance)),
+        key_id: intended.zip(kind).and_then(|(intended, kind)| {
+            let name = tracked.name.as_ref()?;
+            let called = called(intended.tbs.as_slice(), kind, name, entry.actor());
+            key_id(kind, tracked, (grant, issuance), &called)
+        }),
         holder,
         grant,
         from: intended.map(|intended| intended.validity.from),
@@ -361,19 +365,34 @@ fn serial(intended: &CertificateIntended, kind: CertificateKind) -> String {
     }
 }
 
-/// What the verifier has found the certificate to call itself.
+/// What the certificate calls its subject: the verifier has found it to be the name, or the pseudonym.
+fn called(tbs: &[u8], kind: CertificateKind, name: &PersonName, actor: ActorRef) -> String {
+    let pseudonym = actor.to_string();
+    // The end of a key id before the principals' length, or a common name in DER (RFC 5280 A.1).
+    let field = match kind {
+        CertificateKind::Ssh => [b":".as_slice(), pseudonym.as_bytes(), b"\0\0"].concat(),
+        CertificateKind::X509 => {
+            [b"\x06\x03\x55\x04\x03\x0c\x20".as_slice(), pseudonym.as_bytes()].concat()
+        }
+    };
+    match tbs.windows(field.len()).any(|bytes| bytes == field) {
+        true => pseudonym,
+        false => name.to_string(),
+    }
+}
+
+/// What the certificate calls itself.
 fn key_id(
     kind: CertificateKind,
     tracked: &Tracked,
-    grant: GrantId,
-    issuance: IssuanceId,
+    (grant, issuance): (GrantId, IssuanceId),
+    called: &str,
 ) -> Option<String> {
-    let name = tracked.name.as_ref()?;
     match kind {
-        CertificateKind::Ssh => Some(format!("jit-ca:{grant}:{issuance}:{name}")),
+        CertificateKind::Ssh => Some(format!("jit-ca:{grant}:{issuance}:{called}")),
         CertificateKind::X509 => {
             let role = tracked.role.as_ref()?;
-            Some(format!("CN={name}, OU={role}, serialNumber={grant}"))
+            Some(format!("CN={called}, OU={role}, serialNumber={grant}"))
         }
     }
 }
