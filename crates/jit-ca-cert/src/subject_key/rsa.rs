@@ -99,15 +99,11 @@ fn is_of_roca(n: &BigUint) -> bool {
 /// Fermat's method: `n = a² − b²` for an `a` just above its root, if its factors are close to each other.
 fn has_close_factors(n: &BigUint) -> bool {
     let root = n.sqrt();
-    let mut a = if &root * &root == *n { root } else { root + 1_u32 };
-    for _ in 0..FERMAT_ROUNDS {
-        let b_squared = &a * &a - n;
-        if is_square(&b_squared) {
-            return true;
-        }
-        a += 1_u32;
-    }
-    false
+    let first = if &root * &root == *n { root } else { root + 1_u32 };
+    (0..FERMAT_ROUNDS).any(|step| {
+        let a = &first + step;
+        is_square(&(&a * &a - n))
+    })
 }
 
 fn is_square(number: &BigUint) -> bool {
@@ -130,7 +126,7 @@ fn primes_below(end: u32) -> impl Iterator<Item = u32> {
 /// 65537, the fourth Fermat number: the only exponent in use.
 const EXPONENT: &[u8] = &[1, 0, 1];
 /// As many as the Baseline Requirements ask for.
-const FERMAT_ROUNDS: usize = 100;
+const FERMAT_ROUNDS: u32 = 100;
 /// `AlgorithmIdentifier` of rsaEncryption, 1.2.840.113549.1.1.1.
 const RSA_ENCRYPTION: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 

@@ -247,6 +247,16 @@ impl X509 {
     }
 }
 
+/// The SubjectPublicKeyInfo of an RSA key of so many bits.
+pub(super) fn rsa_spki(bits: usize, exponent: u32) -> Vec<u8> {
+    let modulus = [vec![0], vec![0xc3; bits / 8]].concat();
+    let exponent = exponent.to_be_bytes();
+    let exponent = &exponent[exponent.iter().position(|&byte| byte != 0).unwrap()..];
+    let key = der(0x30, &[&der(0x02, &[&modulus]), &der(0x02, &[exponent])]);
+    let algorithm = [0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0];
+    der(0x30, &[&algorithm, &der(0x03, &[&[0], &key])])
+}
+
 /// A URI, as one of other names.
 pub(super) fn uri_name(uri: &str) -> Vec<u8> {
     der(0x30, &[&der(0x86, &[uri.as_bytes()])])
