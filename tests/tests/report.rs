@@ -121,6 +121,7 @@ fn the_figures_are_what_happened() {
     assert_eq!(shell["people"]["may_request"], json!(["alice", "bob", "carol"]));
     assert_eq!(shell["people"]["can_approve"], json!(["bob", "carol"]));
     assert_eq!(policy["powers"]["read_log"], json!(["carol"]));
+    assert!(policy["read_by"].as_str().unwrap().ends_with("on the daemon's machine"));
 
     // What sshd and OpenSSL show of the certificates.
     let certificate = &report["certificates"][2];

@@ -107,10 +107,14 @@ impl Script {
     }
 
     pub(super) fn activate(&mut self) -> &mut Self {
+        self.activate_for(Asker::Start, None)
+    }
+
+    /// The same, asked for by somebody and perhaps approved.
+    pub(super) fn activate_for(&mut self, asked: Asker, approved: Option<ActorRef>) -> &mut Self {
         let hash = self.bundle.as_ref().unwrap().hash();
-        let (changes, asked) = (BundleChanges::default(), Asker::Start);
-        let activated =
-            BundleActivated { hash, zone: "UTC".into(), changes, asked, approved: None };
+        let changes = BundleChanges::default();
+        let activated = BundleActivated { hash, zone: "UTC".into(), changes, asked, approved };
         self.push(ActorRef::DAEMON, Ids::default(), activated)
     }
 

@@ -5,7 +5,7 @@ mod stand_in;
 
 use std::collections::BTreeSet;
 
-use jit_ca_core::event::{Event, PersonListed};
+use jit_ca_core::event::{Asker, Event, PersonListed};
 use jit_ca_core::{ActorRef, Digest, UnixTime};
 use jit_ca_log::Bundle as Listed;
 use jit_ca_log::archive::Payload;
@@ -35,6 +35,8 @@ struct Activated {
     ts_ms: u64,
     at: UnixTime,
     hash: Digest,
+    asked: Asker,
+    approved: Option<ActorRef>,
     listed: Listed,
     is_whole: bool,
     /// The actors of people who have been erased from it.
@@ -72,6 +74,8 @@ impl Policies {
             ts_ms: entry.leaf.ts_ms,
             at: entry.at,
             hash: activated.hash,
+            asked: activated.asked,
+            approved: activated.approved,
             is_whole: self.listed.hash() == activated.hash,
             listed: self.listed.clone(),
             erased: self.erased.clone(),
@@ -111,6 +115,12 @@ impl Activated {
             hash: self.hash,
             from: self.at,
             until: None,
+            read_by: match self.asked {
+                Asker::Start => "the daemon, as it began".to_owned(),
+                Asker::Signal => "whoever sent the daemon SIGHUP".to_owned(),
+                Asker::Account(uid) => format!("uid {uid} on the daemon's machine"),
+            },
+            approved_by: self.approved.map(|actor| names.of_actor(actor)),
             asked_at,
             zone: self.listed.zone.clone(),
             state,

@@ -1,5 +1,5 @@
 use jit_ca_core::event::{
-    CertificateIssued, ClockAcknowledged, DaemonStarted, DaemonStopped, EndCause, Erased,
+    Asker, CertificateIssued, ClockAcknowledged, DaemonStarted, DaemonStopped, EndCause, Erased,
     ErasureCause, GlassBroken, GrantEnded, GrantRevoked, IssuanceFailed, LockLifted, LockSet,
     Locked, MfaCodeMade, Officer, Refused, RequestCancelled, RequestDenied, RequestLapsed,
     Reviewed, StrangersRefused,
@@ -30,6 +30,9 @@ from = ["sre"]
 [[ssh]]
 tag = "web-shell"
 login = "deploy"
+[break_glass]
+longest = "10m"
+tell = ["sre"]
 "#;
 
 const RULES: &str = r#"
@@ -38,6 +41,8 @@ const RULES: &str = r#"
 @id("at-once") permit (principal in Group::"sre", action == Action::"skip-approval", resource);
 @id("approve") permit (principal in Group::"sre", action == Action::"approve", resource);
 @id("read") permit (principal in Group::"audit", action == Action::"read-log", resource);
+@id("administer") permit (principal in Group::"audit", action == Action::"administer", resource);
+@id("emergency") permit (principal in Group::"dev", action == Action::"break-glass", resource);
 "#;
 
 fn script() -> Script {
@@ -201,7 +206,8 @@ fn certificates_are_told_with_their_outcome() {
 fn the_rules_are_asked_who_could() {
     let mut script = script();
     script.at(FROM + 50).person(ALICE, "alice", &["dev", "sre"]);
-    script.file("roles/web-shell.toml", &ROLE.replace("4h", "2h")).activate();
+    script.file("roles/web-shell.toml", &ROLE.replace("4h", "2h"));
+    script.activate_for(Asker::Account(7), Some(CAROL));
     let report = script.report(None);
 
     let [first, second] = report.policies.as_slice() else { panic!("{:#?}", report.policies) };
@@ -214,11 +220,17 @@ fn the_rules_are_asked_who_could() {
         may_request: names(&["alice", "bob", "carol"]),
         without_approval: names(&["bob", "carol"]),
         can_approve: names(&["bob", "carol"]),
+        may_break_glass: names(&["alice"]),
     };
     assert_eq!(first.roles[0].people.as_ref(), Some(&expected));
     assert_eq!(first.powers.as_ref().unwrap().read_log, ["carol"]);
-    assert!(first.powers.as_ref().unwrap().erase.is_empty());
+    let powers = first.powers.as_ref().unwrap();
+    assert!(powers.erase.is_empty() && powers.lock.is_empty());
+    assert_eq!(powers.administer, ["carol"]);
+    assert_eq!((first.read_by.as_str(), &first.approved_by), ("the daemon, as it began", &None));
     assert!(first.changes.is_none());
+    assert_eq!(second.read_by, "uid 7 on the daemon's machine");
+    assert_eq!(second.approved_by.as_deref(), Some("carol"));
 
     assert_eq!(second.roles[0].longest, Span::from_secs(7_200));
     assert_eq!(second.roles[0].people.as_ref().unwrap().can_approve, ["alice", "bob", "carol"]);

@@ -15,6 +15,10 @@ pub(crate) struct PolicyInForce {
     pub(crate) from: UnixTime,
     /// Until when, if that was before the period's end.
     pub(crate) until: Option<UnixTime>,
+    /// Who had it read: the daemon's start, a signal, or an account on its machine.
+    pub(crate) read_by: String,
+    /// The administrator who approved it, where one had to.
+    pub(crate) approved_by: Option<String>,
     /// The moment for which the rules were asked who may do what.
     pub(crate) asked_at: UnixTime,
     /// The time zone that rules go by.
@@ -29,7 +33,7 @@ pub(crate) struct PolicyInForce {
     pub(crate) people: Vec<PersonListing>,
     /// Its roles.
     pub(crate) roles: Vec<RoleRow>,
-    /// Who may look into the CA.
+    /// Who may look into the CA, and change it.
     pub(crate) powers: Option<Powers>,
     /// What is not as in the bundle before it.
     pub(crate) changes: Option<Changes>,
@@ -103,15 +107,21 @@ pub(crate) struct Permission {
     pub(crate) without_approval: Vec<String>,
     /// Who can approve it for somebody who may ask.
     pub(crate) can_approve: Vec<String>,
+    /// Who may have it at once in an emergency.
+    pub(crate) may_break_glass: Vec<String>,
 }
 
-/// Who may look into the CA.
+/// Who may look into the CA, and change it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Powers {
     /// Who may read the log.
     pub(crate) read_log: Vec<String>,
     /// Who may have a subject erased from it.
     pub(crate) erase: Vec<String>,
+    /// Who may bring a policy into force, where a second administrator has to.
+    pub(crate) administer: Vec<String>,
+    /// Who may lock people, roles and everything, and unlock them.
+    pub(crate) lock: Vec<String>,
 }
 
 /// What is not as in the bundle before.

@@ -26,16 +26,21 @@ pub(super) fn write(page: &mut Page, report: &Report) {
 
 fn bundle(page: &mut Page, policy: &PolicyInForce, before: Option<&PolicyInForce>) {
     page.part(format!("In force from {}", moment(policy.from)));
-    page.0.push(Block::Fields(vec![
+    let mut facts = vec![
         ("Bundle", Cell::code(policy.hash)),
         ("Entry", Cell::Count(policy.entry)),
+        ("Read by", Cell::text(&policy.read_by)),
+    ];
+    facts.extend(policy.approved_by.iter().map(|name| ("Approved by", Cell::text(name))));
+    facts.extend([
         (
             "Until",
             Cell::text(policy.until.map_or_else(|| "the end of the period".to_owned(), moment)),
         ),
         ("Rules asked at", Cell::Time(policy.asked_at)),
         ("Time zone of rules", Cell::text(&policy.zone)),
-    ]));
+    ]);
+    page.0.push(Block::Fields(facts));
     if let Some(note) = erased(policy) {
         page.note(note);
     }
@@ -51,7 +56,16 @@ fn bundle(page: &mut Page, policy: &PolicyInForce, before: Option<&PolicyInForce
     };
     let has_rows = !roles.is_empty();
     page.table(
-        ["Role", "Gives", "For", "Takes", "May ask", "Without a person's yes", "Can approve"],
+        [
+            "Role",
+            "Gives",
+            "For",
+            "Takes",
+            "May ask",
+            "Without a person's yes",
+            "Can approve",
+            "In an emergency",
+        ],
         roles.into_iter().map(role),
         none,
     );
@@ -62,6 +76,8 @@ fn bundle(page: &mut Page, policy: &PolicyInForce, before: Option<&PolicyInForce
         page.0.push(Block::Fields(vec![
             ("May read the log", people(&powers.read_log)),
             ("May erase from it", people(&powers.erase)),
+            ("May bring a policy into force", people(&powers.administer)),
+            ("May lock and unlock", people(&powers.lock)),
         ]));
     }
     if before.is_none() {
@@ -101,7 +117,7 @@ fn erased(policy: &PolicyInForce) -> Option<String> {
     }
 }
 
-fn role(role: &RoleRow) -> [Cell; 7] {
+fn role(role: &RoleRow) -> [Cell; 8] {
     let mut takes: Vec<String> =
         role.approvals.iter().map(|quorum| format!("approval: {quorum}")).collect();
     takes.push(match role.mfa_max_age {
@@ -121,6 +137,7 @@ fn role(role: &RoleRow) -> [Cell; 7] {
         who(|permission| &permission.may_request),
         who(|permission| &permission.without_approval),
         who(|permission| &permission.can_approve),
+        who(|permission| &permission.may_break_glass),
     ]
 }
 

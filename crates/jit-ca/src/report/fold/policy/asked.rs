@@ -66,10 +66,17 @@ impl Asked<'_> {
             let facts = self.facts(Action::SkipApproval, subject, Some(&role.name));
             decide(self.bundle, &facts).allows()
         };
+        let in_emergency = |subject: &&SubjectId| {
+            let duration = role.break_glass.as_ref().map(|emergency| emergency.longest);
+            let facts = self.facts(Action::BreakGlass, subject, Some(&role.name));
+            decide(self.bundle, &Facts { duration, ..facts }).allows()
+        };
+        let everybody = self.people().map(|person| &person.id);
         Permission {
             may_request: self.named(requesters.iter().copied()),
             without_approval: self.named(requesters.iter().filter(at_once).copied()),
             can_approve: self.named(approvers),
+            may_break_glass: self.named(everybody.filter(in_emergency)),
         }
     }
 
@@ -80,7 +87,12 @@ impl Asked<'_> {
                 people.filter(|id| decide(self.bundle, &self.facts(action, id, None)).allows());
             self.named(may)
         };
-        Powers { read_log: who(Action::ReadLog), erase: who(Action::Erase) }
+        Powers {
+            read_log: who(Action::ReadLog),
+            erase: who(Action::Erase),
+            administer: who(Action::Administer),
+            lock: who(Action::Lock),
+        }
     }
 
     fn people(&self) -> impl Iterator<Item = &Person> {
