@@ -5,6 +5,7 @@
 #   tests/bench/run.sh quick                            all servers at 64 connections for 5 seconds; some minutes
 #   tests/bench/run.sh ours ssh|x509 [CONNS [SECONDS]]  jit-ca alone: 64 connections, 5 seconds
 #   tests/bench/run.sh one SERVER ssh|x509 [CONNS [SECONDS]]   jit-ca, limit, step-ca, openbao or openbao-unstored
+#   tests/bench/run.sh webhooks                         jit-ca with receivers of webhooks that are ill, and with none
 #   tests/bench/run.sh report                           the tables again, from what was measured before
 #
 # Peers are those that setup.sh has put into tests/bench/peers (or PEERS). JIT_CA_BIN_DIR names a folder with other
@@ -26,9 +27,10 @@ main() {
     quick) quick ;;
     ours) one jit-ca "${@:2}" ;;
     one) one "${@:2}" ;;
+    webhooks) webhooks ;;
     report) report ;;
     *)
-      sed -n '4,9s/^# *//p' "$0" >&2
+      sed -n '4,10s/^# *//p' "$0" >&2
       exit 2
       ;;
   esac
@@ -51,6 +53,29 @@ quick() {
   mkdir -p "$RESULTS"
   rm -f "$out"
   each_server loads quick
+}
+
+# What requests have it tell, to nobody or to those who don't listen, is told while certificates are measured.
+webhooks() {
+  CONNECTIONS=64 out=$RESULTS/webhooks.jsonl
+  mkdir -p "$RESULTS"
+  rm -f "$out"
+  local round receivers asking
+  for ((round = 1; round <= ROUNDS; round++)); do
+    for receivers in none ill; do
+      jit_ca_start ssh "$receivers"
+      while sleep 0.1; do
+        "${someone[@]}" "$JIT_CA_BIN_DIR/jit-ca" request measured --reason "INC-42: it is slow"
+      done >>"$WORK/asked" 2>&1 &
+      asking=$!
+      load "$round" "$receivers" ssh --connections 64
+      kill "$asking"
+      wait "$asking" 2>/dev/null || true
+      say "$receivers: $(grep -c '^request ' "$WORK/asked") asked; what waits for receivers:"
+      "$JIT_CA_BIN_DIR/jit-cad" notify list --config "$WORK/jit-ca/ca/config/jit-cad.toml" | head -n 6 >&2
+      stop_server
+    done
+  done
 }
 
 one() { # SERVER KIND [CONNECTIONS [SECONDS]]
@@ -126,10 +151,8 @@ coldstart() { # NAME PATH OPTION...
 # How long one command takes that has a certificate issued.
 commands() {
   jit_ca_start ssh
-  local home=$WORK/jit-ca/home/someone
-  local as=(env -i "PATH=$PATH" "HOME=$home" "XDG_CONFIG_HOME=$home/.config" "XDG_RUNTIME_DIR=$home/run")
-  command_time 'jit-ca cert ssh' "${as[@]}" "$JIT_CA_BIN_DIR/jit-ca" cert ssh --out "$WORK/ssh"
-  command_time 'jit-ca cert x509' "${as[@]}" "$JIT_CA_BIN_DIR/jit-ca" cert x509 --out "$WORK/x509"
+  command_time 'jit-ca cert ssh' "${someone[@]}" "$JIT_CA_BIN_DIR/jit-ca" cert ssh --out "$WORK/ssh"
+  command_time 'jit-ca cert x509' "${someone[@]}" "$JIT_CA_BIN_DIR/jit-ca" cert x509 --out "$WORK/x509"
   stop_server
   openbao_start ssh
   ssh-keygen -q -t ed25519 -N '' -f "$WORK/id"

@@ -17,6 +17,7 @@ bench=${JIT_CA_BENCH:-$bin/jit-ca-bench}
 openbao_port=18200
 step_ca_port=18300
 SERVER=''
+RECEIVERS=''
 
 say() { printf '%s %s\n' "$(date +%T)" "$*" >&2; }
 
@@ -29,10 +30,12 @@ build() {
 }
 
 stop_server() {
-  [[ -n $SERVER ]] || return 0
-  kill "$SERVER" 2>/dev/null || true
-  wait "$SERVER" 2>/dev/null || true
-  SERVER=''
+  local process
+  for process in $SERVER $RECEIVERS; do
+    kill "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
+  SERVER='' RECEIVERS=''
 }
 trap stop_server EXIT
 
@@ -62,12 +65,15 @@ jit_ca_prepare() {
   ADDRESS=$(sed -n 's/^  "address": "\(.*\)",$/\1/p' "$WORK/jit-ca/prepared.json")
   ROOT=$(sed -n 's/^  "root": "\(.*\)",$/\1/p' "$WORK/jit-ca/prepared.json")
   PLACES=("$WORK/jit-ca/ca/data")
+  local home=$WORK/jit-ca/home/someone
+  someone=(env -i "PATH=$PATH" "HOME=$home" "XDG_CONFIG_HOME=$home/.config" "XDG_RUNTIME_DIR=$home/run")
   export JIT_CAD_PASSPHRASE='the passphrase of a test'
   COMMAND=("$JIT_CA_BIN_DIR/jit-cad" serve --config "$WORK/jit-ca/ca/config/jit-cad.toml" --listen "$ADDRESS")
 }
 
-jit_ca_start() { # KIND
+jit_ca_start() { # KIND [RECEIVERS]
   jit_ca_prepare
+  [[ ${2:-none} != ill ]] || ill_receivers >>"$WORK/jit-ca/ca/config/jit-cad.toml"
   jit_ca_serve
   LOAD=(--target "jit-ca-$1" --prepared "$WORK/jit-ca/prepared.json")
 }
@@ -76,6 +82,35 @@ jit_ca_serve() {
   "${COMMAND[@]}" >>"$WORK/server.log" 2>&1 &
   SERVER=$!
   await "https://$ADDRESS/readyz" "$ROOT"
+}
+
+# Three targets of webhooks: nobody listens there, a call is never answered, an answer takes nine seconds.
+ill_receivers() {
+  local place=$WORK/receivers
+  (umask 077; printf 'whsec_%s\n' "$(openssl rand -base64 32)" >"$place.secret")
+  python3 - "$place" >/dev/null 2>&1 <<'END' &
+import http.server, socket, sys, threading, time
+silent = socket.create_server(("127.0.0.1", 0), backlog=1024)
+class Slow(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        time.sleep(9)
+        self.send_response(503)
+        self.end_headers()
+slow = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+threading.Thread(target=slow.serve_forever, daemon=True).start()
+with open(sys.argv[1], "w") as ports:
+    print(silent.getsockname()[1], slow.server_port, file=ports)
+time.sleep(600)
+END
+  RECEIVERS=$!
+  while [[ ! -s $place ]]; do sleep 0.05; done
+  local silent slow name port
+  read -r silent slow <"$place"
+  for name in "dead 9" "silent $silent" "slow $slow"; do
+    read -r name port <<<"$name"
+    printf '%s\n' '[[notify]]' "name = \"$name\"" "webhook = \"http://127.0.0.1:$port/\"" \
+      "secret = { file = \"$place.secret\" }" 'allow_private = ["127.0.0.1"]'
+  done
 }
 
 # === the limit ===
