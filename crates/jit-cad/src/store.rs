@@ -15,6 +15,7 @@ mod check;
 mod decoded;
 mod disk;
 mod fold;
+mod format;
 mod log;
 mod outbox;
 mod parts;
@@ -83,6 +84,16 @@ pub enum StoreError {
     /// A copy would take room that is to be left free.
     #[error(transparent)]
     NoRoom(NoRoom),
+    /// Another version wrote it.
+    #[error(
+        "the store is of format {found}, and this jit-cad reads {own}: use the version that wrote it"
+    )]
+    Format {
+        /// The format's number; 0 where there is none.
+        found: u32,
+        /// The one that this version reads.
+        own: u32,
+    },
     /// What is stored can't be read, or does not hold together.
     #[error("the log is damaged: {0}")]
     Damaged(String),
@@ -152,6 +163,7 @@ impl Store {
     fn make_tables(&self) -> Result<(), StoreError> {
         let write = self.write()?;
         drop(write.tables()?);
+        write.note_format()?;
         write.commit()
     }
 
@@ -159,7 +171,7 @@ impl Store {
     /// link's place would be taken, and not the file's, when the store is written anew.
     ///
     /// # Errors
-    /// If there is none, another process has it open, or it can't be read.
+    /// If there is none, another process has it open, it is of another format, or it can't be read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_on(Arc::new(FileSystem), path)
     }
@@ -173,6 +185,7 @@ impl Store {
             return Err(StoreError::Missing(path.to_owned()));
         }
         let database = disk.open(path, Builder::new().set_cache_size(CACHE_BYTES))?;
+        format::check(&database)?;
         // Only now: what lies beside the file may be the work of a daemon that has it open.
         disk.remove(&rewrite::unfinished(path)).map_err(rewrite::io)?;
         Ok(Self::of(disk, path, database))
@@ -187,6 +200,7 @@ impl Store {
             return Err(StoreError::Missing(path.to_owned()));
         }
         let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path)?;
+        format::check(&database)?;
         Snapshot::new(Arc::new(database), Arc::default())
     }
 

@@ -12,7 +12,7 @@ use super::beside::{self, KeyName, Replies, Reply};
 use super::decoded::Decoded;
 use super::fold::{Clash, Exceeded, Fold, Limits};
 use super::outbox::{self, Delivery, Letter, Outbox};
-use super::{StoreError, log, tiles};
+use super::{StoreError, format, log, tiles};
 use crate::clock::{Millis, Standing};
 
 /// The end of the log: what the next checkpoint says.
@@ -71,6 +71,11 @@ impl Write {
             clock: transaction.open_table(beside::CLOCK)?,
             outbox: transaction.open_table(outbox::OUTBOX)?,
         })
+    }
+
+    /// Notes which format the store has.
+    pub(super) fn note_format(&self) -> Result<(), StoreError> {
+        format::note(&self.transaction)
     }
 
     /// Makes it all durable. When this has returned, no crash undoes it.

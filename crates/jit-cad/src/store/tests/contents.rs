@@ -3,7 +3,7 @@
 use redb::{Key, ReadableTable as _, TableDefinition, TableHandle as _, Value};
 use ring::digest::{Context, SHA256};
 
-use crate::store::{Snapshot, StoreError, beside, fold, log, outbox, tiles};
+use crate::store::{Snapshot, StoreError, beside, fold, format, log, outbox, tiles};
 
 /// SHA-256 over the rows of all tables.
 pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
@@ -43,6 +43,7 @@ pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
         beside::ERASED,
         beside::CLOCK,
         outbox::OUTBOX,
+        format::FORMAT,
     );
     assert_eq!(snapshot.transaction.list_tables()?.count(), tables, "a table is not compared");
     Ok(hash.finish().as_ref().try_into().unwrap())
