@@ -376,6 +376,25 @@ fn of_two_who_activate_at_once_one_does_and_of_two_proposals_the_last_counts() {
 }
 
 #[test]
+fn an_administrator_who_is_locked_activates_nothing() {
+    let scene = Scene::of_two();
+    scene.edit("roles/debug.toml", shorter);
+    scene.ca.jit_cad(&["reload"]).ok();
+    let hash = &scene.pending()["hash"];
+    let lock = |what: &str| {
+        let call = json!({"what": what, "reason": "laptop lost"});
+        scene.bob.wire.post("/v1/locks", &call).ok();
+    };
+    lock("carol");
+    scene.activate(&scene.carol, hash).refused("locked");
+    lock("all");
+    scene.activate(&scene.bob, hash).refused("locked");
+    assert_eq!(scene.pending()["hash"], *hash);
+    scene.ca.jit_cad(&["unlock", "all", "--reason", "found"]).ok();
+    scene.activate(&scene.bob, hash).ok();
+}
+
+#[test]
 fn calls_and_reloads_beside_one_another_agree_on_the_policy() {
     let scene = Scene::new();
     let call = json!({"role": "debug", "duration": "2h", "reason": "INC-42"});

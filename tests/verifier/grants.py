@@ -80,10 +80,15 @@ def check_lock(log, e, p):
 
 
 STOPPED = ("login", "request", "approval", "break-glass", "grant", "grant.start", "issue.intent")
+# What the person vouches for who acts; whom and what it is about may be locked.
+VOUCHED = ("unlock", "mfa.enrolled", "review", "bundle.approval", "erase.order")
 
 
 def check_locked(log, e, p):
-    """Nothing is begun by or for whom is locked, or for a role that is."""
+    """Nothing is begun by or for whom is locked, or for a role that is, and who is locked vouches for nothing."""
+    if e.type in VOUCHED and e.acts is not None:
+        with e.check("lock"):
+            valid(("subject", e.acts) not in log.locks and ("all", None) not in log.locks)
     if not log.locks or e.type not in STOPPED or (e.type == "issue.intent" and p["under"] is None):
         return
     with e.check("lock"):

@@ -30,7 +30,7 @@ use crate::app::App;
 use crate::clock;
 use crate::identity::totp_step;
 use crate::sequencer::{CommitError, Proposal};
-use crate::service::{ATTEMPTS, Fault, blocking, signed_by};
+use crate::service::{ATTEMPTS, Fault, blocking, locking, signed_by};
 use crate::store::{Clash, StoreError, SubjectRecord};
 use crate::upkeep;
 
@@ -137,7 +137,12 @@ async fn decided(
         return Err(refuse(refusal, Some(decided)));
     }
 
-    // 3. The order and the erasure, in one commit.
+    // 3. Who is locked takes access away and nothing else.
+    if let Some(lock) = app.store.read()?.lock_on(&[&person.id], None)? {
+        return Err(refuse(locking::refusal(&lock), Some(decided)));
+    }
+
+    // 4. The order and the erasure, in one commit.
     let ordered = ErasureOrdered {
         by: person.id.clone(),
         name: person.name.clone(),
@@ -157,7 +162,7 @@ async fn decided(
             rewrite(app).await?;
             Ok(Some((committed.first + 1, count)))
         }
-        Err(CommitError::Clash(Clash::Late)) => Ok(None),
+        Err(CommitError::Clash(Clash::Late | Clash::Lock)) => Ok(None),
         Err(CommitError::Clash(Clash::Code)) => {
             let text = "the code was used before";
             Err(refuse(Refusal::new(RefusalCode::LoginRefused, text), None))

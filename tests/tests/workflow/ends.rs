@@ -1,6 +1,6 @@
 //! How access ends before its time: given back, revoked, locked; and how much of it there is at all.
 
-use jit_ca_tests::{now, run, seconds, wait_for};
+use jit_ca_tests::{Authenticator, Caller, Wire, now, run, seconds, wait_for};
 use serde_json::{Value, json};
 
 use super::Scene;
@@ -75,8 +75,12 @@ fn a_lock_stops_it_at_once_and_says_why() {
         scene.carol.approve(&waiting).refused("locked");
         // Whoever looks may know; and nobody is kept from taking access away.
         assert_eq!(scene.alice.wire.get("/v1/locks").ok().json(), locks);
-        let lifted = scene.carol.wire.post("/v1/locks/lift", &call(what)).ok().json();
-        assert_eq!(lifted, json!([]));
+        if what == "all" {
+            scene.ca.jit_cad(&["unlock", "all", "--reason", "over"]).ok();
+        } else {
+            let lifted = scene.carol.wire.post("/v1/locks/lift", &call(what)).ok().json();
+            assert_eq!(lifted, json!([]));
+        }
         scene.carol.wire.post("/v1/locks/lift", &call(what)).refused("lock-unchanged");
     }
     scene.alice.take_ssh(&request["grant"], &key);
@@ -86,12 +90,71 @@ fn a_lock_stops_it_at_once_and_says_why() {
     scene.ca.kill();
     scene.ca.serve();
     let code = json!({"totp": scene.alice.authenticator.code()});
-    let nobody = jit_ca_tests::Wire::nobody(&scene.ca, &scene.alice.person);
+    let nobody = Wire::nobody(&scene.ca, &scene.alice.person);
     let (login, _) = nobody.login_call(&scene.alice.person.key(), code);
-    nobody.post("/v1/logins", &login).refused("locked");
+    // What would help needs no login of theirs.
+    let hint = nobody.post("/v1/logins", &login).refused("locked").problem()["hint"].clone();
+    let hint = hint.as_str().unwrap();
+    assert!(hint.contains("an administrator who is not locked"), "{hint}");
+    assert!(hint.contains("`jit-cad unlock` on the CA's machine"), "{hint}");
     scene.carol.login_again(&scene.ca);
     scene.bob.wire.post("/v1/locks/lift", &call("alice")).ok();
     scene.alice.login_again(&scene.ca);
+}
+
+#[test]
+fn who_is_locked_takes_access_away_and_vouches_for_nothing() {
+    let scene = Scene::new();
+    let Scene { alice, bob, carol, ca, .. } = &scene;
+    let call = |what: &str| json!({"what": what, "reason": "INC-7: keys leaked"});
+    let lift = |by: &Caller, what: &str| by.wire.post("/v1/locks/lift", &call(what));
+    let hers = carol.granted("web-shell", json!({}), &[bob])["grant"].clone();
+    let alices = alice.granted("web-shell", json!({}), &[bob])["grant"].clone();
+    let waiting = scene.pending("web-shell", json!({"reason": "INC-43"}));
+    let asked = carol.request("web-shell", json!({"reason": "INC-44"})).ok().json();
+    let glass = json!({"role": "web-shell", "reason": "INC-45: the shop is down"});
+    let emergency = bob.wire.post("/v1/break-glass", &glass).ok().json();
+    bob.wire.post(&path(&emergency["grant"], "/end"), &json!({})).ok();
+    let review = format!("/v1/requests/{}/review", emergency["id"].as_str().unwrap());
+    let review = || carol.wire.post(&review, &json!({"comment": "it was"}));
+
+    bob.wire.post("/v1/locks", &call("carol")).ok();
+    let refused = lift(carol, "carol").refused("locked");
+    assert!(refused.problem()["detail"].as_str().unwrap().contains("INC-7"), "{refused:#?}");
+    review().refused("locked");
+    carol.approve(&waiting).refused("locked");
+    // All that takes away goes on; but not back again.
+    carol.decide(&waiting, "deny", &json!({})).ok();
+    carol.decide(&asked, "cancel", &json!({})).ok();
+    carol.wire.post(&path(&hers, "/end"), &json!({})).ok();
+    carol.wire.post(&path(&alices, "/revoke"), &json!({"reason": "laptop lost"})).ok();
+    carol.wire.post("/v1/locks", &call("web-logs")).ok();
+    lift(carol, "web-logs").refused("locked");
+    lift(bob, "web-logs").ok();
+    lift(bob, "carol").ok();
+
+    // Nobody lifts what they are stopped by themselves.
+    bob.wire.post("/v1/locks", &call("all")).ok();
+    for by in [bob, carol] {
+        lift(by, "all").refused("locked");
+    }
+    review().refused("locked");
+    ca.jit_cad(&["unlock", "all", "--reason", "over"]).ok();
+    review().ok();
+
+    // A second factor is as good as a login: it is enrolled before a lock or after it.
+    let dave = ca.stranger("dave");
+    let code = ca.jit_cad(&["user", "enroll", "dave"]).ok();
+    let dave = Wire::login(ca, &dave, json!({"enrolment-code": code.line()}));
+    let secret = dave.post("/v1/mfa", &json!({})).ok().json()["secret"].clone();
+    let code = || Authenticator::new(secret.as_str().unwrap().to_owned()).code();
+    bob.wire.post("/v1/locks", &call("dave")).ok();
+    dave.post("/v1/mfa", &json!({})).refused("locked");
+    dave.post("/v1/mfa/confirm", &json!({"code": code()})).refused("locked");
+    lift(bob, "dave").ok();
+    dave.post("/v1/mfa/confirm", &json!({"code": code()})).ok();
+    bob.wire.post("/v1/locks", &call("dave")).ok();
+    dave.post("/v1/logout", &json!({})).ok();
 }
 
 #[test]

@@ -39,6 +39,8 @@ impl Locks {
         by: &Officer,
     ) -> Result<(), Fault> {
         must_be_by(people, leaf, by)?;
+        // Nobody lifts the lock that keeps them from lifting it.
+        self.must_let(Done::by(by))?;
         must(self.held.remove(lock) || self.are_partial, Code::Lock, "it is not locked")
     }
 
@@ -54,7 +56,7 @@ impl Locks {
         }
     }
 
-    /// Nothing is done by or for whom is locked, nor for a role that is.
+    /// Nothing is done by or for whom is locked, nor for a role that is. Who is locked vouches for nothing.
     pub(super) fn must_let(&self, done: Option<Done<'_>>) -> Result<(), Fault> {
         let Some(done) = done.filter(|_| !self.held.is_empty()) else { return Ok(()) };
         let subjects = done.subjects.iter().map(|&subject| Locked::Subject(subject.clone()));
@@ -94,9 +96,21 @@ impl<'a> Done<'a> {
             Event::CertificateIntended(intent) => {
                 done.add_grant(requests, intent.under.as_ref()?.grant);
             }
+            Event::MfaEnrolled(enrolled) => done.subjects.push(&enrolled.subject),
+            Event::Reviewed(reviewed) => done.subjects.push(&reviewed.by),
+            Event::BundleApproved(approved) => done.subjects.push(&approved.by),
+            Event::ErasureOrdered(order) => done.subjects.push(&order.by),
             _ => return None,
         }
         Some(done)
+    }
+
+    /// What a person does to a lock; none on the daemon's machine, where no lock stops it.
+    fn by(officer: &'a Officer) -> Option<Self> {
+        match officer {
+            Officer::Person { subject, .. } => Some(Self { subjects: vec![subject], role: None }),
+            Officer::Machine { .. } => None,
+        }
     }
 
     fn add_request(&mut self, requests: &'a Requests, id: RequestId) {

@@ -191,9 +191,11 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         ),
         Code::TooManyGrants => (StatusCode::CONFLICT, "wait, or extend one: jit-ca extend"),
         Code::TooManyCertificates => (StatusCode::CONFLICT, "ask again: jit-ca request"),
-        Code::Locked => {
-            (StatusCode::LOCKED, "whoever locked it can unlock it; `jit-ca locks` lists what is")
-        }
+        // Whoever is refused a login can give no command that needs one.
+        Code::Locked => (
+            StatusCode::LOCKED,
+            "an administrator who is not locked can lift it; where nobody can, `jit-cad unlock` on the CA's machine does",
+        ),
         Code::ReasonRequired => (StatusCode::FORBIDDEN, "say why: --comment"),
         Code::SignatureRequired => {
             (StatusCode::FORBIDDEN, "approve with your SSH key: without --unsigned")

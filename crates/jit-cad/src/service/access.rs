@@ -154,7 +154,11 @@ pub(super) async fn change(
         };
         if matches!(right, Right::Approve(..)) {
             let subjects = [&caller.person.id, &access.request.subject];
-            locking::must_be_open(app, caller, action, &subjects, Some(&access.request.role))?;
+            let role = Some(&access.request.role);
+            locking::must_be_open(app, caller, Some(action), &subjects, role)?;
+        }
+        if matches!(right, Right::Policy(Action::Review)) {
+            locking::must_not_be_locked(app, caller, Some(action))?;
         }
         let decision = decided.clone();
         let events = command(Change { caller, access, decision, grant, now: now.time() });

@@ -173,7 +173,7 @@ fn propose(
         ..caller.facts(action, at)
     };
     let decided = app.ask(caller, facts.clone())?;
-    locking::must_be_open(app, caller, action, &[&caller.person.id], Some(&role.name))?;
+    locking::must_be_open(app, caller, Some(action), &[&caller.person.id], Some(&role.name))?;
     let limits = match action {
         // Nobody is kept from an emergency by what they asked for before.
         Action::BreakGlass => None,

@@ -196,7 +196,7 @@ impl Ready {
 
         let request = &access.request;
         let (subjects, role) = ([&request.subject], Some(&request.role));
-        locking::must_be_open(app, caller, Action::Issue, &subjects, role)?;
+        locking::must_be_open(app, caller, Some(Action::Issue), &subjects, role)?;
 
         // 1. The workflow: is the grant open, and does it give this row?
         let facts = facts_about(access, caller.facts(Action::Issue, now.time()));

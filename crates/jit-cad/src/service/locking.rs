@@ -41,7 +41,8 @@ pub fn held(app: &App) -> Result<Vec<Lock>, Fault> {
 /// Locks or unlocks a subject, a role or everything.
 ///
 /// # Errors
-/// If there is no such thing, the policy does not let the caller, or it is so already.
+/// If there is no such thing, the policy does not let the caller, or it is so already; or to unlock, if the caller is
+/// locked.
 pub async fn turn(
     app: &App,
     caller: &Caller,
@@ -60,6 +61,9 @@ pub async fn turn(
         let decision = app.ask(caller, facts)?;
         let snapshot = app.store.read()?;
         let lock = named(caller, &snapshot, &call.what)?;
+        if turn == Turn::Unlock {
+            must_not_be_locked(app, caller, Some(Action::Lock))?;
+        }
         must_change(&snapshot.locks()?, &lock, turn).map_err(|refusal| {
             app.refused(caller, Some(Action::Lock), refusal, Some(decision.clone()))
         })?;
@@ -110,14 +114,26 @@ pub async fn unlock_here(app: &App, call: &LockCall, uid: u32) -> Result<u64, Fa
 pub fn must_be_open(
     app: &App,
     caller: &Caller,
-    action: Action,
+    action: Option<Action>,
     subjects: &[&SubjectId],
     role: Option<&RoleName>,
 ) -> Result<(), Fault> {
     match app.store.read()?.lock_on(subjects, role)? {
         None => Ok(()),
-        Some(lock) => Err(app.refused(caller, Some(action), refusal(&lock), None)),
+        Some(lock) => Err(app.refused(caller, action, refusal(&lock), None)),
     }
+}
+
+/// Who is locked only takes access away: what else there is to vouch for is for others.
+///
+/// # Errors
+/// If the caller is locked: as [`must_be_open`].
+pub fn must_not_be_locked(
+    app: &App,
+    caller: &Caller,
+    action: Option<Action>,
+) -> Result<(), Fault> {
+    must_be_open(app, caller, action, &[&caller.person.id], None)
 }
 
 /// What somebody is told whom a lock stops.

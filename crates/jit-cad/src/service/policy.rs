@@ -6,7 +6,7 @@ use jit_ca_core::event::BundleApproved;
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{Action, Digest, RefusalCode};
 
-use super::{CallKey, Caller, Fault};
+use super::{CallKey, Caller, Fault, locking};
 use crate::app::App;
 use crate::clock;
 use crate::policy::Policy;
@@ -25,7 +25,7 @@ pub fn may_administer(app: &App, caller: &Caller) -> Result<(), Fault> {
 /// Brings the policy with this hash into force, which must be the one that is proposed.
 ///
 /// # Errors
-/// If the policy in force does not let the caller, another one or none is proposed, or the log can't be written.
+/// If the policy in force does not let the caller, or a lock, another one or none is proposed, or the log can't be written.
 pub async fn activate(
     app: &Arc<App>,
     caller: &Caller,
@@ -52,6 +52,7 @@ async fn approved(
     }
     let now = clock::now();
     let decided = app.ask(caller, caller.facts(Action::Administer, now))?;
+    locking::must_not_be_locked(app, caller, Some(Action::Administer))?;
     let Some(waits) = proposed.take_if(|waits| waits.hash() == hash) else {
         let text = match proposed.as_ref() {
             Some(waits) => format!("{hash} is not proposed; {} is", waits.hash()),
@@ -81,6 +82,10 @@ async fn approved(
     match done {
         Ok(_) => Ok(hash),
         Err(Fault::Commit(CommitError::Clash(Clash::Login))) => Err(Fault::login_ended()),
+        Err(fault @ Fault::Commit(CommitError::Clash(Clash::Lock))) => {
+            locking::must_not_be_locked(app, caller, Some(Action::Administer))?;
+            Err(fault)
+        }
         Err(fault) => Err(fault),
     }
 }

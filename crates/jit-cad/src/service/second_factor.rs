@@ -4,7 +4,7 @@ use jit_ca_core::event::{MfaCodeMade, MfaEnrolled};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{ActorRef, PersonName, RefusalCode, Span, UnixTime};
 
-use super::{ATTEMPTS, CallKey, Caller, Fault};
+use super::{ATTEMPTS, CallKey, Caller, Fault, locking};
 use crate::app::App;
 use crate::clock;
 use crate::identity::totp::Secret;
@@ -44,9 +44,10 @@ pub async fn make_code(app: &App, name: &PersonName) -> Result<(String, UnixTime
 /// the same secret.
 ///
 /// # Errors
-/// If the caller's login was not made with an enrolment code, or the store fails.
+/// If the caller's login was not made with an enrolment code, the caller is locked, or the store fails.
 pub async fn begin(app: &App, caller: &Caller) -> Result<Secret, Fault> {
     must_enrol(caller)?;
+    locking::must_not_be_locked(app, caller, None)?;
     if let Some(secret) = pending(app, caller)? {
         return Ok(secret);
     }
@@ -65,12 +66,13 @@ pub async fn begin(app: &App, caller: &Caller) -> Result<Secret, Fault> {
 /// Takes the new secret into use. The login has its second factor from here on.
 ///
 /// # Errors
-/// If the code is not one of the secret's, none was begun, or the log can't be written.
+/// If the code is not one of the secret's, none was begun, the caller is locked, or the log can't be written.
 pub async fn confirm(app: &App, caller: &Caller, code: &str, key: &CallKey) -> Result<(), Fault> {
     if app.repeated(caller, key)?.is_some() {
         return Ok(());
     }
     must_enrol(caller)?;
+    locking::must_not_be_locked(app, caller, None)?;
     let now = clock::now();
     let secret = pending(app, caller)?;
     let secret = secret.ok_or_else(|| {
@@ -96,6 +98,7 @@ pub async fn confirm(app: &App, caller: &Caller, code: &str, key: &CallKey) -> R
     // The code was right when it came: how long the log takes is not the person's doing.
     for _ in 0..ATTEMPTS {
         let caller = &*caller.today(app)?;
+        locking::must_not_be_locked(app, caller, None)?;
         let now = clock::now();
         let mut proposal = Proposal::decided_at(now, vec![(caller.actor, enrolled.clone().into())]);
         proposal.secrets = vec![
@@ -106,7 +109,7 @@ pub async fn confirm(app: &App, caller: &Caller, code: &str, key: &CallKey) -> R
         proposal.reply = Some(caller.reply(key, Resource::Login, now));
         match app.sequencer.commit(proposal).await {
             Ok(_) | Err(CommitError::Clash(Clash::Call)) => return Ok(()),
-            Err(CommitError::Clash(Clash::Late)) => {}
+            Err(CommitError::Clash(Clash::Late | Clash::Lock)) => {}
             Err(CommitError::Clash(Clash::Bundle)) => {
                 app.policy_after(&caller.policy).await;
             }

@@ -3,7 +3,7 @@
 use jit_ca_core::event::*;
 use jit_ca_core::{Action, ActorRef, Digest};
 
-use super::lies::event;
+use super::lies::{event, lock};
 use super::story::*;
 use super::told::Told;
 use super::{Change, found};
@@ -49,7 +49,7 @@ fn what_an_administrator_approved_holds_and_lies_about_it_are_found() {
     let teller = Teller::new();
     assert_eq!(found(Told::of(&approved(&teller)).export(&teller)), None);
     let other = || Digest::from_bytes([9; 32]);
-    let lies: [(Code, usize, Change); 12] = [
+    let lies: [(Code, usize, Change); 14] = [
         (Code::Bundle, at::APPROVED - 1, |_, s| drop(s.remove(at::PROPOSED))),
         (Code::Bundle, at::APPROVED, |_, s| {
             event!(s, at::PROPOSED, BundleProposed).hash = Digest::from_bytes([9; 32]);
@@ -63,6 +63,10 @@ fn what_an_administrator_approved_holds_and_lies_about_it_are_found() {
         }),
         (Code::Under, at::APPROVED, |_, s| {
             event!(s, at::APPROVED, BundleApproved).login = vec![2; 17].into();
+        }),
+        (Code::Lock, at::APPROVED + 1, |_, s| lock(s, at::APPROVED, Locked::All)),
+        (Code::Lock, at::APPROVED + 1, |_, s| {
+            lock(s, at::APPROVED, Locked::Subject(subject("u-1")));
         }),
         (Code::Sequence, at::APPROVED, |_, s| s.swap(at::FILE, at::APPROVED)),
         (Code::Bundle, at::BUNDLE, |_, s| {

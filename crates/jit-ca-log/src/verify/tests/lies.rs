@@ -24,6 +24,7 @@ macro_rules! event {
     };
 }
 pub(super) use event;
+pub(super) use running::lock;
 
 pub(super) type Change = fn(&Teller, &mut Story);
 

@@ -1,6 +1,9 @@
 //! What stands against requests, approvals and certificates at the moment of writing, whoever decided what before.
 
-use jit_ca_core::event::{GrantStarted, LockLifted, LockSet, Locked, MfaCodeMade, Officer};
+use jit_ca_core::event::{
+    BundleApproved, ErasureOrdered, GrantStarted, LockLifted, LockSet, Locked, MfaCodeMade,
+    MfaEnrolled, Officer, Reviewed, Signature,
+};
 use jit_ca_core::workflow::{GrantState, Refusal};
 use jit_ca_core::{PersonName, RequestId, SubjectId};
 
@@ -95,6 +98,74 @@ async fn a_lock_stops_what_gives_access_and_nothing_else() {
     assert_eq!(lab.access().1.grant().unwrap().state(clock::now()), GrantState::Revoked);
     lab.write(vec![unlock(&locks[2])]).await.unwrap();
     assert_eq!(lab.clash(vec![certificate(2)]).await, Clash::Access, "it is revoked");
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_locked_vouches_for_nothing() {
+    let lab = asked(request()).await;
+    let bob = || -> SubjectId { "local/u-2".parse().unwrap() };
+    let known = SubjectKnown {
+        subject: bob(),
+        name: "bob".parse().unwrap(),
+        actor: ActorRef::from_bytes([2; 16]),
+    };
+    lab.write(vec![known.into()]).await.unwrap();
+    let name: PersonName = "alice".parse().unwrap();
+    let by = || Officer::Person {
+        subject: alice(),
+        name: name.clone(),
+        decision: Box::new(decided()),
+    };
+    let reason = || "INC-7".parse().unwrap();
+    let lifts = |lock| Event::from(LockLifted { lock, by: by(), reason: reason() });
+    let role = || Locked::Role("web-shell".parse().unwrap());
+    let vouched: [Event; 4] = [
+        BundleApproved {
+            hash: Digest::from_bytes([9; 32]),
+            by: alice(),
+            name: name.clone(),
+            login: LOGIN.to_vec().into(),
+            decision: decided(),
+        }
+        .into(),
+        MfaEnrolled { subject: alice(), login: LOGIN.to_vec().into(), step: 1 }.into(),
+        Reviewed {
+            request: request_id(),
+            by: alice(),
+            name: name.clone(),
+            comment: reason(),
+            decision: decided(),
+        }
+        .into(),
+        ErasureOrdered {
+            by: alice(),
+            name: name.clone(),
+            signature: Signature { key: vec![].into(), sshsig: vec![].into() },
+            step: 7,
+            decision: decided(),
+        }
+        .into(),
+    ];
+    lab.write(vec![lock(&role())]).await.unwrap();
+    for held in [Locked::All, Locked::Subject(alice())] {
+        lab.write(vec![lock(&held)]).await.unwrap();
+        for event in &vouched {
+            assert_eq!(lab.clash(vec![event.clone()]).await, Clash::Lock, "{event:?}");
+        }
+        for lock in [held.clone(), role()] {
+            assert_eq!(lab.clash(vec![lifts(lock)]).await, Clash::Lock, "{held}");
+        }
+        // She can still stop things.
+        let set = LockSet { lock: Locked::Subject(bob()), by: by(), reason: reason() };
+        lab.write(vec![set.into()]).await.unwrap();
+        lab.write(vec![unlock(&Locked::Subject(bob())), unlock(&held)]).await.unwrap();
+    }
+    // It is not her who is locked.
+    lab.write(vec![lock(&Locked::Subject(bob()))]).await.unwrap();
+    lab.write(vec![lifts(role())]).await.unwrap();
+    lab.write(vec![lifts(Locked::Subject(bob()))]).await.unwrap();
+    lab.write(vec![vouched[1].clone()]).await.unwrap();
     lab.store.check().unwrap();
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
-use jit_ca_core::event::{Event, GrantMade, Locked, RequestMade};
+use jit_ca_core::event::{Event, GrantMade, Locked, Officer, RequestMade};
 use jit_ca_core::workflow::{Approver, Start, Term};
 use jit_ca_core::{GrantId, RequestId, SubjectId, UnixTime, Window};
 use jit_ca_log::archive::{self, ArchiveWriter};
@@ -46,7 +46,13 @@ impl Seen {
     fn read(&mut self, event: &Event, at: UnixTime) -> Result<(), String> {
         match event {
             Event::LockSet(set) => must(self.locks.insert(set.lock.clone()), "locked twice")?,
-            Event::LockLifted(lifted) => must(self.locks.remove(&lifted.lock), "not locked")?,
+            Event::LockLifted(lifted) => {
+                if let Officer::Person { subject, .. } = &lifted.by {
+                    must(self.is_open(&[subject], None), "an unlocking by who is locked")?;
+                }
+                must(self.locks.remove(&lifted.lock), "not locked")?;
+            }
+            Event::Reviewed(reviewed) => must(self.is_open(&[&reviewed.by], None), "a review")?,
             Event::ClockFaulted(_) => self.is_faulted = true,
             Event::ClockAcknowledged(_) => self.is_faulted = false,
             Event::LoggedIn(login) => must(self.is_open(&[&login.subject], None), "a login")?,

@@ -40,10 +40,27 @@ pub(in crate::store) fn stopping(
     Ok(None)
 }
 
+/// Who vouches for something with this entry, which nobody does who is locked.
+fn vouches(event: &Event) -> Option<&SubjectId> {
+    match event {
+        Event::LockLifted(lifted) => match &lifted.by {
+            Officer::Person { subject, .. } => Some(subject),
+            Officer::Machine { .. } => None,
+        },
+        Event::BundleApproved(approved) => Some(&approved.by),
+        Event::MfaEnrolled(enrolled) => Some(&enrolled.subject),
+        Event::Reviewed(reviewed) => Some(&reviewed.by),
+        Event::ErasureOrdered(order) => Some(&order.by),
+        _ => None,
+    }
+}
+
 impl Fold<'_> {
-    /// Nobody logs in, asks, agrees or gets a certificate where a lock is.
+    /// Nobody logs in, asks, agrees or gets a certificate where a lock is; and who is locked vouches for nothing: lifts no
+    /// lock, brings no policy into force, enrols nothing, reviews nothing, has nothing erased.
     ///
-    /// What takes access away goes on: to deny, cancel, end, revoke, review, log out, and to lock and unlock.
+    /// What takes access away goes on, also by who is locked: to deny, cancel, end, revoke, log out, and to lock. On the
+    /// daemon's machine every lock can be lifted.
     pub(super) fn admit_by_locks(&self, event: &Event) -> Result<Result<(), Clash>, StoreError> {
         let changes = match event {
             Event::LockSet(set) => Some((&set.lock, false)),
@@ -52,7 +69,9 @@ impl Fold<'_> {
         };
         if let Some((lock, is_there)) = changes {
             let found = self.locks.get(key(lock).as_str())?.is_some();
-            return Ok((found == is_there).then_some(()).ok_or(Clash::Lock));
+            if found != is_there {
+                return Ok(Err(Clash::Lock));
+            }
         }
         if self.locks.is_empty()? {
             return Ok(Ok(()));
@@ -77,7 +96,10 @@ impl Fold<'_> {
                 }
                 None => None,
             },
-            _ => None,
+            event => match vouches(event) {
+                Some(subject) => stopping(&self.locks, &[subject], None)?,
+                None => None,
+            },
         };
         Ok(stopped.is_none().then_some(()).ok_or(Clash::Lock))
     }

@@ -4,7 +4,9 @@ use jit_ca_core::event::*;
 use jit_ca_core::workflow::Term;
 use jit_ca_core::{Action, ActorRef, IssuanceId, Outcome, Span};
 
+use super::super::found;
 use super::super::story::*;
+use super::super::told::Told;
 use super::super::workflow::{from_to, officer, person, time};
 use super::{Change, event};
 use crate::verify::Code;
@@ -270,11 +272,61 @@ fn locks() -> Vec<(Code, usize, Change)> {
         (Code::Lock, at::FIRST_START + 1, |_, s| {
             lock(s, at::FIRST_START, Locked::Subject(subject("u-1")));
         }),
+        // Who is locked vouches for nothing, and lifts no lock: their own, another one, or that of everything.
+        (Code::Lock, at::ENROLLED + 1, |_, s| {
+            lock(s, at::ENROLLED, Locked::Subject(subject("u-1")));
+        }),
+        (Code::Lock, at::ENROLLED + 1, |_, s| lock(s, at::ENROLLED, Locked::All)),
+        (Code::Lock, at::REVIEW + 1, |_, s| lock(s, at::REVIEW, Locked::Subject(subject("u-2")))),
+        (Code::Lock, at::REVIEW + 1, |_, s| lock(s, at::REVIEW, Locked::All)),
+        (Code::Lock, at::ORDER + 1, |_, s| lock(s, at::ORDER, Locked::Subject(subject("u-2")))),
+        (Code::Lock, at::ORDER + 1, |_, s| lock(s, at::ORDER, Locked::All)),
+        (Code::Lock, at::UNLOCK, |_, s| {
+            event!(s, at::LOCK, LockSet).lock = Locked::Subject(subject("u-3"));
+            event!(s, at::UNLOCK, LockLifted).lock = Locked::Subject(subject("u-3"));
+            unlocked_by_carol(s, at::UNLOCK);
+        }),
+        (Code::Lock, at::UNLOCK, |_, s| {
+            event!(s, at::LOCK, LockSet).lock = Locked::All;
+            event!(s, at::UNLOCK, LockLifted).lock = Locked::All;
+            unlocked_by_carol(s, at::UNLOCK);
+        }),
+        (Code::Lock, at::UNLOCK + 1, |_, s| {
+            unlocked_by_carol(s, at::UNLOCK);
+            lock(s, at::UNLOCK, Locked::Subject(subject("u-3")));
+        }),
     ]
 }
 
+fn unlocked_by_carol(story: &mut Story, at: usize) {
+    story[at].0 = CAROL;
+    event!(story, at, LockLifted).by = officer();
+}
+
+#[test]
+fn who_is_locked_takes_access_away_and_who_is_not_lifts_the_lock() {
+    let teller = Teller::new();
+    let holds = |change: Change| {
+        let mut story = teller.story();
+        change(&teller, &mut story);
+        assert_eq!(found(Told::of(&story).export(&teller)), None);
+    };
+    // Carol, who is locked, revokes.
+    holds(|_, s| {
+        event!(s, at::LOCK, LockSet).lock = Locked::Subject(subject("u-3"));
+        event!(s, at::UNLOCK, LockLifted).lock = Locked::Subject(subject("u-3"));
+        s.swap(at::REVOKED, at::LOCK);
+    });
+    holds(|_, s| unlocked_by_carol(s, at::UNLOCK));
+    // Bob reviews what somebody had who is locked.
+    holds(|_, s| {
+        s.swap(at::REVIEW, at::REVOKED);
+        s.swap(at::REVOKED, at::LOCK);
+    });
+}
+
 /// Carol locks it, right before this entry.
-fn lock(story: &mut Story, at: usize, lock: Locked) {
+pub(in super::super) fn lock(story: &mut Story, at: usize, lock: Locked) {
     let reason = "the laptop was stolen".parse().unwrap();
     story.insert(at, (CAROL, LockSet { lock, by: officer(), reason }.into()));
 }

@@ -59,6 +59,9 @@ impl Model {
         let (now, request) = (self.now, &self.requests[of]);
         self.must_see(by, request)?;
         self.may(by, Action::Review, self.about(request))?;
+        if self.is_locked(&[by], None) {
+            return Err("locked");
+        }
         let goes_on = request.grant().is_none_or(|grant| grant.must_not_be_over(now).is_ok());
         match &mut self.requests[of].emergency {
             Some((_, reviewed)) if !goes_on && !*reviewed => *reviewed = true,

@@ -141,6 +141,9 @@ impl Model {
                 if matches!(what, What::Role(role) if self.role(role).is_none()) {
                     return Err("bad");
                 }
+                if !locks && self.is_locked(&[by], None) {
+                    return Err("locked");
+                }
                 "lock-unchanged"
             }
         };
