@@ -128,11 +128,7 @@ pub fn must_be_open(
 ///
 /// # Errors
 /// If the caller is locked: as [`must_be_open`].
-pub fn must_not_be_locked(
-    app: &App,
-    caller: &Caller,
-    action: Option<Action>,
-) -> Result<(), Fault> {
+pub fn must_not_be_locked(app: &App, caller: &Caller, action: Option<Action>) -> Result<(), Fault> {
     must_be_open(app, caller, action, &[&caller.person.id], None)
 }
 

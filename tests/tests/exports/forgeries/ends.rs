@@ -162,6 +162,40 @@ forgeries! {
         let made = grant_of(log, log.leaf(at).ids.grant)?;
         lock(log, at, Locked::Subject(made.subject))
     },
+    "unlocked-by-who-is-locked" "lock" |log, place| vouched(log, place, |event| match event {
+        Event::LockLifted(lifted) => match &lifted.by {
+            Officer::Person { subject, .. } => Some(subject),
+            Officer::Machine { .. } => None,
+        },
+        _ => None,
+    }),
+    "activated-by-who-is-locked" "lock" |log, place| vouched(log, place, |event| match event {
+        Event::BundleApproved(approved) => Some(&approved.by),
+        _ => None,
+    }),
+    "enrolled-while-locked" "lock" |log, place| vouched(log, place, |event| match event {
+        Event::MfaEnrolled(enrolled) => Some(&enrolled.subject),
+        _ => None,
+    }),
+    "reviewed-by-who-is-locked" "lock" |log, place| vouched(log, place, |event| match event {
+        Event::Reviewed(reviewed) => Some(&reviewed.by),
+        _ => None,
+    }),
+    "erasure-ordered-by-who-is-locked" "lock" |log, place| vouched(log, place, |event| match event {
+        Event::ErasureOrdered(order) => Some(&order.by),
+        _ => None,
+    }),
+}
+
+/// Locks who vouches for something, or everything, right before that entry.
+fn vouched(
+    log: &mut Log,
+    place: usize,
+    by: impl Fn(&Event) -> Option<&SubjectId>,
+) -> Option<usize> {
+    let at = log.find(place, |event| by(event).is_some())?;
+    let subject = by(&log.event(at)?)?.clone();
+    lock(log, at, if place % 2 == 0 { Locked::Subject(subject) } else { Locked::All })
 }
 
 /// Locks it right before this entry, on the machine; gives where that entry is then.

@@ -112,11 +112,8 @@ async fn who_is_locked_vouches_for_nothing() {
     };
     lab.write(vec![known.into()]).await.unwrap();
     let name: PersonName = "alice".parse().unwrap();
-    let by = || Officer::Person {
-        subject: alice(),
-        name: name.clone(),
-        decision: Box::new(decided()),
-    };
+    let by =
+        || Officer::Person { subject: alice(), name: name.clone(), decision: Box::new(decided()) };
     let reason = || "INC-7".parse().unwrap();
     let lifts = |lock| Event::from(LockLifted { lock, by: by(), reason: reason() });
     let role = || Locked::Role("web-shell".parse().unwrap());
