@@ -237,6 +237,64 @@ fn who_is_removed_can_do_nothing_from_then_on_and_who_is_new_can_enrol() {
 }
 
 #[test]
+fn a_login_ends_with_the_ssh_key_that_it_was_made_with() {
+    let scene = Scene::new();
+    let Scene { alice, bob, ca, .. } = &scene;
+    let grant = alice.granted("debug", json!({}), &[bob])["grant"].clone();
+    let request = alice.request("debug", json!({"reason": "INC-43"})).ok().json();
+    let work = alice.person.make_key("work", "ed25519");
+    let other = alice.person.make_key("other", "ed25519");
+    let public = |key: &std::path::Path| {
+        fs::read_to_string(key.with_extension("pub")).unwrap().trim_end().to_owned()
+    };
+    let reload_with = |keys: &[String]| {
+        scene.edit("users.toml", |users| {
+            let mut users: toml::Table = users.parse().unwrap();
+            let people = users["person"].as_array_mut().unwrap().iter_mut();
+            let mut alice = people.filter(|person| person["name"].as_str() == Some("alice"));
+            alice.next().unwrap()["ssh_keys"] = keys.to_vec().into();
+            users.to_string()
+        });
+        ca.jit_cad(&["reload"]).ok().says("changed alice");
+    };
+    reload_with(&[public(&other), public(&alice.person.key())]);
+    alice.ask_ssh(&grant, &work).ok();
+
+    let (call, once) = alice.wire.ssh_call(grant["id"].as_str().unwrap(), &work);
+    let (wire, path) =
+        (alice.wire.clone(), format!("/v1/requests/{}?wait=30", request["id"].as_str().unwrap()));
+    let waiting = thread::spawn(move || wire.get(&path));
+    reload_with(&[public(&other)]);
+    assert_eq!(waiting.join().unwrap().status, Some(401));
+    let told = alice.wire.get("/v1/me");
+    assert_eq!(told.status, Some(401), "{told:#?}");
+    let text = |field: &str| told.problem()[field].as_str().unwrap().to_owned();
+    assert!(text("detail").contains("the SSH key that it was made with"), "{told:#?}");
+    assert!(text("hint").contains("log in again with a key that it has"), "{told:#?}");
+    let path = format!("/v1/grants/{}/ssh", grant["id"].as_str().unwrap());
+    for reply in [
+        alice.wire.post_again(&path, &call, &once),
+        alice.request("debug", json!({})),
+        alice.wire.post("/v1/mfa", &json!({})),
+        // It is over as it is.
+        alice.wire.post("/v1/logout", &json!({})),
+    ] {
+        assert_eq!(reply.status, Some(401), "{reply:#?}");
+    }
+
+    let factor = json!({"totp": alice.authenticator.code()});
+    let (call, key) = alice.wire.login_call(&other, factor);
+    let reply = alice.wire.post("/v1/logins", &call).ok().json();
+    let certificate = alice.person.file("other.pem");
+    fs::write(&certificate, reply["certificate"].as_str().unwrap()).unwrap();
+    let again = alice.wire.with_login(&key, &certificate);
+    let (call, once) = again.ssh_call(grant["id"].as_str().unwrap(), &work);
+    again.post_again(&path, &call, &once).ok();
+    // Bob's keys are as they were.
+    bob.wire.get("/v1/me").ok();
+}
+
+#[test]
 fn a_second_administrator_brings_a_policy_into_force_that_was_seen() {
     let scene = Scene::of_two();
     assert_eq!(scene.pending(), Value::Null);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{ActorRef, RefusalCode, UnixTime};
-use jit_ca_policy::Person;
+use jit_ca_policy::{Person, SshKey};
+use ssh_key::HashAlg;
 
 use super::Fault;
 use crate::app::App;
@@ -38,7 +39,7 @@ impl Caller {
     /// The handshake may be hours old, so the login's window, its end and its use are checked on every call.
     ///
     /// # Errors
-    /// If the login is over, or the person is no longer in the user file.
+    /// If the login is over, or the user file no longer has the person, or the key that they logged in with.
     pub fn identify(
         app: &App,
         serial: &[u8],
@@ -79,7 +80,7 @@ impl Caller {
     /// The same by the policy in force now, which may have been exchanged since the call began.
     ///
     /// # Errors
-    /// If the person is no longer in the user file.
+    /// If the user file no longer has the person, or the key that they logged in with.
     pub fn today(&self, app: &App) -> Result<Cow<'_, Self>, Fault> {
         let policy = app.policy();
         if Arc::ptr_eq(&policy, &self.policy) {
@@ -109,9 +110,22 @@ impl Caller {
     }
 }
 
-/// Whose login it is, as the policy has that person.
+/// Whose login it is, as the policy has that person. Whoever lost a key has it taken out of the user file, and whoever
+/// found it may have logged in with it before.
 fn person(policy: &Policy, login: &LoginRecord) -> Result<Person, Fault> {
-    policy.bundle.person(&login.subject).cloned().ok_or(Fault::login_ended())
+    let person = policy.bundle.person(&login.subject).ok_or(Fault::login_ended())?;
+    let is_the_logins = |key: &SshKey| {
+        let key = ssh_key::PublicKey::from_openssh(key.as_str());
+        let fingerprint = key.ok().and_then(|key| key.fingerprint(HashAlg::Sha256).sha256());
+        fingerprint.is_some_and(|fingerprint| fingerprint == *login.key.as_bytes())
+    };
+    match person.ssh_keys.iter().any(is_the_logins) {
+        true => Ok(person.clone()),
+        false => Err(Fault::Unauthenticated {
+            detail: "the login has ended, as the policy no longer has the SSH key that it was made with",
+            hint: "log in again with a key that it has: jit-ca login --key FILE",
+        }),
+    }
 }
 
 /// Lower-case hexadecimal.

@@ -49,6 +49,8 @@ pub struct EnrolmentCode {
 pub struct LoginRecord {
     /// Whose.
     pub subject: SubjectId,
+    /// The fingerprint of the SSH key that it was made with.
+    pub key: Digest,
     /// From when to when at the longest.
     pub window: Window,
     /// When a second factor was given.

@@ -265,14 +265,14 @@ impl Model {
 
     /// Who is a stranger, or whose code was used up, is slowed down after a while; that is another test's.
     pub(super) fn skips_login(&self, by: usize) -> bool {
-        self.groups(by).is_none() || self.now / 30 <= self.logins[by].step
+        !self.has_key(by) || self.now / 30 <= self.logins[by].step
     }
 
-    /// Whoever calls is logged in, and somebody whom the policy knows.
+    /// Whoever calls is logged in, and somebody whom the policy knows, with the key.
     fn caller(&self, by: usize) -> Result<(), &'static str> {
         let Login { began, is_over, .. } = self.logins[by];
         let is_open = !is_over && (began..began + LOGIN).contains(&self.now);
-        if is_open && self.groups(by).is_some() { Ok(()) } else { Err("login-ended") }
+        if is_open && self.has_key(by) { Ok(()) } else { Err("login-ended") }
     }
 
     fn acknowledge(&mut self) -> Outcome {

@@ -28,6 +28,8 @@ pub(super) type Quorum = (usize, u8, bool);
 pub(super) struct World {
     /// The groups of each person; none of somebody who is not there.
     pub(super) people: [Option<u8>; PEOPLE.len()],
+    /// Who has no SSH key any more.
+    pub(super) keyless: Option<usize>,
     /// None where there is no such role.
     pub(super) roles: [Option<Role>; ROLES.len()],
 }
@@ -84,6 +86,7 @@ pub(super) fn worlds() -> Vec<World> {
             Some(DEV | AUDITORS),
             Some(BARRED),
         ],
+        keyless: None,
         roles: [one, two, both, signed, on_use, quick].map(Some),
     };
 
@@ -94,8 +97,9 @@ pub(super) fn worlds() -> Vec<World> {
     tight.with(1, |two| (two.per_day, two.certificates) = (Some(1), Some(1)));
     tight.with(3, |signed| signed.quorums = vec![(1, SECURITY, true)]);
     tight.with(5, |quick| quick.longest = 50);
-    // Who asks may not any more; a role gives less, another nothing at all.
+    // Who asks may not any more, and who looks has lost a key; a role gives less, another nothing at all.
     let mut less = first.clone();
+    less.keyless = Some(4);
     less.people[0] = Some(DEV | BARRED);
     less.with(0, |one| one.rows = vec![1]);
     less.with(2, |both| both.rows = vec![3]);
@@ -123,7 +127,8 @@ impl World {
         let mut users = "zone = \"UTC\"\n".to_owned();
         for (number, name) in PEOPLE.iter().enumerate() {
             let Some(groups) = self.people[number] else { continue };
-            let (groups, keys) = (names(groups), keys.get(number).map(|key| format!("\"{key}\"")));
+            let keys = keys.get(number).filter(|_| self.keyless != Some(number));
+            let (groups, keys) = (names(groups), keys.map(|key| format!("\"{key}\"")));
             let keys = keys.unwrap_or_default();
             write!(users, "[[person]]\nid = \"u-{number}\"\nname = \"{name}\"\ngroups = {groups}\nssh_keys = [{keys}]\n").unwrap();
         }

@@ -4,6 +4,7 @@ use jit_ca_core::event::{Event, Factor, LoggedIn, PersonListed};
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{ActorRef, GrantId, RequestId};
 use jit_ca_log::Leaf;
+use jit_ca_log::hash::sha256;
 use redb::ReadableTable as _;
 
 use super::{Fold, IndexKey, requests, ssh_serial, unacknowledged};
@@ -164,6 +165,7 @@ impl Fold<'_> {
         })?;
         let record = LoginRecord {
             subject: login.subject.clone(),
+            key: sha256(login.key.as_slice()),
             window: login.window,
             mfa_at,
             began,

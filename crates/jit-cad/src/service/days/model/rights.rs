@@ -29,6 +29,12 @@ impl Model {
         self.worlds[self.in_force].people[who]
     }
 
+    /// Whether the policy has the person, and the key that they log in with.
+    pub(super) fn has_key(&self, who: usize) -> bool {
+        let world = &self.worlds[self.in_force];
+        world.people[who].is_some() && world.keyless != Some(who)
+    }
+
     pub(super) fn role(&self, role: usize) -> Option<&Role> {
         self.worlds[self.in_force].roles[role].as_ref()
     }
