@@ -1,5 +1,7 @@
 //! Certificates under a grant.
 
+mod again;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -10,10 +12,10 @@ use jit_ca_cert::{BACKDATE, Intent, Signed, SubjectKey, SubjectName, pkcs10};
 use jit_ca_core::event::{Allowed, Decided, Event, GrantStarted, IssuedUnder, ProofOfPossession};
 use jit_ca_core::network::Network;
 use jit_ca_core::statement::Possession;
-use jit_ca_core::workflow::{Grant, Refusal, certificate_window};
+use jit_ca_core::workflow::{Access, Grant, Refusal, Usable, certificate_window};
 use jit_ca_core::{
     Action, ActorRef, Facts, GrantId, Hosts, IssuanceId, PersonName, RefusalCode, Row, RowName,
-    SourceAddress, SshRow, Window,
+    SourceAddress, SshRow, UnixTime, Window,
 };
 use jit_ca_log::Proof;
 use jit_ca_log::hash::sha256;
@@ -22,9 +24,9 @@ use jit_ca_policy::Role;
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use self::again::{ssh_again, x509_again};
 use super::access::{choose_row, facts_about, no_longer_gives, still_gives};
 use super::caller::hex;
-use super::past::past;
 use super::{ATTEMPTS, CallKey, Caller, Fault, locking, starting};
 use crate::app::App;
 use crate::clock::{self, Millis};
@@ -52,7 +54,7 @@ pub async fn ssh(
         proof_of_possession(app, caller, grant, &subject_key, &call.signature, idempotency_key)?;
     for _ in 0..ATTEMPTS {
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
-            return ssh_again(app, caller, issuance).await;
+            return ssh_again(app, caller, issuance, &subject_key).await;
         }
         let caller = &*caller.today(app)?;
         let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
@@ -121,7 +123,7 @@ pub async fn x509(
     let possession = ProofOfPossession::Pkcs10(csr.into());
     for _ in 0..ATTEMPTS {
         if let Some(Resource::Issuance(issuance)) = app.repeated(caller, key)? {
-            return x509_again(app, caller, issuance).await;
+            return x509_again(app, caller, issuance, &subject_key).await;
         }
         let caller = &*caller.today(app)?;
         let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
@@ -160,6 +162,16 @@ pub async fn x509(
     Err(Fault::Commit(CommitError::Busy))
 }
 
+/// What is decided about a certificate, new or not: that the grant gives it now, to the caller, for this key.
+struct Given {
+    row: Row,
+    grant: Grant,
+    window: Window,
+    /// The grant's start, if this is its first use.
+    start: Option<GrantStarted>,
+    decided: Decided,
+}
+
 /// Everything decided about an issuance before its bytes are made.
 struct Ready {
     now: Millis,
@@ -171,6 +183,42 @@ struct Ready {
     start: Option<GrantStarted>,
     issuance: Issuance,
     decision: Allowed,
+}
+
+impl Given {
+    fn new(
+        app: &App,
+        caller: &Caller,
+        access: &Access,
+        row: &RowName,
+        key: &SubjectKey,
+        now: UnixTime,
+    ) -> Result<Self, Fault> {
+        let request = &access.request;
+        let (subjects, role) = ([&request.subject], Some(&request.role));
+        locking::must_be_open(app, caller, Some(Action::Issue), &subjects, role)?;
+
+        // 1. The workflow: is the grant open, and does it give this row?
+        let facts = facts_about(access, caller.facts(Action::Issue, now));
+        let usable = access
+            .usable(&caller.person.id, row, now)
+            .map_err(|refusal| app.refused(caller, Some(Action::Issue), refusal, None))?;
+        // 2. The policy, as it is today.
+        let decided = app.ask(caller, facts)?;
+        let refuse =
+            |refusal| app.refused(caller, Some(Action::Issue), refusal, Some(decided.clone()));
+        if !still_gives(caller, access, usable.row) {
+            return Err(refuse(no_longer_gives(access, usable.row)));
+        }
+        // 3. The key: of a type that the role takes, and nobody's but the caller's.
+        must_take(caller.policy.bundle.role(&request.role), key).map_err(refuse)?;
+        if let Some(whose) = belongs_to_another(app, caller, key) {
+            let text = format!("the key is {whose}");
+            return Err(refuse(Refusal::new(RefusalCode::KeyRefused, text)));
+        }
+        let Usable { row, grant, window, start } = usable;
+        Ok(Self { row: row.clone(), grant: grant.clone(), window, start, decided })
+    }
 }
 
 impl Ready {
@@ -193,42 +241,21 @@ impl Ready {
             return Err(Fault::NotFound("grant"));
         };
         let name = choose_row(&found.rows, row, is_kind)?;
-
-        let request = &access.request;
-        let (subjects, role) = ([&request.subject], Some(&request.role));
-        locking::must_be_open(app, caller, Some(Action::Issue), &subjects, role)?;
-
-        // 1. The workflow: is the grant open, and does it give this row?
-        let facts = facts_about(access, caller.facts(Action::Issue, now.time()));
-        let usable = access.usable(&caller.person.id, &name, now.time());
-        let refused = |refusal| app.refused(caller, Some(Action::Issue), refusal, None);
-        let usable = usable.map_err(refused)?;
-        let row = usable.row;
-        must_be_left(app, usable.grant).map_err(refused)?;
-        // 2. The policy, as it is today.
-        let decided = app.ask(caller, facts)?;
-        let refuse =
-            |refusal| app.refused(caller, Some(Action::Issue), refusal, Some(decided.clone()));
-        if !still_gives(caller, access, row) {
-            return Err(refuse(no_longer_gives(access, row)));
-        }
-        // 3. The key: of a type that the role takes, and nobody's but the caller's.
-        let role = caller.policy.bundle.role(&request.role);
-        must_take(role, key).map_err(refuse)?;
-        if let Some(whose) = belongs_to_another(app, caller, key) {
-            let text = format!("the key is {whose}");
-            return Err(refuse(Refusal::new(RefusalCode::KeyRefused, text)));
-        }
+        let given = Given::new(app, caller, access, &name, key, now.time())?;
+        let Given { row, grant: usable, window, start, decided } = given;
+        must_be_left(app, &usable).map_err(|refusal| {
+            app.refused(caller, Some(Action::Issue), refusal, Some(decided.clone()))
+        })?;
 
         let issuance = Issuance {
             id: IssuanceId::new(now.0, clock::random()?),
             grant: Some(grant),
             actor: caller.actor,
         };
+        let role = caller.policy.bundle.role(&access.request.role);
         let longest = role.and_then(|role| role.certificate_max);
-        let window = certificate_window(usable.window, longest, now.time());
-        let (hosts, start) = (usable.grant.hosts.clone(), usable.start);
-        let row = row.clone();
+        let window = certificate_window(window, longest, now.time());
+        let hosts = usable.hosts;
         let Decided { facts, decision } = decided;
         let Facts { address, mfa_at, .. } = facts;
         let decision = Allowed { now: facts.now, address, mfa_at, rules: decision.rules };
@@ -392,32 +419,6 @@ async fn try_again(app: &App, caller: &Caller, error: IssueError) -> Result<(), 
         IssueError::Commit(CommitError::Clash(_)) => Ok(()),
         error => Err(error.into()),
     }
-}
-
-// === the same call again ===
-
-async fn ssh_again(
-    app: &App,
-    caller: &Caller,
-    issuance: IssuanceId,
-) -> Result<SshCertificate, Fault> {
-    let (past, row) = past(app, caller.actor, issuance)?;
-    let row = row.ok_or(Fault::NotFound("row"))?;
-    let issuer = (&app.keys.ssh_user, app.keys.ssh_user.public());
-    let (signed, proof) = app.issuer.issue_again::<UserCertificate>(past, issuer).await?;
-    Ok(ssh_answer(&signed, row, &proof))
-}
-
-async fn x509_again(
-    app: &App,
-    caller: &Caller,
-    issuance: IssuanceId,
-) -> Result<X509Certificate, Fault> {
-    let (past, row) = past(app, caller.actor, issuance)?;
-    let row = row.ok_or(Fault::NotFound("row"))?;
-    let issuer = (&app.keys.clients, &app.authorities.clients);
-    let (signed, proof) = app.issuer.issue_again::<ClientCertificate>(past, issuer).await?;
-    Ok(x509_answer(app, &signed, row, &proof))
 }
 
 fn ssh_answer(signed: &Signed<UserCertificate>, row: RowName, proof: &Proof) -> SshCertificate {

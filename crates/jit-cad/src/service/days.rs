@@ -7,10 +7,13 @@
 //! act     each step as a call of its service                              agree  whether store and model say the same
 //! audit   what must hold of any log, read off its entries alone
 //! ```
+//!
+//! `cut_off` is no day by chance: it says what becomes of calls that were recorded and not signed when the daemon died.
 
 mod act;
 mod agree;
 mod audit;
+mod cut_off;
 mod lab;
 mod model;
 mod step;
@@ -89,8 +92,13 @@ fn lived(
                 return Err(told(format!("{written:?} is written and not {expected:?}")));
             }
         }
-        if let (Ok(Some(end)), Step::Issue { of, .. }) = (&done, step) {
-            let expected = model.nth(*of).ok().and_then(|of| model.certificate_end(of));
+        if let Ok(Some(end)) = &done {
+            let expected = match step {
+                Step::Issue { of, .. } => {
+                    model.nth(*of).ok().and_then(|of| model.certificate_end(of))
+                }
+                _ => model.cut_off.map(|cut_off| cut_off.end),
+            };
             if Some(end.secs()) != expected {
                 return Err(told(format!("the certificate ends at {end}, not at {expected:?}")));
             }

@@ -14,7 +14,7 @@ use jit_ca_core::{
 use jit_ca_policy::Person;
 
 use super::certificate::{called, csr_der};
-use super::past::past;
+use super::past::{must_not_be_held, past};
 use super::{ATTEMPTS, CallKey, Caller, Fault, locking};
 use crate::app::App;
 use crate::clock;
@@ -48,7 +48,7 @@ pub async fn log_in(
 ) -> Result<Login, Fault> {
     let arrived = clock::now();
     must_not_wait(app.failed_addresses.wait(&Network::of(address), arrived))?;
-    if let Some(login) = again(app, &call.name, key).await? {
+    if let Some(login) = again(app, &call.name, address, key).await? {
         return Ok(login);
     }
     let login_key = login_key(&csr_der(&call.csr)?).inspect_err(|_| {
@@ -81,7 +81,7 @@ pub async fn log_in(
             }
             // The same call came in twice at once, and the other was first.
             Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
-                return again(app, &call.name, key).await?.ok_or_else(login_refused);
+                return again(app, &call.name, address, key).await?.ok_or_else(login_refused);
             }
             // Somebody was faster with the same code or challenge.
             Err(IssueError::Commit(CommitError::Clash(Clash::Code | Clash::Challenge))) => {
@@ -203,8 +203,14 @@ impl<'a> Accepted<'a> {
     }
 }
 
-/// The login that the same call made before; its answer may not have arrived.
-async fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Login>, Fault> {
+/// The login that the same call made before; its answer may not have arrived. If no daemon has signed it yet, it is
+/// only signed while it could be used, and the person could log in anew.
+async fn again(
+    app: &App,
+    name: &PersonName,
+    address: IpAddr,
+    key: &CallKey,
+) -> Result<Option<Login>, Fault> {
     let policy = app.policy();
     let Some(person) = policy.bundle.person_named(name) else { return Ok(None) };
     let snapshot = app.store.read()?;
@@ -215,9 +221,15 @@ async fn again(app: &App, name: &PersonName, key: &CallKey) -> Result<Option<Log
         return Ok(None);
     };
     let (past, _) = past(app, subject.actor, issuance)?;
+    let serial = x509_serial(issuance);
+    if past.signature.is_none() {
+        let caller = Caller::identify(app, &serial, address, clock::now())?;
+        locking::must_not_be_locked(app, &caller, None)?;
+        must_not_be_held(app)?;
+    }
     let issuer = (&app.keys.logins, &app.authorities.logins);
     let (signed, _) = app.issuer.issue_again::<LoginCertificate>(past, issuer).await?;
-    Ok(Some(Login { certificate: signed.text(), serial: x509_serial(issuance) }))
+    Ok(Some(Login { certificate: signed.text(), serial }))
 }
 
 /// Ends the caller's login.

@@ -6,7 +6,9 @@ use jit_ca_log::Leaf;
 
 use super::Fault;
 use crate::app::App;
+use crate::hold::hold;
 use crate::issuer::{Issuance, PastIntent};
+use crate::sequencer::CommitError;
 use crate::store::{Snapshot, StoreError};
 
 /// Reads what the log holds of an issuance, and the row if it was issued under a grant.
@@ -46,6 +48,14 @@ pub(super) fn past(
         },
         row,
     ))
+}
+
+/// Whatever keeps new certificates from being signed keeps old intents from it.
+///
+/// # Errors
+/// If none is issued now.
+pub(super) fn must_not_be_held(app: &App) -> Result<(), Fault> {
+    hold(&app.store).map_or(Ok(()), |hold| Err(Fault::Commit(CommitError::Held(hold))))
 }
 
 fn event_at(snapshot: &Snapshot, index: u64) -> Result<Option<Event>, StoreError> {

@@ -195,7 +195,7 @@ fn vouched(
 ) -> Option<usize> {
     let at = log.find(place, |event| by(event).is_some())?;
     let subject = by(&log.event(at)?)?.clone();
-    lock(log, at, if place % 2 == 0 { Locked::Subject(subject) } else { Locked::All })
+    lock(log, at, if place.is_multiple_of(2) { Locked::Subject(subject) } else { Locked::All })
 }
 
 /// Locks it right before this entry, on the machine; gives where that entry is then.

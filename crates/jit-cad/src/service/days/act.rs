@@ -12,6 +12,7 @@ use super::lab::{Lab, Person, work_key};
 use super::model::{Model, SKIPPED};
 use super::step::{Part, Step, What};
 use super::world::{HOSTS, ROLES, row_name};
+use crate::app::App;
 use crate::clock;
 use crate::passage;
 use crate::sequencer::CommitError;
@@ -27,12 +28,21 @@ pub(super) struct Day<'l> {
     pub(super) lab: &'l mut Lab,
     pub(super) requests: Vec<RequestId>,
     work: Person,
+    /// The last call for a certificate that was cut off.
+    cut_off: Option<(usize, Issue)>,
+}
+
+/// A call for a certificate.
+struct Issue {
+    grant: GrantId,
+    call: SshCall,
+    key: CallKey,
 }
 
 impl<'l> Day<'l> {
     pub(super) fn new(lab: &'l mut Lab) -> Self {
         lab.begin();
-        Self { lab, requests: Vec::new(), work: work_key() }
+        Self { lab, requests: Vec::new(), work: work_key(), cut_off: None }
     }
 
     /// Does it; the model says nothing but which request is meant.
@@ -85,7 +95,21 @@ impl<'l> Day<'l> {
                 let id = self.requests[nth(of)?];
                 self.call(by, async |app, caller, key| approval::cancel(app, caller, id, key).await)
             }
-            Step::Issue { by, of, row } => self.issue(by, nth(of)?, row, model),
+            Step::Issue { by, of, row } => {
+                let (caller, issue) = self.issue(by, nth(of)?, row, model)?;
+                self.lab.run(async |app| issue.done(app, &caller).await)
+            }
+            Step::CutOff { by, of, row } => {
+                let (caller, issue) = self.issue(by, nth(of)?, row, model)?;
+                let done = self.lab.run_and_die(async |app| issue.done(app, &caller).await)?;
+                self.cut_off = Some((by, issue));
+                Ok(done)
+            }
+            Step::Again => {
+                let (by, issue) = self.cut_off.as_ref().ok_or(SKIPPED)?;
+                let caller = self.lab.caller(*by).map_err(code)?;
+                self.lab.run(async |app| issue.done(app, &caller).await)
+            }
             Step::GiveBack { by, of } => {
                 let grant = self.grant(nth(of)?)?;
                 self.call(by, async |app, caller, key| {
@@ -140,7 +164,7 @@ impl<'l> Day<'l> {
     fn call<T>(
         &mut self,
         by: usize,
-        call: impl AsyncFnOnce(&crate::app::App, &Caller, &CallKey) -> Result<T, Fault>,
+        call: impl AsyncFnOnce(&App, &Caller, &CallKey) -> Result<T, Fault>,
     ) -> Done {
         self.calls(by, call).map(|_| None)
     }
@@ -148,7 +172,7 @@ impl<'l> Day<'l> {
     fn calls<T>(
         &mut self,
         by: usize,
-        call: impl AsyncFnOnce(&crate::app::App, &Caller, &CallKey) -> Result<T, Fault>,
+        call: impl AsyncFnOnce(&App, &Caller, &CallKey) -> Result<T, Fault>,
     ) -> Result<T, String> {
         let (caller, key) = (self.lab.caller(by).map_err(code)?, self.lab.key());
         self.lab.run(async |app| call(app, &caller, &key).await).map_err(code)
@@ -157,7 +181,7 @@ impl<'l> Day<'l> {
     fn ask(
         &mut self,
         by: usize,
-        call: impl AsyncFnOnce(&crate::app::App, &Caller, &CallKey) -> Result<RequestId, Fault>,
+        call: impl AsyncFnOnce(&App, &Caller, &CallKey) -> Result<RequestId, Fault>,
     ) -> Done {
         let id = self.calls(by, call)?;
         self.requests.push(id);
@@ -188,7 +212,13 @@ impl<'l> Day<'l> {
         self.call(by, async |app, caller, key| approval::approve(app, caller, id, &call, key).await)
     }
 
-    fn issue(&mut self, by: usize, nth: usize, row: usize, model: &Model) -> Done {
+    fn issue(
+        &mut self,
+        by: usize,
+        nth: usize,
+        row: usize,
+        model: &Model,
+    ) -> Result<(Caller, Issue), String> {
         let grant = self.grant(nth)?;
         let caller = self.lab.caller(by).map_err(code)?;
         let public = ssh_key::PublicKey::from_openssh(&self.work.openssh).unwrap();
@@ -204,10 +234,7 @@ impl<'l> Day<'l> {
             public_key: self.work.openssh.clone(),
             signature: self.work.sign(Kind::Possession, &statement.text()),
         };
-        let certificate = self.calls(by, async |app, caller, key| {
-            certificate::ssh(app, caller, grant, &call, "k", key).await
-        })?;
-        Ok(Some(certificate.expires))
+        Ok((caller, Issue { grant, call, key: self.lab.key() }))
     }
 
     fn turn(&mut self, by: usize, turn: Turn, what: What) -> Done {
@@ -227,6 +254,14 @@ impl<'l> Day<'l> {
         let record = self.lab.app.store.read().unwrap().access(self.requests[nth]).unwrap();
         let grant = record.unwrap().access.grant().map(|grant| grant.id);
         grant.ok_or_else(|| SKIPPED.to_owned())
+    }
+}
+
+impl Issue {
+    async fn done(&self, app: &App, caller: &Caller) -> Done {
+        let Self { grant, call, key } = self;
+        let done = certificate::ssh(app, caller, *grant, call, "k", key).await;
+        done.map(|certificate| Some(certificate.expires)).map_err(code)
     }
 }
 

@@ -111,6 +111,15 @@ impl Seen {
                 must(is_left, "more certificates than may be")?;
                 self.grants.get_mut(&under.grant).ok_or("no grant")?.issued += 1;
             }
+            // In these days nothing but a death comes between the two.
+            Event::CertificateIssued(issued) => {
+                let Some(grant) = issued.grant else { return Ok(()) };
+                must(!self.is_faulted, "a signature by a clock that is wrong")?;
+                let given = self.grants.get(&grant).ok_or("no grant")?;
+                let made = &self.requests[&given.made.request];
+                must(self.is_open(&[&made.subject], Some(made)), "a signature")?;
+                must(!given.is_over, "a signature after the end")?;
+            }
             _ => {}
         }
         Ok(())

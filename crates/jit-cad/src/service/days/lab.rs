@@ -59,7 +59,7 @@ pub(super) struct Person {
     first_serial: Vec<u8>,
 }
 
-const ADDRESS: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+pub(super) const ADDRESS: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 impl Lab {
     pub(super) fn new() -> Self {
@@ -114,11 +114,8 @@ impl Lab {
     /// A new day.
     pub(super) fn begin(&mut self) {
         clock::set::begin(Millis(self.start * 1_000));
+        self.start(Arc::new(Store::in_memory().unwrap()));
         let app = Arc::get_mut(&mut self.app).unwrap();
-        app.store = Arc::new(Store::in_memory().unwrap());
-        let (sequencer, hand) = app.sequencer.by_hand(Arc::clone(&app.store));
-        app.issuer = Issuer::new(sequencer.clone(), app.log_key.clone());
-        app.sequencer = sequencer;
         app.last_uses = LastUses::default();
         (app.failed_addresses, app.failed_codes) = (Limiter::default(), Limiter::default());
         app.refusals = Quota::default();
@@ -129,7 +126,6 @@ impl Lab {
         let mut secrets = Proposal::new(Vec::new());
         secrets.secrets.clone_from(&self.secrets);
         app.sequencer.commit_soon(secrets);
-        self.hand = Some(hand);
         self.run(async |_| {});
         for person in &mut self.people {
             person.serial.clone_from(&person.first_serial);
@@ -138,8 +134,32 @@ impl Lab {
 
     /// Has a call done, and written what comes of it.
     pub(super) fn run<T>(&mut self, call: impl AsyncFnOnce(&Arc<App>) -> T) -> T {
+        let done = self.until_answered(call);
+        self.hand.as_mut().unwrap().turn();
+        done
+    }
+
+    /// Has a call done; then the daemon dies, and another one goes on with what is in the log.
+    pub(super) fn run_and_die<T>(&mut self, call: impl AsyncFnOnce(&Arc<App>) -> T) -> T {
+        let done = self.until_answered(call);
+        let store = Arc::clone(&self.app.store);
+        self.start(store);
+        done
+    }
+
+    /// A daemon begins, by hand, on this store.
+    fn start(&mut self, store: Arc<Store>) {
+        let app = Arc::get_mut(&mut self.app).unwrap();
+        let (sequencer, hand) = app.sequencer.by_hand(Arc::clone(&store));
+        app.issuer = Issuer::new(sequencer.clone(), app.log_key.clone());
+        (app.sequencer, app.store) = (sequencer, store);
+        self.hand = Some(hand);
+    }
+
+    /// The call alone: what nobody waits for is written with the next one.
+    fn until_answered<T>(&mut self, call: impl AsyncFnOnce(&Arc<App>) -> T) -> T {
         let hand = self.hand.as_mut().unwrap();
-        let done = self.runtime.block_on(async {
+        self.runtime.block_on(async {
             let mut call = pin!(call(&self.app));
             poll_fn(|context| match call.as_mut().poll(context) {
                 Poll::Ready(done) => Poll::Ready(done),
@@ -151,9 +171,7 @@ impl Lab {
                 }
             })
             .await
-        });
-        hand.turn();
-        done
+        })
     }
 
     pub(super) fn key(&mut self) -> CallKey {
@@ -190,14 +208,26 @@ impl Lab {
     }
 
     pub(super) fn login(&mut self, by: usize) -> Result<(), Fault> {
+        let code = self.code(by);
+        self.log_in(by, code)
+    }
+
+    /// What somebody's authenticator shows now.
+    pub(super) fn code(&self, by: usize) -> Factor {
         let step = clock::now().secs() / 30;
-        let code = self.people[by].secret.as_ref().unwrap().code(step);
-        self.log_in(by, Factor::Totp(code))
+        Factor::Totp(self.people[by].secret.as_ref().unwrap().code(step))
     }
 
     fn log_in(&mut self, by: usize, factor: Factor) -> Result<(), Fault> {
+        let (call, key) = (self.login_call(by, factor), self.key());
+        let done = self.run(async |app| login::log_in(app, &call, ADDRESS, &key).await)?;
+        self.people[by].serial = done.serial;
+        Ok(())
+    }
+
+    pub(super) fn login_call(&self, by: usize, factor: Factor) -> LoginCall {
         let (challenge, _) = self.app.challenges.make(clock::now()).unwrap();
-        let (key, person) = (self.key(), &self.people[by]);
+        let person = &self.people[by];
         let login_key = pkcs10::public_key(&csr_der(&person.csr).unwrap()).unwrap();
         let name = PEOPLE[by].parse().unwrap();
         let statement = Login {
@@ -208,10 +238,7 @@ impl Lab {
             login_key: &login_key.spki_digest(),
         };
         let signature = person.sign(Kind::Login, &statement.text());
-        let call = LoginCall { challenge, csr: person.csr.clone(), signature, factor, name };
-        let done = self.run(async |app| login::log_in(app, &call, ADDRESS, &key).await)?;
-        self.people[by].serial = done.serial;
-        Ok(())
+        LoginCall { challenge, csr: person.csr.clone(), signature, factor, name }
     }
 
     /// Exchanges the policy for another.

@@ -31,6 +31,19 @@ pub(super) struct Model {
     /// When each person's newest login began, and the step of the code that it used up.
     logins: [Login; ACTORS],
     pub(super) requests: Vec<Request>,
+    /// The last certificate that was recorded when the daemon died.
+    pub(super) cut_off: Option<CutOff>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CutOff {
+    by: usize,
+    of: usize,
+    row: usize,
+    /// When the login began that it was asked for with.
+    login: u64,
+    pub(super) end: u64,
+    is_signed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -158,6 +171,7 @@ impl Model {
             locks: BTreeSet::new(),
             logins: [Login { began: at, is_over: false, step: at / 30 }; ACTORS],
             requests: Vec::new(),
+            cut_off: None,
         }
     }
 
@@ -175,6 +189,8 @@ impl Model {
             Step::Deny { by, of } => self.deny(by, self.nth(of)?),
             Step::Cancel { by, of } => self.cancel(by, self.nth(of)?),
             Step::Issue { by, of, row } => self.issue(by, self.nth(of)?, row),
+            Step::CutOff { by, of, row } => self.is_cut_off(by, self.nth(of)?, row),
+            Step::Again => self.again(),
             Step::GiveBack { by, of } => self.give_back(by, self.nth(of)?),
             Step::Revoke { by, of } => self.revoke(by, self.nth(of)?),
             Step::Review { by, of } => self.review(by, self.nth(of)?),
@@ -214,7 +230,10 @@ impl Model {
             Step::Approve { of, .. } | Step::Deny { of, .. } | Step::Cancel { of, .. } => {
                 *of = self.newest(*of, |request| request.is_pending(self.now));
             }
-            Step::Extend { of, .. } | Step::Issue { of, .. } | Step::GiveBack { of, .. } => {
+            Step::Extend { of, .. }
+            | Step::Issue { of, .. }
+            | Step::CutOff { of, .. }
+            | Step::GiveBack { of, .. } => {
                 *of = self.newest(*of, |request| request.grant().is_some());
             }
             Step::Revoke { of, .. } => {
@@ -230,6 +249,7 @@ impl Model {
             | Step::Approve { by, of, .. }
             | Step::Cancel { by, of }
             | Step::Issue { by, of, .. }
+            | Step::CutOff { by, of, .. }
             | Step::GiveBack { by, of }
                 if *by == WHO_ASKED =>
             {

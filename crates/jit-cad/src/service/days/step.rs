@@ -6,24 +6,86 @@ use crate::store::tests::chance::Chance;
 /// One thing that somebody does, or that time does. Requests are counted from the newest, which has 0.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Login { by: usize },
-    Request { by: usize, role: usize, hosts: u8, duration: u64, ahead: Option<u64> },
-    Extend { by: usize, of: usize, duration: u64 },
-    BreakGlass { by: usize, role: usize, hosts: u8, duration: u64 },
-    Approve { by: usize, of: usize, part: Part },
-    Deny { by: usize, of: usize },
-    Cancel { by: usize, of: usize },
-    Issue { by: usize, of: usize, row: usize },
-    GiveBack { by: usize, of: usize },
-    Revoke { by: usize, of: usize },
-    Review { by: usize, of: usize },
-    Lock { by: usize, what: What },
-    Unlock { by: usize, what: What },
-    UnlockHere { what: What },
-    Reload { world: usize },
-    Pass { seconds: u64 },
+    Login {
+        by: usize,
+    },
+    Request {
+        by: usize,
+        role: usize,
+        hosts: u8,
+        duration: u64,
+        ahead: Option<u64>,
+    },
+    Extend {
+        by: usize,
+        of: usize,
+        duration: u64,
+    },
+    BreakGlass {
+        by: usize,
+        role: usize,
+        hosts: u8,
+        duration: u64,
+    },
+    Approve {
+        by: usize,
+        of: usize,
+        part: Part,
+    },
+    Deny {
+        by: usize,
+        of: usize,
+    },
+    Cancel {
+        by: usize,
+        of: usize,
+    },
+    Issue {
+        by: usize,
+        of: usize,
+        row: usize,
+    },
+    /// The same, and the daemon dies before it is signed as far as anybody knows.
+    CutOff {
+        by: usize,
+        of: usize,
+        row: usize,
+    },
+    /// The last call that was cut off is made again.
+    Again,
+    GiveBack {
+        by: usize,
+        of: usize,
+    },
+    Revoke {
+        by: usize,
+        of: usize,
+    },
+    Review {
+        by: usize,
+        of: usize,
+    },
+    Lock {
+        by: usize,
+        what: What,
+    },
+    Unlock {
+        by: usize,
+        what: What,
+    },
+    UnlockHere {
+        what: What,
+    },
+    Reload {
+        world: usize,
+    },
+    Pass {
+        seconds: u64,
+    },
     Tick,
-    SetClock { seconds: i64 },
+    SetClock {
+        seconds: i64,
+    },
     Acknowledge,
 }
 
@@ -62,6 +124,12 @@ pub(super) fn day(chance: &mut Chance, worlds: usize) -> Vec<Step> {
         if matches!(steps.last(), Some(Step::Pass { seconds: A_NIGHT })) {
             steps.extend((0..ACTORS).map(|by| Step::Login { by }));
         }
+        // Whoever got no answer asks again, soon.
+        if matches!(steps.last(), Some(Step::CutOff { .. })) {
+            let between = chance.below(3);
+            steps.extend((0..between).map(|_| step(chance, worlds)));
+            steps.push(Step::Again);
+        }
     }
     steps
 }
@@ -98,7 +166,8 @@ fn step(chance: &mut Chance, worlds: usize) -> Step {
         32..50 => Step::Approve { by: 1 + chance.below(4), of, part: part(chance) },
         50..52 => Step::Deny { by, of },
         52..54 => Step::Cancel { by: mostly, of },
-        54..66 => Step::Issue { by: mostly, of, row: chance.below(5) / 4 },
+        54..63 => Step::Issue { by: mostly, of, row: chance.below(5) / 4 },
+        63..66 => Step::CutOff { by: mostly, of, row: chance.below(5) / 4 },
         66..68 => Step::GiveBack { by: mostly, of },
         68..71 => Step::Revoke { by, of },
         71..75 => Step::Review { by, of },

@@ -1,7 +1,7 @@
 //! What a grant gives, and what time alone brings.
 
 use super::rights::{About, Action};
-use super::{Model, Outcome, Over, SKIPPED, State, Term};
+use super::{CutOff, Model, Outcome, Over, SKIPPED, State, Term};
 
 impl Model {
     pub(super) fn issue(&mut self, by: usize, of: usize, row: usize) -> Outcome {
@@ -11,6 +11,55 @@ impl Model {
             return Err("not-found");
         }
         let mut written: Vec<&str> = self.start(of).into_iter().collect();
+        let term = self.given(by, of, row)?;
+        let (now, request) = (self.now, &mut self.requests[of]);
+        let certificates = request.certificates;
+        let State::Granted(grant) = &mut request.state else { return Err("not-found") };
+        if !grant.is_left(certificates) {
+            return Err("too-many-certificates");
+        }
+        if self.is_faulted {
+            return Err("held");
+        }
+        if matches!(grant.term, Term::FirstUse { .. }) {
+            request.began = now;
+            written.push("grant.start");
+        }
+        grant.term = term;
+        grant.issued += 1;
+        written.extend(["issue.intent", "issue.done"]);
+        Ok(written)
+    }
+
+    /// It is recorded, and then nobody hears of it.
+    pub(super) fn is_cut_off(&mut self, by: usize, of: usize, row: usize) -> Outcome {
+        let mut written = self.issue(by, of, row)?;
+        let _lost = written.pop();
+        let (login, end) = (self.logins[by].began, self.certificate_end(of).ok_or("no end")?);
+        self.cut_off = Some(CutOff { by, of, row, login, end, is_signed: false });
+        Ok(written)
+    }
+
+    /// What nobody has yet is given as if it were asked for now, but for the count: it has been counted.
+    pub(super) fn again(&mut self) -> Outcome {
+        let CutOff { by, of, row, login, is_signed, .. } = self.cut_off.ok_or(SKIPPED)?;
+        self.caller(by)?;
+        if self.logins[by].began != login {
+            return Err("no-possession");
+        }
+        if is_signed {
+            return Ok(vec![]);
+        }
+        self.given(by, of, row)?;
+        if self.is_faulted {
+            return Err("held");
+        }
+        self.cut_off.as_mut().ok_or(SKIPPED)?.is_signed = true;
+        Ok(vec!["issue.done"])
+    }
+
+    /// Whether the grant gives it now; and the grant's term from then on.
+    fn given(&self, by: usize, of: usize, row: usize) -> Result<Term, &'static str> {
         let (now, request) = (self.now, &self.requests[of]);
         let Some(grant) = request.grant() else { return Err("not-found") };
         self.must_be_open(&[by], request.role)?;
@@ -23,27 +72,11 @@ impl Model {
         if !grant.rows.contains(&row) {
             return Err("unknown-row");
         }
-        if !grant.is_left(request.certificates) {
-            return Err("too-many-certificates");
-        }
         self.may(by, Action::Issue, self.about(request))?;
         if !self.still_gives(request, row) {
             return Err("role-changed");
         }
-        if self.is_faulted {
-            return Err("held");
-        }
-        let request = &mut self.requests[of];
-        if let State::Granted(grant) = &mut request.state {
-            if matches!(grant.term, Term::FirstUse { .. }) {
-                request.began = now;
-                written.push("grant.start");
-            }
-            grant.term = term;
-            grant.issued += 1;
-        }
-        written.extend(["issue.intent", "issue.done"]);
-        Ok(written)
+        Ok(term)
     }
 
     /// When each of a grant's certificates that is issued now ends.
