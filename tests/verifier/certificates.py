@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from .reading import sha256, valid
+from .requests import is_key_of
 from .signatures import PURPOSES, Wire, is_strong, possession_holds, spki, ssh_key, wire
 from .values import UNKNOWN, digest, hosts, id_text, in_order, networks, row
 
@@ -94,6 +95,8 @@ def check_login_open(log, e, serial, acts):
     window, subject = login.payload["window"], login.payload["subject"]
     valid(login.is_open and window["start"] <= e.second < window["end"])
     valid(login.actor == e.actor and acts == subject)
+    person = log.in_force.get(e.actor)  # who may be gone since, or have lost the key
+    valid(person is not None and person["subject"] == subject and is_key_of(person, login.payload["key"]))
     valid(login.has_factor or log.is_gone("mfa.enrolled", e, LOGIN_IN_USE))
 
 

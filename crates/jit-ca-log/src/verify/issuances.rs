@@ -14,9 +14,9 @@ use super::logins::Login;
 use super::requests::Requests;
 use super::ssh::{self, SshCertificate};
 use super::state::Log;
-use super::under::{must_be_bounded, must_be_under};
+use super::under::{Known, must_be_bounded, must_be_under};
 use super::x509::{self, X509};
-use super::{Code, Logins, Signatures, signatures};
+use super::{Code, Signatures, signatures};
 use crate::hash::sha256;
 use crate::{Ids, Leaf};
 
@@ -42,8 +42,7 @@ impl Issuances {
     pub(super) fn intent(
         &mut self,
         log: &Log,
-        requests: &Requests,
-        logins: &Logins,
+        known: Known<'_>,
         signatures: &Signatures<'_>,
         leaf: &Leaf,
         intent: &CertificateIntended,
@@ -54,8 +53,9 @@ impl Issuances {
         must(!has_grant || needs_grant, Code::Under, "no grant gives a certificate of this kind")?;
         must(has_grant || !needs_grant, Code::Under, "the certificate is under no grant")?;
         if let Some(under) = &intent.under {
-            must_be_under(requests, logins, leaf, intent, under)?;
+            must_be_under(known, leaf, intent, under)?;
         }
+        let Known { requests, logins, .. } = known;
         let is_login = intent.purpose == LOGINS;
         let login = if is_login { logins.to_be_issued(leaf, &intent.serial)? } else { None };
         must_be_bounded(requests, leaf, intent)?;

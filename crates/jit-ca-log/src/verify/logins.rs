@@ -37,6 +37,8 @@ pub(super) struct Logins {
 pub(super) struct Login {
     actor: ActorRef,
     subject: SubjectId,
+    /// The SSH key that it was made with.
+    ssh_key: Bytes,
     /// The digest of the key that it is for.
     pub(super) key: Digest,
     pub(super) window: Window,
@@ -102,7 +104,9 @@ impl Logins {
         let (subject, window) = (login.subject.clone(), login.window);
         let (actor, key) = (leaf.actor, login.login_key);
         let began = leaf.ts_ms;
-        let known = Login { actor, subject, key, window, has_second_factor, began, ended: false };
+        let ssh_key = login.key.clone();
+        let known =
+            Login { actor, subject, ssh_key, key, window, has_second_factor, began, ended: false };
         self.logins.insert(login.serial.clone(), known);
         Ok(())
     }
@@ -192,9 +196,11 @@ impl Logins {
         }
     }
 
-    /// The login must be open, this subject's where that is known, and with a second factor.
+    /// The login must be open, this subject's where that is known, and with a second factor; and the bundle in force must
+    /// still have the person, and the key that the login was made with.
     pub(super) fn must_be_open(
         &self,
+        people: &People,
         leaf: &Leaf,
         serial: &Bytes,
         subject: Option<&SubjectId>,
@@ -208,6 +214,10 @@ impl Logins {
         must(is_theirs, Code::Under, "the login is not the grant's subject's")?;
         let is_open = login.window.contains(second_of(leaf)) && !login.ended;
         must(is_open, Code::Under, "the login is not open")?;
+        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Under)? {
+            let is_still_theirs = has_key(person, login.ssh_key.as_slice());
+            must(is_still_theirs, Code::Under, "the login's SSH key is no longer the person's")?;
+        }
         let may_have_enrolled = is_within(&self.erased_enrolments, leaf, IN_USE);
         let may_issue = login.has_second_factor || may_have_enrolled;
         must(may_issue, Code::Under, "the login has no second factor")

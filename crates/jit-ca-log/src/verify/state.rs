@@ -20,6 +20,7 @@ use super::logins::Logins;
 use super::people::People;
 use super::requests::Requests;
 use super::sequence::Sequence;
+use super::under::Known;
 use super::{Code, Counts, Signatures};
 use crate::archive::{Copies, Payload};
 use crate::{Ids, Leaf, LogKey, entry, payload};
@@ -189,7 +190,8 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::LockSet(set) => locks.lock(people, leaf, &set.lock, &set.by),
             Event::LockLifted(lifted) => locks.unlock(people, leaf, &lifted.lock, &lifted.by),
             Event::CertificateIntended(intent) => {
-                issuances.intent(log, requests, logins, signatures, leaf, intent)?;
+                let known = Known { people, requests, logins };
+                issuances.intent(log, known, signatures, leaf, intent)?;
                 if let Some(under) = &intent.under {
                     requests.issued(under.grant);
                 }
@@ -200,7 +202,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::ErasureOrdered(order) => logins.order(people, leaf, order),
             Event::BundleApproved(approved) => {
                 people.approved(leaf, approved)?;
-                logins.must_be_open(leaf, &approved.login, Some(&approved.by))
+                logins.must_be_open(people, leaf, &approved.login, Some(&approved.by))
             }
             Event::Erased(erased) => erasures.erase(log, people, signatures, leaf, erased),
             // What they say is checked with the bundle, or rests on nothing.

@@ -8,17 +8,24 @@ use super::fault::{Fault, must};
 use super::keys::{CLIENTS, LOGINS, SERVERS, SSH_USER};
 use super::requests::Requests;
 use super::state::second_of;
-use super::{Code, Logins, terms};
+use super::{Code, Logins, People, terms};
 use crate::Leaf;
 
 /// How much earlier than its window a certificate is valid, for hosts whose clock is behind.
 const BACKDATE: Span = Span::from_secs(60);
 const HOUR: u64 = 60 * 60;
 
+/// What a certificate rests on.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) people: &'a People,
+    pub(super) requests: &'a Requests,
+    pub(super) logins: &'a Logins,
+}
+
 /// The grant must be open and give the row, to who asks.
 pub(super) fn must_be_under(
-    requests: &Requests,
-    logins: &Logins,
+    Known { people, requests, logins }: Known<'_>,
     leaf: &Leaf,
     intent: &CertificateIntended,
     under: &IssuedUnder,
@@ -44,7 +51,8 @@ pub(super) fn must_be_under(
         let gives = |row: &Row| row.name() == under.row && matches!(row, Row::Ssh(_)) == is_ssh;
         must(said.rows.iter().any(gives), Code::Under, "the grant does not give the row")?;
     }
-    logins.must_be_open(leaf, &under.login, grant.said.as_ref().map(|said| &said.subject))
+    let subject = grant.said.as_ref().map(|said| &said.subject);
+    logins.must_be_open(people, leaf, &under.login, subject)
 }
 
 /// INVARIANT (window within grant).

@@ -13,9 +13,39 @@ use crate::verify::Code;
 
 pub(super) fn lies() -> Vec<(Code, usize, Change)> {
     let mut lies = starts();
+    lies.extend(logins());
     lies.extend(ends());
     lies.extend(locks());
     lies
+}
+
+/// A login goes on where its person, or the key that it was made with, is in force no longer.
+fn logins() -> Vec<(Code, usize, Change)> {
+    vec![
+        (Code::Under, at::SSH + 2, |t, s| {
+            exchange(s, at::SSH, |keys| *keys = vec![t.session.line()]);
+        }),
+        (Code::Under, at::X509 + 2, |_, s| exchange(s, at::X509, Vec::clear)),
+        (Code::Under, at::SSH + 2, |_, s| {
+            let gone = PersonRemoved { actor: ALICE };
+            activate(s, at::SSH, ALICE, gone.into());
+        }),
+    ]
+}
+
+/// Alice has other keys from this entry on.
+fn exchange(story: &mut Story, at: usize, change: impl FnOnce(&mut Vec<String>)) {
+    let mut alice = event!(story, at::ALICE, PersonListed).clone();
+    change(&mut alice.ssh_keys);
+    activate(story, at, ALICE, alice.into());
+}
+
+/// Puts the part of a bundle, and that it is in force, before this entry.
+fn activate(story: &mut Story, at: usize, actor: ActorRef, part: Event) {
+    let mut before = story[..at].to_vec();
+    before.push((actor, part.clone()));
+    let activated = activated(&before);
+    story.splice(at..at, [(actor, part), (ActorRef::DAEMON, activated.into())]);
 }
 
 fn starts() -> Vec<(Code, usize, Change)> {
@@ -301,6 +331,15 @@ fn locks() -> Vec<(Code, usize, Change)> {
 fn unlocked_by_carol(story: &mut Story, at: usize) {
     story[at].0 = CAROL;
     event!(story, at, LockLifted).by = officer();
+}
+
+#[test]
+fn a_login_goes_on_beside_a_new_key() {
+    let teller = Teller::new();
+    let mut story = teller.story();
+    exchange(&mut story, at::SSH, |keys| keys.insert(0, teller.session.line()));
+    story.truncate(at::X509_DONE + 3);
+    assert_eq!(found(Told::of(&story).export(&teller)), None);
 }
 
 #[test]
