@@ -23,6 +23,7 @@ mod histories;
 mod holds;
 mod identity;
 mod input;
+mod left;
 mod notify;
 mod openapi;
 mod policy;

@@ -12,7 +12,7 @@ from .values import UNKNOWN, digest
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
 # What the policy was asked about where an entry holds its decision. A rule's approval is `skip-approval`.
 ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass": "break-glass", "review": "review",
-           "denial": "approve", "grant.start": "request", "grant.end": "request", "grant.revoke": "revoke",
+           "denial": "approve revoke", "grant.start": "request", "grant.end": "request", "grant.revoke": "revoke",
            "lock": "lock", "unlock": "lock", "erase.order": "erase",
            "bundle.approval": "administer"}
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use jit_ca_core::{Action, Decision, Facts, Hosts, Outcome, Reason, RefusalCode};
+use jit_ca_core::{Action, Decision, Facts, Hosts, Outcome, Reason, RefusalCode, RoleName};
 
-use crate::engine::{Answer, Question, concerns_a_role, concerns_anothers};
-use crate::{Bundle, Person, Role};
+use crate::engine::{Answer, Question, concerns_a_role, concerns_anothers, gives_nothing};
+use crate::{Bundle, Role};
 
 /// Whether the facts' subject may do what the facts say.
 ///
@@ -15,13 +15,18 @@ use crate::{Bundle, Person, Role};
 ///
 /// A second factor is required whatever is to be done. Where the facts name no duration or no
 /// hosts, the role's default and all of its hosts are meant.
+///
+/// What was given can be looked at and taken away also where the role, or whoever has it, has left the bundle: the
+/// rules then see a role of that name that gives nothing, and somebody of that id who is in no group.
 pub fn decide(bundle: &Bundle, facts: &Facts) -> Decision {
     let question = match question(bundle, facts) {
         Ok(question) => question,
         Err(reason) => return deny(BTreeSet::new(), vec![reason]),
     };
     let mut reasons = Vec::new();
-    if let Some(role) = question.role {
+    anothers_required(&question, &mut reasons);
+    // What the role gives by now, and for how long, is nothing to whoever looks at what was given, or takes it away.
+    if let Some(role) = question.role.filter(|_| !gives_nothing(facts.action)) {
         role_requires(&question, role, &mut reasons);
     }
     mfa_required(&question, &mut reasons);
@@ -49,7 +54,8 @@ pub fn decide(bundle: &Bundle, facts: &Facts) -> Decision {
 }
 
 /// The facts with their names looked up; a reason if one of them is unknown or out of place.
-fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Question<'a>, Reason> {
+pub(crate) fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Question<'a>, Reason> {
+    let may_be_gone = gives_nothing(facts.action);
     let person = |id| {
         bundle.person(id).ok_or_else(|| {
             let text = format!("{id} is not in users.toml");
@@ -57,49 +63,51 @@ fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Question<'a>, Re
         })
     };
     let subject = person(&facts.subject)?;
-    let requester = match &facts.requester {
-        Some(requester) => person(requester)?,
+    let (requester_id, requester) = match &facts.requester {
+        Some(id) if may_be_gone => (id, bundle.person(id)),
+        Some(id) => (id, Some(person(id)?)),
         None if concerns_anothers(facts.action) => {
             let text = format!("`{}` needs a requester", facts.action);
             return Err(reason(RefusalCode::NotPermitted, text));
         }
-        None => subject,
+        None => (&subject.id, Some(subject)),
     };
-    if requester.id != subject.id && !concerns_anothers(facts.action) {
-        let text = format!("only {} may do that", requester.name);
+    if let Some(other) = requester.filter(|it| it.id != subject.id)
+        && !concerns_anothers(facts.action)
+    {
+        let text = format!("only {} may do that", other.name);
         return Err(reason(RefusalCode::NotYours, text));
     }
-    Ok(Question { facts, subject, role: role(bundle, facts)?, requester, zone: bundle.zone() })
+    let (role_name, role) = match &facts.role {
+        _ if !concerns_a_role(facts.action) => (None, None),
+        Some(name) => (Some(name), bundle.role(name)),
+        None => {
+            let text = format!("`{}` needs a role", facts.action);
+            return Err(reason(RefusalCode::UnknownRole, text));
+        }
+    };
+    if let (Some(name), None, false) = (role_name, role, may_be_gone) {
+        return Err(reason(RefusalCode::UnknownRole, format!("there is no role {name}")));
+    }
+    let zone = bundle.zone();
+    Ok(Question { facts, subject, role_name, role, requester_id, requester, zone })
 }
 
-fn role<'a>(bundle: &'a Bundle, facts: &Facts) -> Result<Option<&'a Role>, Reason> {
-    if !concerns_a_role(facts.action) {
-        return Ok(None);
-    }
-    let unknown = |text| reason(RefusalCode::UnknownRole, text);
-    let Some(name) = &facts.role else {
-        return Err(unknown(format!("`{}` needs a role", facts.action)));
+/// INVARIANT (no self approval): core enforces it as well; no rule can permit it.
+fn anothers_required(question: &Question<'_>, reasons: &mut Vec<Reason>) {
+    let own = match question.facts.action {
+        Action::Approve => "nobody approves their own request",
+        Action::Review => "nobody reviews their own emergency",
+        _ => return,
     };
-    let role = bundle.role(name);
-    role.map(Some).ok_or_else(|| unknown(format!("there is no role {name}")))
+    if *question.requester_id == question.subject.id {
+        reasons.push(reason(RefusalCode::SelfApproval, own));
+    }
 }
 
 fn role_requires(question: &Question<'_>, role: &Role, reasons: &mut Vec<Reason>) {
-    let Question { facts, subject, requester, .. } = question;
+    let Question { facts, subject, .. } = question;
     let mut refuse = |code, text: String| reasons.push(reason(code, text));
-    // INVARIANT (no self approval): core enforces it as well; no rule can permit it.
-    let own = match facts.action {
-        Action::Approve => Some("nobody approves their own request"),
-        Action::Review => Some("nobody reviews their own emergency"),
-        _ => None,
-    };
-    if let Some(text) = own.filter(|_| requester.id == subject.id) {
-        refuse(RefusalCode::SelfApproval, text.to_owned());
-    }
-    // What the role gives by now, and for how long, is nothing to whoever looks at what was given, or takes it away.
-    if matches!(facts.action, Action::Review | Action::Revoke) {
-        return;
-    }
     let approvers = role.approvers();
     if facts.action == Action::Approve && subject.groups.is_disjoint(&approvers) {
         let (approvers, name) = (list(&approvers, "or"), &subject.name);
@@ -165,7 +173,7 @@ fn mfa_required(question: &Question<'_>, reasons: &mut Vec<Reason>) {
     let age = facts.now.since(at);
     if let Some(role) = role
         && let Some(longest) = role.mfa_max_age
-        && !matches!(facts.action, Action::Review | Action::Revoke)
+        && !gives_nothing(facts.action)
         && age > longest
     {
         let text =
@@ -201,8 +209,9 @@ fn rules_allow(
 
 /// What is to be done, after "no rule lets alice".
 fn deed(question: &Question<'_>) -> String {
-    let role = question.role.map_or("", |role| role.name.as_str());
-    let Person { name, .. } = question.requester;
+    let role = question.role_name.map_or("", RoleName::as_str);
+    let id = || question.requester_id.to_string();
+    let name = question.requester.map_or_else(id, |requester| requester.name.to_string());
     match question.facts.action {
         Action::Request => format!("request {role}"),
         Action::SkipApproval => format!("have {role} without a person's approval"),

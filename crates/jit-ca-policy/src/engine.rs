@@ -6,6 +6,7 @@ mod needs;
 mod parts;
 mod vocabulary;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use cedar_policy::{
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jit_ca_core::{Action, Facts, Hosts, RoleName, Text};
+use jit_ca_core::{Action, Facts, Hosts, RoleName, Span, SubjectId, Text};
 
 use self::answers::{Answers, Asked};
 use self::expressions::{Expressions, Literal, Told};
@@ -23,7 +24,7 @@ pub(crate) use self::needs::Needs;
 pub(crate) use self::parts::Part;
 pub(crate) use self::vocabulary::Vocabulary;
 use crate::rule::Rule;
-use crate::{Bundle, Person, Role};
+use crate::{Person, Role};
 
 /// The words that rules are written in, as a Cedar schema.
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
@@ -62,10 +63,17 @@ pub(crate) fn concerns_anothers(action: Action) -> bool {
     matches!(action, Action::Approve | Action::Review | Action::Revoke)
 }
 
+/// Whether the action gives nobody anything: it looks at what somebody got, or takes it away. So it can be done also
+/// where who got it, or the role, has left the policy.
+pub(crate) fn gives_nothing(action: Action) -> bool {
+    matches!(action, Action::Review | Action::Revoke)
+}
+
 /// The rules, sliced by action and role: Cedar's time is linear in the rules that it looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     vocabulary: Vocabulary,
+    /// Without a role: of what concerns none, or of roles that are not known.
     slices: HashMap<(Action, Option<RoleName>), Slice>,
     expressions: Expressions,
     answers: Answers,
@@ -89,25 +97,13 @@ pub(crate) struct Question<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) subject: &'a Person,
     /// There if and only if the action concerns a role.
+    pub(crate) role_name: Option<&'a RoleName>,
+    /// What the bundle says of it; nothing only where the action [`gives_nothing`].
     pub(crate) role: Option<&'a Role>,
-    pub(crate) requester: &'a Person,
+    pub(crate) requester_id: &'a SubjectId,
+    /// Likewise.
+    pub(crate) requester: Option<&'a Person>,
     pub(crate) zone: &'a TimeZone,
-}
-
-impl<'a> Question<'a> {
-    /// The facts with their names looked up; `None` if one is unknown, which [`crate::decide`] tells.
-    pub(crate) fn of(bundle: &'a Bundle, facts: &'a Facts) -> Option<Self> {
-        let subject = bundle.person(&facts.subject)?;
-        let requester = match &facts.requester {
-            Some(requester) => bundle.person(requester)?,
-            None => subject,
-        };
-        let role = match concerns_a_role(facts.action) {
-            true => Some(bundle.role(facts.role.as_ref()?)?),
-            false => None,
-        };
-        Some(Self { facts, subject, role, requester, zone: bundle.zone() })
-    }
 }
 
 /// What the rules say: the ids of those that hold, and of those that could not be evaluated.
@@ -134,13 +130,15 @@ impl Engine {
         let roles: Vec<&RoleName> = roles.collect();
         let known = vocabulary.entities(&roles)?;
         for action in ACTIONS {
-            let keys: Vec<Option<&RoleName>> = if concerns_a_role(action) {
-                roles.iter().copied().map(Some).collect()
+            let mut keys: Vec<(Option<&RoleName>, EntityUid)> = Vec::new();
+            if concerns_a_role(action) {
+                keys.extend(roles.iter().map(|role| (Some(*role), vocabulary.role(role))));
+                keys.push((None, vocabulary.unknown_role()));
             } else {
-                vec![None]
-            };
-            for role in keys {
-                let slice = vocabulary.slice(&rules, &known, action, role)?;
+                keys.push((None, vocabulary.ca()));
+            }
+            for (role, resource) in keys {
+                let slice = vocabulary.slice(&rules, &known, action, resource)?;
                 slices.insert((action, role.cloned()), slice);
             }
         }
@@ -155,7 +153,7 @@ impl Engine {
 
     /// The rules that a decision on the action and the role looks at.
     pub(crate) fn rules(&self, action: Action, role: Option<&RoleName>) -> Option<&PolicySet> {
-        self.slice(action, role).map(|slice| &slice.rules)
+        self.slices.get(&(action, role.cloned())).map(|slice| &slice.rules)
     }
 
     /// Whether the scope of some permit admits the person: without one the answer is no, whatever the facts are.
@@ -170,8 +168,18 @@ impl Engine {
         permits.any(|rule| self.vocabulary.admits(&rule.principal_constraint(), person))
     }
 
-    fn slice(&self, action: Action, role: Option<&RoleName>) -> Option<&Slice> {
-        self.slices.get(&(action, role.cloned()))
+    /// Of a role that is not known, the rules that name none, and no more of it than its name.
+    fn slice(&self, question: &Question<'_>) -> Result<Cow<'_, Slice>, Unasked> {
+        let (action, role) = (question.facts.action, question.role_name);
+        if let Some(slice) = self.slices.get(&(action, role.cloned())) {
+            return Ok(Cow::Borrowed(slice));
+        }
+        let slice = self.slices.get(&(action, None)).zip(role);
+        let (slice, role) = slice.ok_or("there are no rules for this action")?;
+        let mut slice = slice.clone();
+        slice.resource = self.vocabulary.role(role);
+        slice.entities.push(self.vocabulary.role_entity(role)?);
+        Ok(Cow::Owned(slice))
     }
 
     /// What a rule is for, in its author's words.
@@ -182,20 +190,18 @@ impl Engine {
     /// # Errors
     /// If Cedar can't be told the facts, which no facts of a [`Question`] do.
     pub(crate) fn ask(&self, question: &Question<'_>) -> Result<Arc<Answer>, Unasked> {
-        let role = question.role.map(|role| &role.name);
-        let slice = self.slice(question.facts.action, role);
-        let slice = slice.ok_or("there are no rules for this action and role")?;
+        let slice = self.slice(question)?;
         let asked = Asked {
             action: question.facts.action,
-            role: role.cloned(),
+            role: question.role_name.cloned(),
             subject: question.subject.id.clone(),
-            requester: question.requester.id.clone(),
+            requester: question.requester_id.clone(),
             told: told(question, &slice.needs)?,
         };
         if let Some(answer) = self.answers.get(&asked) {
             return Ok(answer);
         }
-        let answer = Arc::new(self.ask_cedar(question, slice, &asked.told)?);
+        let answer = Arc::new(self.ask_cedar(question, &slice, &asked.told)?);
         self.answers.keep(asked, &answer);
         Ok(answer)
     }
@@ -209,11 +215,10 @@ impl Engine {
         question: &Question<'_>,
         part: &Part,
     ) -> Result<Option<bool>, Unasked> {
-        let role = question.role.map(|role| &role.name);
-        let slice = self.slice(question.facts.action, role).ok_or("there are no such rules")?;
+        let slice = self.slice(question)?;
         let told = told(question, &part.needs)?;
-        let request = self.request(question, slice, self.context(&told)?, None)?;
-        let entities = self.entities(question, slice)?;
+        let request = self.request(question, &slice, self.context(&told)?, None)?;
+        let entities = self.entities(question, &slice)?;
         let rules = PolicySet::from_policies([part.rule.clone()])?;
         let response = Authorizer::new().is_authorized(&request, &rules, &entities);
         let is_known = response.diagnostics().errors().next().is_none();
@@ -264,9 +269,12 @@ impl Engine {
     /// The few entities that the question is about, and not the whole company.
     fn entities(&self, question: &Question<'_>, slice: &Slice) -> Result<Entities, Unasked> {
         let mut entities = slice.entities.clone();
-        entities.push(self.vocabulary.person_entity(question.subject));
-        if question.requester.id != question.subject.id {
-            entities.push(self.vocabulary.person_entity(question.requester));
+        let Question { subject, requester_id, requester, .. } = question;
+        entities.push(self.vocabulary.person_entity(&subject.id, &subject.groups));
+        if **requester_id != subject.id {
+            let none = BTreeSet::new();
+            let groups = requester.map_or(&none, |requester| &requester.groups);
+            entities.push(self.vocabulary.person_entity(requester_id, groups));
         }
         Ok(Entities::from_entities(entities, None)?)
     }
@@ -293,7 +301,7 @@ impl Engine {
 
 /// What the rules are told of the facts: what they look at.
 fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Told)>, Unasked> {
-    let Question { facts, role, requester, zone, .. } = question;
+    let Question { facts, role_name, role, requester_id, zone, .. } = question;
     let mut told = Vec::new();
     let mut tell = |name, value: &dyn Fn() -> Told| {
         if needs.has(name) {
@@ -315,16 +323,18 @@ fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Tol
     if let Some(at) = facts.mfa_at {
         tell("mfa_age", &|| Told::Literal(Literal::Duration(facts.now.since(at))));
     }
-    if let Some(role) = role {
+    if role_name.is_some() {
         tell("hosts", &|| match &facts.hosts {
             None | Some(Hosts::All) => {
-                Told::Texts(role.hosts().iter().map(ToString::to_string).collect())
+                let hosts = role.iter().flat_map(|role| role.hosts());
+                Told::Texts(hosts.map(ToString::to_string).collect())
             }
             Some(Hosts::Named(hosts)) => {
                 Told::Texts(hosts.iter().map(ToString::to_string).collect())
             }
         });
-        let duration = facts.duration.unwrap_or(role.default);
+        let usual = role.map_or(Span::from_secs(0), |role| role.default);
+        let duration = facts.duration.unwrap_or(usual);
         tell("duration", &|| Told::Literal(Literal::Duration(duration)));
         let text = |text: Option<&Text>| Told::Text(text.map_or("", Text::as_str).to_owned());
         tell("reason", &|| text(facts.reason.as_ref()));
@@ -333,7 +343,7 @@ fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Tol
         }
     }
     if concerns_anothers(facts.action) {
-        tell("requester", &|| Told::Person(requester.id.clone()));
+        tell("requester", &|| Told::Person((*requester_id).clone()));
     }
     Ok(told)
 }

@@ -9,7 +9,8 @@ use jit_ca_core::{Decision, Facts};
 use serde::Serialize;
 
 use self::ways::ways;
-use crate::engine::{Part, Question, Unasked};
+use crate::decide::question;
+use crate::engine::{Part, Unasked};
 use crate::{Bundle, Faults, Rule, decide};
 
 /// A decision, and what there is to say about it.
@@ -91,11 +92,10 @@ pub fn explain(bundle: &Bundle, facts: &Facts) -> Result<Explanation, Faults> {
 
 /// The permits of this action and role that do not hold, and why.
 fn unmet(bundle: &Bundle, facts: &Facts) -> Result<Vec<UnmetRule>, Unasked> {
-    let Some(question) = Question::of(bundle, facts) else {
+    let Ok(question) = question(bundle, facts) else {
         return Ok(Vec::new());
     };
-    let role = question.role.map(|role| &role.name);
-    let ids = bundle.engine().rules(facts.action, role);
+    let ids = bundle.engine().rules(facts.action, question.role_name);
     let ids = ids.into_iter().flat_map(|rules| rules.policies().map(Policy::id));
     let rules = ids.filter_map(|id| bundle.rule(id.as_ref())).filter(|rule| rule.permits());
     let mut unmet = Vec::new();

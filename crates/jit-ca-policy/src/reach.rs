@@ -27,6 +27,7 @@ pub(crate) use self::looks::Looks;
 use self::situations::usual;
 pub(crate) use self::situations::{Fact, Situations, around, local, minutes_of_day, moment};
 pub use self::when::When;
+use crate::decide::question;
 use crate::engine::{ACTIONS, Question, Unasked, concerns_a_role, concerns_anothers};
 use crate::{Bundle, Role, decide};
 
@@ -201,7 +202,7 @@ impl Asking<'_, '_> {
             facts.role.clone_from(&self.deed.role);
             self.situations.put(chosen, &mut facts);
             let has_requester = self.put_requester(&mut facts);
-            let question = Question::of(bundle, &facts).filter(|_| has_requester);
+            let question = question(bundle, &facts).ok().filter(|_| has_requester);
             let allowed = question.and_then(|question| self.ask(&question, &mut verdict));
             verdict.allowed.push(allowed);
         }

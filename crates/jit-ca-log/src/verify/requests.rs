@@ -140,7 +140,12 @@ impl Requests {
         denied: &RequestDenied,
     ) -> Result<(), Fault> {
         people.must_act(leaf.actor, &denied.by)?;
-        must_be_allowed(&denied.decision, Action::Approve, Some(&denied.by))?;
+        // What nobody can approve any more is denied by who may revoke.
+        let action = match denied.decision.facts.action {
+            Action::Revoke => Action::Revoke,
+            _ => Action::Approve,
+        };
+        must_be_allowed(&denied.decision, action, Some(&denied.by))?;
         self.end_pending(denied.request)
     }
 

@@ -1,12 +1,12 @@
 //! Names of the schema: what people, groups, roles and actions are called in Cedar.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
     ActionConstraint, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
     PrincipalConstraint, ResourceConstraint, RestrictedExpression, Schema,
 };
-use jit_ca_core::{Action, RoleName, SubjectId};
+use jit_ca_core::{Action, GroupName, RoleName, SubjectId};
 
 use super::{Needs, SCHEMA, Slice, Unasked};
 use crate::Person;
@@ -42,14 +42,15 @@ impl Vocabulary {
 
     /// The actions and roles as rules see them, checked against the schema.
     pub(super) fn entities(&self, roles: &[&RoleName]) -> Result<Entities, Unasked> {
-        let mut entities = Vec::new();
-        for role in roles {
-            let name = RestrictedExpression::new_string(role.to_string());
-            let attributes = HashMap::from([("name".to_owned(), name)]);
-            let role = self.resource(Some(role));
-            entities.push(Entity::new(role, attributes, HashSet::new())?);
-        }
+        let entities = roles.iter().map(|role| self.role_entity(role));
+        let entities: Vec<Entity> = entities.collect::<Result<_, Unasked>>()?;
         Ok(Entities::from_entities(entities, Some(&self.schema))?)
+    }
+
+    pub(super) fn role_entity(&self, role: &RoleName) -> Result<Entity, Unasked> {
+        let name = RestrictedExpression::new_string(role.to_string());
+        let attributes = HashMap::from([("name".to_owned(), name)]);
+        Ok(Entity::new(self.role(role), attributes, HashSet::new())?)
     }
 
     /// The rules whose scope admits the action and the resource.
@@ -61,9 +62,9 @@ impl Vocabulary {
         rules: &[(&Rule, Needs)],
         known: &Entities,
         action: Action,
-        role: Option<&RoleName>,
+        resource: EntityUid,
     ) -> Result<Slice, Unasked> {
-        let (action, resource) = (self.action(action), self.resource(role));
+        let action = self.action(action);
         let within = |rule: &Rule| {
             let action_within = match rule.policy.action_constraint() {
                 ActionConstraint::Any => true,
@@ -90,10 +91,9 @@ impl Vocabulary {
         Ok(Slice { action, resource, entities, rules: slice, needs })
     }
 
-    pub(super) fn person_entity(&self, person: &Person) -> Entity {
-        let groups = person.groups.iter();
-        let groups = groups.map(|group| uid(&self.group, group.as_str()));
-        Entity::new_no_attrs(self.person(&person.id), groups.collect())
+    pub(super) fn person_entity(&self, id: &SubjectId, groups: &BTreeSet<GroupName>) -> Entity {
+        let groups = groups.iter().map(|group| uid(&self.group, group.as_str()));
+        Entity::new_no_attrs(self.person(id), groups.collect())
     }
 
     /// Whether a rule's scope admits the person.
@@ -118,11 +118,17 @@ impl Vocabulary {
         uid(&self.action, &action.to_string())
     }
 
-    pub(super) fn resource(&self, role: Option<&RoleName>) -> EntityUid {
-        match role {
-            Some(role) => uid(&self.role, role.as_str()),
-            None => uid(&self.ca, "this"),
-        }
+    pub(super) fn role(&self, role: &RoleName) -> EntityUid {
+        uid(&self.role, role.as_str())
+    }
+
+    /// No role's name is empty, so that no rule names it.
+    pub(super) fn unknown_role(&self) -> EntityUid {
+        uid(&self.role, "")
+    }
+
+    pub(super) fn ca(&self) -> EntityUid {
+        uid(&self.ca, "this")
     }
 }
 

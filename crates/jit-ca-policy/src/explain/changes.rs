@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jit_ca_core::{Action, Facts, HostName, Hosts, Span, Text};
 
 use super::ticket::fitting;
-use crate::engine::{Question, Unasked};
+use crate::decide::question;
+use crate::engine::Unasked;
 use crate::reach::{Deed, Looks, Side, around, local, minutes_of_day, moment};
 use crate::{Bundle, Role};
 
@@ -24,10 +25,10 @@ impl Change {
 
 /// For each fact that can be changed, how: what changes least comes first.
 pub(super) fn changes(bundle: &Bundle, facts: &Facts) -> Result<Vec<Vec<Change>>, Unasked> {
-    let Some(question) = Question::of(bundle, facts) else {
+    let Ok(question) = question(bundle, facts) else {
         return Ok(Vec::new());
     };
-    let deed = Deed { action: facts.action, role: question.role.map(|role| role.name.clone()) };
+    let deed = Deed { action: facts.action, role: question.role_name.cloned() };
     let looks = Side::new(bundle)?.looks(&deed);
     let mut kinds = vec![second_factor(facts)];
     if let Some(role) = question.role {

@@ -165,6 +165,48 @@ fn what_was_given_can_be_looked_at_and_taken_away_whatever_the_role_gives_by_now
 }
 
 #[test]
+fn what_was_given_can_be_looked_at_and_taken_away_also_where_role_and_holder_have_left() {
+    const FORBID: &str = r#"
+        @id("by-name") forbid (principal, action in [Action::"review", Action::"revoke"], resource)
+        when { resource.name == "gone-2" };
+        @id("of-dev") forbid (principal, action in [Action::"review", Action::"revoke"], resource)
+        when { context.requester in Group::"dev" && resource.name == "gone" };
+        @id("on-web9") forbid (principal, action == Action::"revoke", resource)
+        when { context.hosts == ["web9"] && context.duration > duration("0s") };"#;
+    let rules = [ALLOW_ALL, FORBID].concat();
+    let bundle = with_rules(&rules).unwrap();
+    let ask = |action, role: &str, requester: &str, hosts: Option<&str>| {
+        let mut facts = facts(action, "u-2", role);
+        facts.requester = Some(requester.parse().unwrap());
+        facts.hosts = hosts.map(|hosts| hosts.parse().unwrap());
+        told(&decide(&bundle, &facts))
+    };
+    for action in [Action::Review, Action::Revoke] {
+        assert_eq!(ask(action, "gone", "local/u-9", None), "", "{action}");
+        assert_eq!(ask(action, "shell", "local/u-9", None), "", "{action}");
+        // Rules that go by what a role is called, or by the groups of whoever is still there, hold.
+        assert!(ask(action, "gone-2", "local/u-9", None).contains("by-name"), "{action}");
+        assert!(ask(action, "gone", "local/u-1", None).contains("of-dev"), "{action}");
+        let own = ask(action, "gone", "local/u-2", None);
+        assert_eq!(own.contains("self-approval"), action == Action::Review, "{own}");
+    }
+    assert_eq!(ask(Action::Revoke, "gone", "local/u-9", Some("web9")), "");
+    // Nothing is given to anybody, or with anything, that has left.
+    for action in [Action::Request, Action::Approve, Action::Issue, Action::BreakGlass] {
+        assert_ne!(ask(action, "gone", "local/u-1", None), "", "{action}");
+    }
+    assert_eq!(
+        ask(Action::Approve, "shell", "local/u-9", None),
+        "not-permitted: local/u-9 is not in users.toml"
+    );
+    let bundle = with_rules("").unwrap();
+    let mut facts = facts(Action::Revoke, "u-2", "gone");
+    facts.requester = Some("local/u-9".parse().unwrap());
+    let none = "not-permitted: no rule lets bob revoke gone of local/u-9";
+    assert_eq!(told(&decide(&bundle, &facts)), none);
+}
+
+#[test]
 fn what_no_rule_permits_is_refused() {
     let bundle = with_rules("").unwrap();
     for (action, subject, requester, text) in [

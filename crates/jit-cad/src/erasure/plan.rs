@@ -35,6 +35,9 @@ pub(super) struct Aged {
     pub(super) forgotten: Vec<SubjectId>,
 }
 
+/// For what is open; also where who asked, or the role, has left the policy.
+const END_IT: &str = "wait for its end, or end it: jit-ca revoke, jit-ca deny";
+
 /// Types that name nobody and that everything else rests on.
 const KEPT: [&str; 7] = [
     "log.init",
@@ -97,7 +100,7 @@ impl Plan {
         if let Some((index, request)) = open {
             return Err(Fault::bad(
                 format!("entry {index} names {subject}, and its {request} is not over"),
-                "wait for its end, or end it: jit-ca revoke",
+                END_IT,
             ));
         }
         if entries.is_empty() {
@@ -230,7 +233,7 @@ fn must_be_gone(
         if access.request.subject == *subject || access.approvers().contains(subject) {
             return Err(Fault::bad(
                 format!("{} is not over, and {subject} has to do with it", access.request.id),
-                "wait for its end, or end it: jit-ca revoke",
+                END_IT,
             ));
         }
     }

@@ -97,7 +97,8 @@ pub(super) enum Right {
     Policy(Action),
     /// Its leave to approve the request for so long and on these hosts. It gives access: a lock stops it.
     Approve(Span, Hosts),
-    /// Its leave to approve as much of the request as the role still gives.
+    /// Its leave to approve as much of the request as the role still gives; to revoke where nobody can approve it any
+    /// more, as the requester or the role has left the policy.
     Deny,
 }
 
@@ -138,6 +139,10 @@ pub(super) async fn change(
         let record =
             visible(app, caller, id).map_err(|fault| unseen(app, caller, action, id, fault))?;
         let access = &record.access;
+        let action = match right {
+            Right::Deny if !is_known(&caller.policy.bundle, access) => Action::Revoke,
+            _ => action,
+        };
         let mut facts = facts_about(access, caller.facts(action, now.time()));
         match &right {
             Right::Own | Right::Policy(_) => {}
@@ -179,6 +184,12 @@ pub(super) async fn change(
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Whether who asked, and the role asked for, are in the policy.
+fn is_known(bundle: &Bundle, access: &Access) -> bool {
+    let request = &access.request;
+    bundle.person(&request.subject).is_some() && bundle.role(&request.role).is_some()
 }
 
 /// Leaves of what was asked for what the role gives today: that it gives less by now keeps nobody from saying no.

@@ -156,7 +156,8 @@ fn must_change(locks: &[LockRecord], lock: &Locked, turn: Turn) -> Result<(), Re
     }
 }
 
-/// What the caller means: everything, a person or a role. Also a person who is in no policy any more, by id.
+/// What the caller means: everything, a person or a role. Also one that has left the policy, by id or by name, of which
+/// there is anything to stop, or a lock to lift.
 fn named(caller: &Caller, snapshot: &Snapshot, what: &str) -> Result<Locked, Fault> {
     let bundle = &caller.policy.bundle;
     let person = |text: &str| -> Result<Option<Locked>, Fault> {
@@ -169,16 +170,21 @@ fn named(caller: &Caller, snapshot: &Snapshot, what: &str) -> Result<Locked, Fau
         let known = bundle.person(&id).is_some() || snapshot.subject(&id)?.is_some();
         Ok(known.then_some(Locked::Subject(id)))
     };
-    let role = |text: &str| {
-        let role = text.parse::<RoleName>().ok()?;
-        bundle.role(&role).map(|role| Locked::Role(role.name.clone()))
+    let locks = snapshot.locks()?;
+    let role = |text: &str| -> Result<Option<Locked>, Fault> {
+        let Ok(role) = text.parse::<RoleName>() else { return Ok(None) };
+        let lock = Locked::Role(role.clone());
+        let known = bundle.role(&role).is_some()
+            || snapshot.is_asked_for(&role)?
+            || locks.iter().any(|held| held.lock == lock);
+        Ok(known.then_some(lock))
     };
     let found = match what.split_once(':') {
         Some(("person", name)) => person(name)?,
-        Some(("role", name)) => role(name),
+        Some(("role", name)) => role(name)?,
         Some(_) => None,
         None if what == "all" => Some(Locked::All),
-        None => match (person(what)?, role(what)) {
+        None => match (person(what)?, role(what)?) {
             (Some(_), Some(_)) => {
                 let detail = format!("a person and a role are called {what}");
                 return Err(Fault::bad(detail, "write person:NAME or role:NAME"));

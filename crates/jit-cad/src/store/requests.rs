@@ -112,6 +112,20 @@ impl Snapshot {
         Ok(found.into_values().collect())
     }
 
+    /// Whether anybody has asked for the role, as far as it is still known.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn is_asked_for(&self, role: &RoleName) -> Result<bool, StoreError> {
+        let requests = self.transaction.open_table(fold::REQUESTS)?;
+        for &phase in Phase::ALL {
+            if !fold::newest(&requests, Whose::Role(role), phase, Between::ALL, 1)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The requests of emergencies that somebody still has to look at, oldest first.
     ///
     /// # Errors

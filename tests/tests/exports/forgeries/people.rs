@@ -97,6 +97,7 @@ forgeries! {
     "denied-request" "decision" change!(RequestMade, |made| made.decision.decision.outcome = deny()),
     "denied-approval" "decision" change!(ApprovalGiven, |given| given.decision.decision.outcome = deny()),
     "decision-for-another-action" "decision" change!(ApprovalGiven, |given| given.decision.facts.action = Action::ReadLog),
+    "denial-by-another-right" "decision" change!(RequestDenied, |denied| denied.decision.facts.action = Action::Review),
     "decision-for-another" "decision" change!(RequestMade, |made| made.decision.facts.subject = other(&made.subject)),
     "decision-of-another" "decision" change!(RequestDenied, |denied| denied.decision.facts.subject = other(&denied.by)),
 

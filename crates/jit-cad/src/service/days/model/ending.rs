@@ -8,8 +8,12 @@ impl Model {
         self.caller(by)?;
         let request = &self.requests[of];
         self.must_see(by, request)?;
-        self.may(by, Action::Approve, self.about_what_is_left(request))
-            .map_err(|code| if request.by == by { "self-approval" } else { code })?;
+        if request.by == by {
+            return Err("self-approval");
+        }
+        let is_known = self.groups(request.by).is_some() && self.role(request.role).is_some();
+        let action = if is_known { Action::Approve } else { Action::Revoke };
+        self.may(by, action, self.about_what_is_left(request))?;
         self.must_be_pending(of)?;
         self.requests[of].state = State::Denied;
         Ok(vec!["denial"])

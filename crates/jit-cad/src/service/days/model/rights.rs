@@ -58,13 +58,17 @@ impl Model {
     }
 
     pub(super) fn may(&self, who: usize, action: Action, about: About) -> Result<(), &'static str> {
-        let (groups, requester) = (self.groups(who), self.groups(about.requester));
-        let (Some(groups), Some(_)) = (groups, requester) else { return Err("not-permitted") };
-        let role = self.role(about.role).ok_or("unknown-role")?;
-        if matches!(action, Action::Approve | Action::Review) && who == about.requester {
+        let groups = self.groups(who).ok_or("not-permitted")?;
+        let is_own = who == about.requester;
+        if action == Action::Review && is_own {
             return Err("self-approval");
         }
         if !matches!(action, Action::Review | Action::Revoke) {
+            self.groups(about.requester).ok_or("not-permitted")?;
+            let role = self.role(about.role).ok_or("unknown-role")?;
+            if action == Action::Approve && is_own {
+                return Err("self-approval");
+            }
             let approvers = role.quorums.iter().fold(0, |all, (_, from, _)| all | from);
             if action == Action::Approve && groups & approvers == 0 {
                 return Err("not-an-approver");
@@ -144,7 +148,12 @@ impl Model {
                 if groups & SRE == 0 {
                     return Err("not-permitted");
                 }
-                if matches!(what, What::Role(role) if self.role(role).is_none()) {
+                let is_known = |role| {
+                    self.role(role).is_some()
+                        || self.locks.contains(&what)
+                        || self.requests.iter().any(|request| request.role == role)
+                };
+                if matches!(what, What::Role(role) if !is_known(role)) {
                     return Err("bad");
                 }
                 if !locks && self.is_locked(&[by], None) {
