@@ -107,6 +107,8 @@ pub struct Span(u64);
 impl Span {
     /// No grant is longer, whatever a role says.
     pub const LONGEST_GRANT: Self = Self(24 * 60 * 60);
+    /// No start is asked for further ahead, and nothing waits for longer until it begins, whatever a role says.
+    pub const FARTHEST_START: Self = Self(31 * 24 * 60 * 60);
 
     /// `seconds`.
     pub const fn from_secs(seconds: u64) -> Self {

@@ -75,7 +75,7 @@ pub struct BreakGlass {
 /// How often a role may be had; as often as one likes where nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// How many grants a person may have of it within 24 hours.
+    /// How many grants a person may have of it that begin within 24 hours.
     pub grants_per_day: Option<u32>,
     /// How many certificates may be issued under one grant.
     pub certificates: Option<u32>,

@@ -213,7 +213,9 @@ fn a_role_is_had_as_often_as_it_may_be() {
     }
     scene.alice.ask_ssh(&request["grant"], &key).refused("too-many-certificates");
     scene.pending("twice", json!({}));
-    scene.alice.request("twice", json!({})).refused("too-many-grants");
+    let refused = scene.alice.request("twice", json!({})).refused("too-many-grants");
+    let told = "twice may be had 2 times within 24h: yours are 1 that began and 1 still waiting; there is room again at 2";
+    assert!(refused.json()["detail"].as_str().unwrap().starts_with(told), "{refused:?}");
     scene.bob.request("twice", json!({})).ok();
 
     // The whole company's limit: how much one person may ask for at once.

@@ -12,9 +12,8 @@ use crate::section::{At, Section};
 const PENDING_FOR: Span = Span::from_secs(60 * 60);
 /// A request that nobody has looked at for a week is asked for again.
 const LONGEST_PENDING: Span = Span::from_secs(7 * 24 * 60 * 60);
-/// How far ahead a start may lie where the role does not say, and at most.
+/// How far ahead a start may lie where the role does not say.
 const AHEAD: Span = Span::from_secs(7 * 24 * 60 * 60);
-const FARTHEST_AHEAD: Span = Span::from_secs(31 * 24 * 60 * 60);
 /// A certificate that ends sooner would be renewed all the time.
 const SHORTEST_CERTIFICATE: Span = Span::from_secs(60);
 
@@ -114,9 +113,9 @@ pub(super) fn schedule_ahead(page: Page<'_>, top: &mut Section<'_>) -> Span {
     let Some(At { value, at }) = top.value::<Span>("schedule_ahead") else {
         return AHEAD;
     };
-    if value > FARTHEST_AHEAD {
+    if value > Span::FARTHEST_START {
         let message = format!("`schedule_ahead` is {value}");
-        page.fault(at, message, format!("write at most {FARTHEST_AHEAD}"));
+        page.fault(at, message, format!("write at most {}", Span::FARTHEST_START));
     }
     value
 }

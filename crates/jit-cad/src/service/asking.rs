@@ -296,10 +296,17 @@ fn within_limits(app: &App, caller: &Caller, role: &Role, now: UnixTime) -> Resu
             let text = format!("{most} of your requests are pending, and no more may be");
             Refusal::new(RefusalCode::TooManyRequests, text)
         }
-        Some(Exceeded::GrantsPerDay) => {
+        Some(Exceeded::GrantsPerDay { begun, waiting, room }) => {
             let most = role.limits.grants_per_day.unwrap_or_default();
-            let text =
-                format!("{} may be had {most} times within a day, and you had it", role.name);
+            let room = match room {
+                Some(at) => format!("there is room again at {at}"),
+                None => "there is room once enough of those are over that wait".to_owned(),
+            };
+            let text = format!(
+                "{} may be had {most} times within 24h: yours are {begun} that began and {waiting} still \
+                 waiting; {room}",
+                role.name
+            );
             Refusal::new(RefusalCode::TooManyGrants, text)
         }
     };

@@ -1,10 +1,10 @@
 //! What stands against requests, approvals and certificates at the moment of writing, whoever decided what before.
 
 use jit_ca_core::event::{
-    BundleApproved, ErasureOrdered, GrantStarted, LockLifted, LockSet, Locked, MfaCodeMade,
-    MfaEnrolled, Officer, Reviewed, Signature,
+    BundleApproved, ErasureOrdered, GrantMade, GrantStarted, LockLifted, LockSet, Locked,
+    MfaCodeMade, MfaEnrolled, Officer, Reviewed, Signature,
 };
-use jit_ca_core::workflow::{GrantState, Refusal};
+use jit_ca_core::workflow::{GrantState, Refusal, Term};
 use jit_ca_core::{PersonName, RequestId, SubjectId};
 
 use super::*;
@@ -231,7 +231,8 @@ async fn two_requests_at_once_do_not_exceed_a_limit_together() {
 
     let exceeded = |limits: Limits| lab.store.read().unwrap().exceeded(&limits).unwrap();
     assert_eq!(exceeded(limits(1, None)), Some(Exceeded::OpenRequests));
-    assert_eq!(exceeded(limits(2, Some(1))), Some(Exceeded::GrantsPerDay), "it may become one");
+    let pending = Exceeded::GrantsPerDay { begun: 0, waiting: 1, room: None };
+    assert_eq!(exceeded(limits(2, Some(1))), Some(pending), "it may become one");
     assert_eq!(exceeded(limits(2, Some(2))), None);
     let of = |subject: &str, role: &str| Limits {
         subject: subject.parse().unwrap(),
@@ -242,5 +243,64 @@ async fn two_requests_at_once_do_not_exceed_a_limit_together() {
     assert_eq!(exceeded(Limits { open_requests: 1, ..of("local/u-2", "web-shell") }), None);
     let tomorrow = now.plus(Span::from_secs(25 * 60 * 60));
     assert_eq!(exceeded(Limits { now: tomorrow, ..limits(1, Some(1)) }), None, "it has lapsed");
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grants_of_a_day_are_those_that_begin_in_it_whenever_they_were_asked_for() {
+    let (lab, now) = (Lab::new().await, clock::now());
+    let (hour, day) = (Span::from_secs(60 * 60), Span::from_secs(24 * 60 * 60));
+    let asked = |number: u8, ago: Span| {
+        let Event::RequestMade(mut made) = request() else { panic!() };
+        made.made = now.minus(ago);
+        made.request = RequestId::new(made.made.secs() * 1_000, [number; 10]);
+        made.lapses = now.plus(day);
+        *made
+    };
+    let granted = |number: u8, made: &RequestMade, term| {
+        let made = GrantMade {
+            grant: GrantId::from_bytes([number; 16]),
+            request: made.request,
+            subject: made.subject.clone(),
+            role: made.role.clone(),
+            rows: made.rows.clone(),
+            hosts: made.hosts.clone(),
+            term,
+            certificates: None,
+        };
+        Event::from(made)
+    };
+    let exceeded = |most, at: UnixTime| {
+        let (subject, role) = (alice(), "web-shell".parse().unwrap());
+        let limits =
+            Limits { subject, role, now: at, open_requests: 9, grants_per_day: Some(most) };
+        lab.store.read().unwrap().exceeded(&limits).unwrap()
+    };
+    let reached = |begun, waiting, room| Some(Exceeded::GrantsPerDay { begun, waiting, room });
+
+    // A request a day, for three days, which nobody has looked at yet.
+    let days = [1, 2, 3].map(|days| asked(days, Span::from_secs(day.secs() * u64::from(days))));
+    for made in &days {
+        lab.write(vec![Event::from(made.clone())]).await.unwrap();
+    }
+    assert_eq!(exceeded(3, now), reached(0, 3, None));
+    assert_eq!(exceeded(4, now), None);
+    // They are all approved today: one begins now, one is over in a minute, and one is to begin.
+    let window = |start, length| Window::starting(start, length).unwrap();
+    for (number, made, term) in [
+        (1, &days[0], Term::Open(window(now, hour))),
+        (2, &days[1], Term::Open(window(now.minus(hour), hour))),
+        (3, &days[2], Term::Scheduled(window(now.plus(hour), hour))),
+    ] {
+        lab.write(vec![granted(number, made, term)]).await.unwrap();
+    }
+    assert_eq!(exceeded(3, now), reached(2, 1, Some(now.minus(hour).plus(day))));
+    assert_eq!(exceeded(1, now), reached(2, 1, None));
+    assert_eq!(exceeded(4, now), None);
+    // What is over counts for a day from its beginning, and what never began does not.
+    let later = now.plus(hour).plus(hour);
+    assert_eq!(exceeded(2, later), reached(2, 0, Some(now.minus(hour).plus(day))));
+    assert_eq!(exceeded(1, now.minus(hour).plus(day)), reached(1, 0, Some(now.plus(day))));
+    assert_eq!(exceeded(1, now.plus(day)), None);
     lab.store.check().unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jit_ca_core::workflow::{Access, RequestState};
+use jit_ca_core::workflow::{Access, Grant, GrantState, Over, RequestState, Term};
 use jit_ca_core::{RequestId, RoleName, Span, SubjectId, UnixTime};
 use redb::ReadableTable;
 
@@ -22,7 +22,7 @@ pub struct Limits {
     pub now: UnixTime,
     /// How many requests the subject may have that are pending.
     pub open_requests: u32,
-    /// How many grants of the role the subject may have that were asked for within a day.
+    /// How many grants of the role the subject may have that begin within a day.
     pub grants_per_day: Option<u32>,
 }
 
@@ -31,16 +31,35 @@ pub struct Limits {
 pub enum Exceeded {
     /// Too many requests of the subject are pending.
     OpenRequests,
-    /// The subject had too many grants of the role within a day.
-    GrantsPerDay,
+    /// The subject has too many grants of the role that began within a day, or that may.
+    GrantsPerDay {
+        /// How many have begun.
+        begun: u32,
+        /// How many are to begin, or may become grants.
+        waiting: u32,
+        /// When there is room again; not to be said where it is what waits that takes it.
+        room: Option<UnixTime>,
+    },
+}
+
+/// What a request counts as among the grants of a day.
+enum Had {
+    /// It has begun at this time.
+    Begun(UnixTime),
+    /// It is to begin, or may become a grant that does.
+    Waiting,
 }
 
 const DAY: Span = Span::from_secs(24 * 60 * 60);
+/// What has begun within a day was asked for since.
+const OLDEST: Span =
+    Span::from_secs(Span::FARTHEST_START.secs() + Span::LONGEST_GRANT.secs() + DAY.secs());
 
 impl Limits {
     /// The limit that one more request would exceed.
     ///
-    /// A pending request counts as the grant that it may become, so that no approval comes to nothing.
+    /// A pending request counts as the grant that it may become, so that no approval comes to nothing; also an old one,
+    /// so that those of many days, all approved on one, are no more grants than may be had on one.
     pub(in crate::store) fn exceeded(
         &self,
         requests: &impl ReadableTable<&'static [u8], ()>,
@@ -58,18 +77,46 @@ impl Limits {
             }
         }
         let Some(most) = self.grants_per_day else { return Ok(None) };
-        let today = Between::since(now.minus(DAY));
-        let mut granted = 0;
+        let (mut begun, mut waiting) = (Vec::new(), 0);
         for &phase in Phase::ALL {
-            for id in newest(requests, own, phase, today, usize::MAX)? {
-                let counts = |access: &Access| {
-                    access.request.role == self.role
-                        && (access.grant().is_some() || is_pending(access))
-                };
-                granted += u32::from(access(id)?.is_some_and(|record| counts(&record.access)));
+            let between = match phase {
+                Phase::Over => Between::since(now.minus(OLDEST)),
+                Phase::Pending | Phase::Granted => Between::ALL,
+            };
+            for id in newest(requests, own, phase, between, usize::MAX)? {
+                let Some(record) = access(id)? else { continue };
+                let access = &record.access;
+                match access.grant() {
+                    _ if access.request.role != self.role => {}
+                    None => waiting += u32::from(is_pending(access)),
+                    Some(grant) => match had(grant, now) {
+                        Some(Had::Begun(start)) => begun.push(start),
+                        Some(Had::Waiting) => waiting += 1,
+                        None => {}
+                    },
+                }
             }
         }
-        Ok((granted >= most).then_some(Exceeded::GrantsPerDay))
+        begun.sort_unstable();
+        let had = u32::try_from(begun.len()).unwrap_or(u32::MAX);
+        let Some(over) = had.saturating_add(waiting).checked_sub(most) else { return Ok(None) };
+        // So many have to be more than a day ago, and one more.
+        let last = usize::try_from(over).ok().and_then(|over| begun.get(over));
+        let room = last.map(|start| start.plus(DAY));
+        Ok(Some(Exceeded::GrantsPerDay { begun: had, waiting, room }))
+    }
+}
+
+/// What a grant counts as. One that never began, and never will, does not count; nor what a wrong clock made.
+fn had(grant: &Grant, now: UnixTime) -> Option<Had> {
+    match (grant.term, &grant.over) {
+        (_, Some(Over::TakenBack)) => None,
+        (Term::Open(window), _) => {
+            (now < window.start().plus(DAY)).then_some(Had::Begun(window.start()))
+        }
+        (Term::Scheduled(_) | Term::FirstUse { .. }, _) => {
+            (grant.state(now) == GrantState::Waiting).then_some(Had::Waiting)
+        }
     }
 }
 

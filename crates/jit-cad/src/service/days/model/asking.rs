@@ -3,7 +3,7 @@
 use super::super::step::Part;
 use super::super::world::{OPEN_REQUESTS, Quorum};
 use super::rights::{About, Action, both, gives_on, is_within};
-use super::{Approval, Grant, Model, Outcome, Request, Start, State, Term};
+use super::{Approval, Grant, Model, Outcome, Over, Request, Start, State, Term};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -128,9 +128,12 @@ impl Model {
         if own().filter(|request| request.is_pending(self.now)).count() >= OPEN_REQUESTS {
             return Err("too-many-requests");
         }
-        let counts = |request: &&Request| {
-            let is_had = request.grant().is_some() || request.is_pending(self.now);
-            request.role == role && is_had && request.made + DAY >= self.now
+        let counts = |request: &&Request| match request.grant() {
+            _ if request.role != role => false,
+            None => request.is_pending(self.now),
+            Some(Grant { over: Some(Over::TakenBack), .. }) => false,
+            Some(Grant { term: Term::Open(start, _), .. }) => self.now < start + DAY,
+            Some(grant) => grant.must_not_be_over(self.now).is_ok(),
         };
         let had = own().filter(counts).count();
         if per_day.is_some_and(|most| had >= most) { Err("too-many-grants") } else { Ok(()) }
