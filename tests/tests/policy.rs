@@ -137,8 +137,24 @@ fn who_can_and_what_can_are_two_readings_of_one_policy() {
     desk.jit_ca(&["policy", "what-can", "policy", "dave"]).ok().says("nothing");
     let alice =
         desk.jit_ca(&["policy", "what-can", "policy", "local/u-1001", "--json"]).ok().json();
-    assert_eq!(alice[0]["roles"].as_array().unwrap().len(), 4);
-    assert_eq!(alice[0]["when"], json!({ "kind": "always" }));
+    assert_eq!(alice["access"][0]["roles"].as_array().unwrap().len(), 4);
+    assert_eq!(alice["asked"]["in_pairs"], json!([]));
+
+    // Where a rule looks at so many facts that not all is asked about, what it wants is, and all three say so.
+    const MANY: &str = r#"@id("late") permit (principal in Group::"sre", action == Action::"request", resource == Role::"web-deploy")
+        when { context.hosts == ["web1"] && context has ticket && context.ticket like "CHG-*" }
+        when { context.duration <= duration("10m") && context.weekday >= 6 && context.minute < 6 * 60 };"#;
+    fs::write(desk.copy("ca-config", "many").join("policies/late.cedar"), MANY).unwrap();
+    let caveat = "combined two by two, and as each rule wants them: request web-deploy";
+    for arguments in [
+        &["who-can", "many", "web-deploy"][..],
+        &["what-can", "many", "bob"],
+        &["diff", "policy", "many"],
+    ] {
+        let said = desk.jit_ca(&[&["policy"], arguments].concat());
+        said.says("on web1 alone").says(caveat);
+    }
+    assert_eq!(alice["access"][0]["when"], json!({ "kind": "always" }));
 }
 
 #[test]

@@ -5,8 +5,17 @@ use std::collections::BTreeMap;
 use jit_ca_core::{Action, RoleName, SubjectId};
 use serde::Serialize;
 
-use crate::reach::{Crowd, Deed, Kind, Side, Survey, When, survey};
+use crate::reach::{Crowd, Deed, Kind, Sampled, Side, Survey, When, survey};
 use crate::{Bundle, Faults};
+
+/// A bundle, read the other way round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reach {
+    /// Who can what.
+    pub access: Vec<Access>,
+    /// How that was found.
+    pub asked: Sampled,
+}
 
 /// Some people may do something, at some times, by some rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,14 +57,15 @@ impl Holding {
 /// Who can do it, those first who can in more situations.
 ///
 /// A second factor just given is assumed, and the role's default duration on all of its hosts where no rule looks at
-/// these; a missing ticket is overlooked. Rules' conditions are sampled.
+/// these; a missing ticket is overlooked. Rules' conditions are sampled; what was asked says where not whole.
 ///
 /// # Errors
 /// If the rules can't be asked, which is a fault of this crate's.
-pub fn who_can(bundle: &Bundle, deed: &Deed) -> Result<Vec<Access>, Faults> {
-    let sides = [side(bundle)?];
+pub fn who_can(bundle: &Bundle, deed: &Deed) -> Result<Reach, Faults> {
+    let (sides, mut asked) = ([side(bundle)?], Sampled::default());
     let mut holdings: BTreeMap<Holding, Vec<SubjectId>> = BTreeMap::new();
-    let survey = survey(&sides, deed, None);
+    let survey = surveyed(&sides, deed, None)?;
+    asked.add(&survey);
     let [side] = &sides;
     for kind in &survey.kinds {
         if let Some(holding) = Holding::of(&survey, kind, side, 0) {
@@ -68,19 +78,20 @@ pub fn who_can(bundle: &Bundle, deed: &Deed) -> Result<Vec<Access>, Faults> {
         roles: deed.role.iter().cloned().collect(),
         holding,
     });
-    Ok(accesses.collect())
+    Ok(Reach { access: accesses.collect(), asked })
 }
 
 /// What somebody can do, by action; with all roles together for which the same holds. As [`who_can`].
 ///
 /// # Errors
 /// If the rules can't be asked, which is a fault of this crate's.
-pub fn what_can(bundle: &Bundle, subject: &SubjectId) -> Result<Vec<Access>, Faults> {
-    let sides = [side(bundle)?];
+pub fn what_can(bundle: &Bundle, subject: &SubjectId) -> Result<Reach, Faults> {
+    let (sides, mut asked) = ([side(bundle)?], Sampled::default());
     let [side] = &sides;
     let mut holdings: BTreeMap<(Action, Holding), Vec<RoleName>> = BTreeMap::new();
     for deed in Deed::all(&[bundle]) {
-        let survey = survey(&sides, &deed, Some(subject));
+        let survey = surveyed(&sides, &deed, Some(subject))?;
+        asked.add(&survey);
         for kind in &survey.kinds {
             if let Some(holding) = Holding::of(&survey, kind, side, 0) {
                 holdings.entry((deed.action, holding)).or_default().extend(deed.role.clone());
@@ -93,7 +104,11 @@ pub fn what_can(bundle: &Bundle, subject: &SubjectId) -> Result<Vec<Access>, Fau
         roles,
         holding,
     });
-    Ok(accesses.collect())
+    Ok(Reach { access: accesses.collect(), asked })
+}
+
+fn surveyed(sides: &[Side<'_>], deed: &Deed, only: Option<&SubjectId>) -> Result<Survey, Faults> {
+    survey(sides, deed, only).map_err(|error| Faults::of_engine(error.as_ref()))
 }
 
 fn side(bundle: &Bundle) -> Result<Side<'_>, Faults> {

@@ -17,7 +17,7 @@ pub use self::files::{CaseChange, FileChange};
 pub use self::people::{GroupChange, PeopleChanges, Renamed};
 pub use self::roles::{RoleChange, Setting};
 pub use self::rules::{RuleChange, RuleText};
-use crate::reach::{Deed, Side};
+use crate::reach::{Sampled, Side};
 use crate::{Bundle, Faults};
 
 /// Everything in which two policies differ.
@@ -41,17 +41,6 @@ pub struct Diff {
     pub asked: Sampled,
 }
 
-/// How many questions were asked, and about what not all combinations of facts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Sampled {
-    /// The deeds that either policy knows.
-    pub deeds: usize,
-    /// The situations in which these were asked about, over all deeds.
-    pub situations: usize,
-    /// Deeds whose rules look at so many facts that these were combined two by two.
-    pub in_pairs: Vec<Deed>,
-}
-
 impl Diff {
     /// Whether the policies are the same, file by file.
     pub fn is_empty(&self) -> bool {
@@ -66,7 +55,8 @@ impl Diff {
 pub fn diff(old: &Bundle, new: &Bundle) -> Result<Diff, Faults> {
     let side = |bundle| Side::new(bundle).map_err(|error| Faults::of_engine(error.as_ref()));
     let sides = [side(old)?, side(new)?];
-    let (access, asked) = access::changes(&sides);
+    let (access, asked) =
+        access::changes(&sides).map_err(|error| Faults::of_engine(error.as_ref()))?;
     let zones = [old.zone_name(), new.zone_name()].map(ToOwned::to_owned);
     let [was, now] = zones;
     let zone =

@@ -9,7 +9,7 @@
 //! Bundle + Facts ──decide──> Decision                what the role requires, then what the rules say
 //! Bundle ──run_tests──> [TestResult]                 the bundle's own policy-tests/*.toml
 //! Bundle + Facts ──explain──> Explanation            why not, and what would have to be different
-//! Bundle ──who_can, what_can──> [Access]             the policy read the other way round
+//! Bundle ──who_can, what_can──> Reach                the policy read the other way round
 //! Bundle + Bundle ──diff──> Diff                     who gains and who loses what
 //! ```
 //!
@@ -33,7 +33,7 @@ mod section;
 mod ssh_key;
 mod who;
 
-pub use access::{Access, Holding, what_can, who_can};
+pub use access::{Access, Holding, Reach, what_can, who_can};
 pub use bundle::Bundle;
 pub use case::{TestResult, run_tests, untested};
 pub use decide::decide;
@@ -42,7 +42,7 @@ pub use engine::{SCHEMA, concerns_a_role};
 pub use explain::{Explanation, explain};
 pub use fault::{Fault, Faults, SourceFile};
 pub use person::Person;
-pub use reach::{Crowd, Deed, GroupShare, When};
+pub use reach::{Crowd, Deed, GroupShare, Sampled, When};
 pub use role::{BreakGlass, Limits, Role, Starts, TicketPattern};
 pub use rule::Rule;
 pub use ssh_key::SshKey;

@@ -4,6 +4,7 @@
 //! rules of an action and role ──Looks──> what they can tell apart: facts, groups, people
 //!   ──kinds────────> people between whom they see no difference, so that one of each kind is asked about
 //!   ──Situations──> the facts that they look at, around the constants that they compare with
+//!   ──witnesses───> where these would be too many, for each rule one in which it may hold
 //!   ──decide───────> Verdict: in which situations, by which rules
 //! ```
 //!
@@ -14,6 +15,7 @@ mod crowd;
 mod looks;
 mod situations;
 mod when;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -27,6 +29,7 @@ pub(crate) use self::looks::Looks;
 use self::situations::usual;
 pub(crate) use self::situations::{Fact, Situations, around, local, minutes_of_day, moment};
 pub use self::when::When;
+use self::witness::witnesses;
 use crate::decide::question;
 use crate::engine::{ACTIONS, Question, Unasked, concerns_a_role, concerns_anothers};
 use crate::{Bundle, Role, decide};
@@ -88,6 +91,27 @@ impl<'b> Side<'b> {
     }
 }
 
+/// How many questions were asked, and about what not all combinations of facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sampled {
+    /// What was asked about.
+    pub deeds: usize,
+    /// The situations in which these were asked about, over all deeds.
+    pub situations: usize,
+    /// Deeds whose rules look at so many facts that these were combined two by two, and as each rule wants them.
+    pub in_pairs: Vec<Deed>,
+}
+
+impl Sampled {
+    pub(crate) fn add(&mut self, survey: &Survey) {
+        self.deeds += 1;
+        self.situations += survey.situations.chosen.len();
+        if !survey.situations.are_all {
+            self.in_pairs.push(survey.deed.clone());
+        }
+    }
+}
+
 /// What came of asking about one deed.
 pub(crate) struct Survey {
     pub(crate) deed: Deed,
@@ -124,7 +148,14 @@ impl Verdict {
 /// Asks the sides about a deed, all in the same situations.
 ///
 /// With `only`, about one person alone.
-pub(crate) fn survey(sides: &[Side<'_>], deed: &Deed, only: Option<&SubjectId>) -> Survey {
+///
+/// # Errors
+/// If the rules can't be asked.
+pub(crate) fn survey(
+    sides: &[Side<'_>],
+    deed: &Deed,
+    only: Option<&SubjectId>,
+) -> Result<Survey, Unasked> {
     let mut looks = Looks::default();
     sides.iter().for_each(|side| looks.join(&side.looks(deed)));
     let roles: Vec<&Role> = sides.iter().filter_map(|side| side.role(deed)).collect();
@@ -135,7 +166,13 @@ pub(crate) fn survey(sides: &[Side<'_>], deed: &Deed, only: Option<&SubjectId>) 
     let first = requesters.iter().filter_map(|kind| kind.first().cloned()).collect();
     // Where the zones differ, hours are those of the new one.
     let zone = sides.last().map_or(jiff::tz::TimeZone::UTC, |side| side.bundle.zone().clone());
-    let situations = Situations::new(&looks, &roles, first, &zone);
+    let mut situations = Situations::new(&looks, &roles, first, &zone);
+    if !situations.are_all {
+        for side in sides {
+            let witnesses = witnesses(side, deed, &situations)?;
+            situations.chosen.extend(witnesses);
+        }
+    }
 
     let mut groups = looks.groups.clone();
     groups.extend(roles.iter().flat_map(|role| role.approvers()));
@@ -152,7 +189,7 @@ pub(crate) fn survey(sides: &[Side<'_>], deed: &Deed, only: Option<&SubjectId>) 
         Kind { people, verdicts }
     });
     let kinds = kinds.collect();
-    Survey { deed: deed.clone(), situations, requesters, kinds }
+    Ok(Survey { deed: deed.clone(), situations, requesters, kinds })
 }
 
 /// People, by which of these groups they are in on each side, if they are there at all. Whom a rule names is a kind

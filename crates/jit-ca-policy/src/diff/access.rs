@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jit_ca_core::{Action, RoleName, SubjectId};
 use serde::Serialize;
 
-use super::Sampled;
 use crate::access::Holding;
-use crate::reach::{Crowd, Deed, Kind, Side, Survey, survey};
+use crate::engine::Unasked;
+use crate::reach::{Crowd, Deed, Kind, Sampled, Side, Survey, survey};
 
 /// Some people may do more, less or otherwise than before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,17 +48,13 @@ pub enum Way {
 type Change = (Way, Action, Option<Holding>, Option<Holding>);
 
 /// Everybody's changes, with those people and those roles together that share one.
-pub(super) fn changes(sides: &[Side<'_>; 2]) -> (Vec<AccessChange>, Sampled) {
+pub(super) fn changes(sides: &[Side<'_>; 2]) -> Result<(Vec<AccessChange>, Sampled), Unasked> {
     let [old, new] = sides;
     let mut sampled = Sampled::default();
     let mut changes: BTreeMap<(Change, Crowd), Vec<RoleName>> = BTreeMap::new();
     for deed in Deed::all(&[old.bundle, new.bundle]) {
-        let survey = survey(sides, &deed, None);
-        sampled.deeds += 1;
-        sampled.situations += survey.situations.chosen.len();
-        if !survey.situations.are_all {
-            sampled.in_pairs.push(deed.clone());
-        }
+        let survey = survey(sides, &deed, None)?;
+        sampled.add(&survey);
         let mut of_deed: BTreeMap<Change, Vec<&SubjectId>> = BTreeMap::new();
         for kind in &survey.kinds {
             if let Some(change) = change(sides, &survey, kind) {
@@ -74,7 +70,7 @@ pub(super) fn changes(sides: &[Side<'_>; 2]) -> (Vec<AccessChange>, Sampled) {
     let changes = changes.into_iter().map(|(((way, action, was, now), people), roles)| {
         AccessChange { way, people, action, roles, was, now }
     });
-    (changes.collect(), sampled)
+    Ok((changes.collect(), sampled))
 }
 
 /// What changes for one kind of people.

@@ -14,7 +14,7 @@ pub(crate) struct Part {
     pub(crate) text: String,
     /// A permit that holds if the part does.
     pub(super) rule: Policy,
-    pub(super) needs: Needs,
+    pub(crate) needs: Needs,
     /// Whether it looks at the role alone, so that no other facts make it hold.
     pub(crate) is_of_role: bool,
 }

@@ -18,7 +18,7 @@ fn lines(accesses: &[Access]) -> String {
 
 fn who(bundle: &Bundle, action: Action, role: Option<&str>) -> String {
     let role = role.map(|role| role.parse().unwrap());
-    lines(&who_can(bundle, &Deed { action, role }).unwrap())
+    lines(&who_can(bundle, &Deed { action, role }).unwrap().access)
 }
 
 #[test]
@@ -89,6 +89,39 @@ fn what_is_wanted_of_a_role_is_told_in_words() {
 }
 
 #[test]
+fn a_rule_that_wants_many_unusual_facts_at_once_is_seen_and_that_not_all_was_asked_is_said() {
+    const MANY: &str = r#"@id("it") permit (principal == Person::"local/u-1", action == Action::"request", resource)
+        when { context.hosts == ["db1"] && context has ticket && context.ticket like "CHG-*" }
+        when { context.duration <= duration("10m") && context.weekday >= 6 && context.minute < 6 * 60 }
+        unless { context.reason == "" || !context.source_address.isInRange(ip("10.0.0.0/8")) };
+        @id("other") permit (principal == Person::"local/u-2", action == Action::"request", resource)
+        when { context.weekday < 6 };"#;
+    let bundle = with_rules(MANY).unwrap();
+    let role = || Some("shell".parse().unwrap());
+    let deed = Deed { action: Action::Request, role: role() };
+    let reach = who_can(&bundle, &deed).unwrap();
+    assert_eq!(reach.asked.in_pairs, [deed]);
+    let told = lines(&reach.access);
+    let expected = "alice: Saturday, until 05:59, from 10.0.0.0, for 9m59s, on db1 alone, ";
+    assert!(
+        told.contains(expected) && told.ends_with("with a ticket such as CHG-1, by it"),
+        "{told}"
+    );
+    assert!(told.contains("bob: Monday to Friday, by other"), "{told}");
+    let alice = &bundle.person_named(&"alice".parse().unwrap()).unwrap().id;
+    let reach = what_can(&bundle, alice).unwrap();
+    assert!(reach.access.iter().any(|access| access.roles.contains(&role().unwrap())), "{reach:?}");
+    assert!(!reach.asked.in_pairs.is_empty());
+    // Few facts are asked about in all combinations.
+    let bundle = with_rules(
+        "@id(\"it\") permit (principal, action, resource) when { context.weekday < 6 };",
+    )
+    .unwrap();
+    let deed = Deed { action: Action::Request, role: role() };
+    assert_eq!(who_can(&bundle, &deed).unwrap().asked.in_pairs, []);
+}
+
+#[test]
 fn approvals_are_by_approvers_and_for_others() {
     let bundle = with_rules(
         "@id(\"it\") @match_all(\"meant\") permit (principal, action, resource);\n\
@@ -112,7 +145,7 @@ fn somebodys_roles_are_told_together() {
     let bundle = Bundle::parse(files("../../ca-config")).unwrap();
     let of = |name: &str| {
         let id = &bundle.person_named(&name.parse().unwrap()).unwrap().id;
-        let accesses = what_can(&bundle, id).unwrap();
+        let accesses = what_can(&bundle, id).unwrap().access;
         let lines = accesses.iter().map(|Access { action, roles, holding, .. }| {
             let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
             format!("{action} [{}] {}", roles.join(" "), holding.when)
@@ -150,7 +183,8 @@ proptest! {
         let bundle = with_rules(&cedar(&rules)).unwrap_or_else(|faults| panic!("{faults}"));
         for facts in questions {
             let role = facts.role.clone().filter(|_| facts.action != Action::ReadLog);
-            let accesses = who_can(&bundle, &Deed { action: facts.action, role }).unwrap();
+            let reach = who_can(&bundle, &Deed { action: facts.action, role }).unwrap();
+            let accesses = reach.access;
             let found = accesses.iter().find(|access| access.people.ids.contains(&facts.subject));
             if is_about_the_role(&facts, &bundle) {
                 continue;

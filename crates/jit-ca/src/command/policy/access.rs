@@ -1,7 +1,9 @@
 //! `policy who-can` and `policy what-can`: the policy read the other way round.
 
 use jit_ca_core::{Action, RoleName};
-use jit_ca_policy::{Access, Bundle, Deed, Holding, concerns_a_role, what_can, who_can};
+use jit_ca_policy::{
+    Access, Bundle, Deed, Holding, Reach, Sampled, concerns_a_role, what_can, who_can,
+};
 
 use super::person;
 use crate::command::Context;
@@ -30,36 +32,45 @@ pub(super) fn who_can_do(
         }
         _ => {}
     }
-    let accesses =
-        who_can(bundle, &Deed { action, role }).map_err(|faults| super::fault(&faults))?;
-    context.printer.data(&accesses, |accesses| {
-        if accesses.is_empty() {
-            return "nobody".to_owned();
-        }
-        let lines = accesses.iter().map(|access| {
-            let Access { people, holding, .. } = access;
-            format!("{people}\n{}", indented(holding))
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    });
+    let reach = who_can(bundle, &Deed { action, role }).map_err(|faults| super::fault(&faults))?;
+    print(context, &reach, "nobody", |Access { people, .. }| people.to_string());
     Ok(())
 }
 
 pub(super) fn what_somebody_can(context: &Context, bundle: &Bundle, subject: &str) -> Result<()> {
     let subject = person(bundle, subject)?;
-    let accesses = what_can(bundle, &subject).map_err(|faults| super::fault(&faults))?;
+    let reach = what_can(bundle, &subject).map_err(|faults| super::fault(&faults))?;
     let count = bundle.roles().count();
-    context.printer.data(&accesses, |accesses| {
-        if accesses.is_empty() {
-            return "nothing".to_owned();
-        }
-        let lines = accesses.iter().map(|access| {
-            let Access { action, roles, holding, .. } = access;
-            format!("{action}{}\n{}", on(roles, count), indented(holding))
-        });
-        lines.collect::<Vec<_>>().join("\n")
+    print(context, &reach, "nothing", |Access { action, roles, .. }| {
+        format!("{action}{}", on(roles, count))
     });
     Ok(())
+}
+
+/// Each under its heading; and where not all was asked.
+fn print(context: &Context, reach: &Reach, none: &str, heading: impl Fn(&Access) -> String) {
+    context.printer.data(reach, |Reach { access, asked }| {
+        let lines =
+            access.iter().map(|one| format!("{}\n{}", heading(one), indented(&one.holding)));
+        let mut text = lines.collect::<Vec<_>>().join("\n");
+        if text.is_empty() {
+            none.clone_into(&mut text);
+        }
+        text.extend(caveat(asked).map(|caveat| format!("\n\n{caveat}")));
+        text
+    });
+}
+
+/// What may be otherwise, as not all combinations of facts were asked about.
+pub(super) fn caveat(asked: &Sampled) -> Option<String> {
+    let deeds = asked.in_pairs.iter();
+    let deeds = deeds.map(|deed| format!("{}{}", deed.action, on(deed.role.as_slice(), 0)));
+    (!asked.in_pairs.is_empty()).then(|| {
+        format!(
+            "Rules look at so many facts here that these were combined two by two, and as each rule wants them: {}.",
+            join(deeds)
+        )
+    })
 }
 
 /// With which roles, of so many; nothing where the action concerns none.

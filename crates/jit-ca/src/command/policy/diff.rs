@@ -6,7 +6,7 @@ use jit_ca_policy::diff::{
 };
 use jit_ca_policy::{Bundle, Diff, diff};
 
-use super::access::{indented, on};
+use super::access::{caveat, indented, on};
 use super::lines::compared;
 use crate::command::Context;
 use crate::error::Result;
@@ -37,14 +37,7 @@ fn page(diff: &Diff, roles: usize) -> String {
          constants that rules mention.\nWhat rules say in other situations was not asked: read the rules that changed.",
         asked.deeds, asked.situations
     ));
-    if !asked.in_pairs.is_empty() {
-        let deeds = asked.in_pairs.iter();
-        let deeds = deeds.map(|deed| format!("{}{}", deed.action, on(deed.role.as_slice(), 0)));
-        let deeds = join(deeds);
-        page.text.push_str(&format!(
-            "\nRules look at so many facts here that these were combined two by two: {deeds}."
-        ));
-    }
+    page.text.extend(caveat(asked).map(|caveat| format!("\n{caveat}")));
     page.text
 }
 

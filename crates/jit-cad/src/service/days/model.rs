@@ -62,7 +62,6 @@ pub(super) struct Request {
     pub(super) hosts: u8,
     pub(super) duration: u64,
     pub(super) start: Start,
-    made: u64,
     lapses: u64,
     quorums: Vec<Quorum>,
     first_use: Option<u64>,

@@ -92,7 +92,6 @@ impl Model {
             hosts,
             duration,
             start,
-            made: self.now,
             lapses,
             quorums: found.quorums,
             first_use: found.first_use.filter(|_| start == Start::FirstUse),
