@@ -92,8 +92,19 @@ pub struct GrantFile {
     pub decisions: Vec<DecisionView>,
     /// Every certificate, in the order of the log.
     pub certificates: Vec<CertificateView>,
-    /// The requests that ask for more time after it.
-    pub extensions: Vec<RequestId>,
+    /// What asks for more time after it.
+    pub extensions: Vec<ExtensionView>,
+}
+
+/// A request for more time after a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtensionView {
+    /// The request.
+    pub request: RequestId,
+    /// The grant that it became.
+    pub grant: Option<GrantId>,
+    /// Whether it waits to be decided, or what it became is not over.
+    pub goes_on: bool,
 }
 
 /// What the policy was asked and said.

@@ -55,8 +55,8 @@ mod problem;
 mod requests;
 
 pub use grants::{
-    CertificateView, DecisionView, GrantFile, RevokeCall, SshCall, SshCertificate, X509Call,
-    X509Certificate,
+    CertificateView, DecisionView, ExtensionView, GrantFile, RevokeCall, SshCall, SshCertificate,
+    X509Call, X509Certificate,
 };
 pub use locks::{Lock, LockCall};
 pub use log::{Consistency, ConsistencyQuery, Entry, LogQuery};

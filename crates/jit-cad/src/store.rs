@@ -41,7 +41,7 @@ use bounded::{Bound, Bounded};
 use decoded::Decoded;
 
 pub use disk::{Disk, FileSystem};
-pub use fold::{Between, Clash, Exceeded, Limits, Phase, Whose};
+pub use fold::{Between, Clash, Exceeded, Limits, Most, Phase, Whose};
 pub use outbox::{Delivery, Due, Letter};
 pub use query::Filter;
 pub use record::{AccessRecord, EnrolmentCode, LockRecord, LoginRecord, SubjectRecord};

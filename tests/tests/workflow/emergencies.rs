@@ -1,6 +1,6 @@
 //! Breaking glass: at once, short, told and reviewed.
 
-use jit_ca_tests::seconds;
+use jit_ca_tests::{Caller, seconds};
 use serde_json::json;
 
 use super::Scene;
@@ -50,4 +50,23 @@ fn an_emergency_is_at_once_and_is_reviewed_by_somebody_else_afterwards() {
         entries.as_array().unwrap().iter().map(|entry| entry["type"].as_str().unwrap()).collect();
     assert_eq!(types[..3], ["request", "break-glass", "grant"]);
     assert_eq!(types.last(), Some(&"review"), "{types:?}");
+}
+
+#[test]
+fn one_emergency_at_a_time_is_a_persons_with_a_role() {
+    let scene = Scene::new();
+    let call = json!({"role": "web-shell", "reason": "INC-42: the shop is down"});
+    let break_glass = |who: &Caller| who.wire.post("/v1/break-glass", &call);
+    let first = break_glass(&scene.bob).ok().json();
+    let grant = first["grant"]["id"].as_str().unwrap();
+    let refused = break_glass(&scene.bob).refused("too-many-grants");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.starts_with(&format!("your emergency {grant} with web-shell goes on until ")),
+        "{detail}"
+    );
+    // Another's is another, and so is the next one.
+    break_glass(&scene.carol).ok();
+    scene.bob.wire.post(&format!("/v1/grants/{grant}/end"), &json!({})).ok();
+    break_glass(&scene.bob).ok();
 }

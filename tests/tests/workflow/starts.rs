@@ -167,11 +167,45 @@ fn more_time_follows_on_without_a_gap_and_loses_nothing_with_the_first() {
     scene.alice.wire.post(&waits, &call).refused("grant-waiting");
 
     let file = format!("/v1/grants/{}", first["grant"]["id"].as_str().unwrap());
-    assert_eq!(scene.alice.wire.get(&file).ok().json()["extensions"], json!([second["id"]]));
+    let follows = json!({"request": second["id"], "grant": second["grant"]["id"], "goes_on": true});
+    assert_eq!(scene.alice.wire.get(&file).ok().json()["extensions"], json!([follows]));
     // The first is given back; what follows starts all the same, when it was to start.
     scene.alice.wire.post(&format!("{file}/end"), &json!({})).ok();
     scene.alice.wire.post(&path, &call).refused("grant-ended");
     let key = scene.alice.person.make_key("work", "ed25519");
     wait_for("the second's start", || (now() >= seconds(&after["start"])).then_some(()));
     scene.alice.take_ssh(&second["grant"], &key);
+}
+
+#[test]
+fn what_follows_on_a_grant_that_is_revoked_is_told_and_what_waits_is_not_approved() {
+    let scene = Scene::new();
+    let extend = |grant: &Value| {
+        let path = format!("/v1/grants/{}/extend", grant["id"].as_str().unwrap());
+        let call = json!({"duration": "10m", "reason": "INC-42 goes on"});
+        scene.alice.wire.post(&path, &call).ok().json()
+    };
+    scene.bob.person.login(&scene.bob.authenticator.code()).ok();
+    let revoke = |grant: &Value| {
+        let grant = grant["id"].as_str().unwrap();
+        scene.bob.person.jit_ca(&["revoke", grant, "--reason", "laptop lost"]).ok()
+    };
+
+    // One that was approved goes on: whoever revokes is told, also where no certificate was issued.
+    let first = scene.alice.granted("web-shell", json!({"duration": "30m"}), &[&scene.bob]);
+    let second = scene.bob.approve(&extend(&first["grant"])).ok().json();
+    let follower = second["grant"]["id"].as_str().unwrap();
+    revoke(&first["grant"])
+        .says(&format!("{follower} follows on it and goes on: jit-ca revoke {follower}"));
+    revoke(&second["grant"]);
+
+    // Whoever looks at one that waits for an approval is told, and can't give it.
+    let first = scene.alice.granted("web-shell", json!({"duration": "30m"}), &[&scene.bob]);
+    let waits = extend(&first["grant"]);
+    revoke(&first["grant"]).says("nobody can approve that now");
+    let refused = scene.bob.approve(&waits).refused("grant-revoked");
+    let grant = first["grant"]["id"].as_str().unwrap();
+    let told = format!("it extends {grant}, which bob revoked: laptop lost");
+    assert_eq!(refused.json()["detail"], told.as_str());
+    scene.bob.decide(&waits, "deny", &json!({"reason": "not after that"})).ok();
 }

@@ -1,7 +1,9 @@
 //! `extend`, `end`, `revoke` and `grant show`.
 
 use jit_ca_api::client::IdempotencyKey;
-use jit_ca_api::{CertificateView, ExtendCall, GrantFile, RequestStatus, RevokeCall};
+use jit_ca_api::{
+    CertificateView, ExtendCall, ExtensionView, GrantFile, RequestStatus, RevokeCall,
+};
 use jit_ca_core::{GrantId, UnixTime};
 
 use crate::cli::{ExtendCommand, RevokeCommand};
@@ -36,6 +38,13 @@ pub(super) fn end(context: &Context, grant: &str) -> Result<()> {
     let grant = grant_named(&ca, grant)?;
     let file = ca.client.end(&grant, &IdempotencyKey::random()?)?;
     tell_what_goes_on(context, &file);
+    let following = following(&file);
+    if !following.is_empty() {
+        context.printer.note(&format!(
+            "more time after it was asked for, which goes on: {}",
+            join(following.iter().map(|it| it.request))
+        ));
+    }
     forget(context, grant)?;
     context.printer.data(&file, |file| text(file, context.now));
     Ok(())
@@ -47,6 +56,15 @@ pub(super) fn revoke(context: &Context, arguments: &RevokeCommand) -> Result<()>
     let call = RevokeCall { reason: arguments.reason.clone() };
     let file = ca.client.revoke(&grant, &call, &IdempotencyKey::random()?)?;
     tell_what_goes_on(context, &file);
+    for extension in following(&file) {
+        context.printer.note(&match extension.grant {
+            Some(grant) => format!("{grant} follows on it and goes on: jit-ca revoke {grant}"),
+            None => format!(
+                "{} asks for more time after it; nobody can approve that now",
+                extension.request
+            ),
+        });
+    }
     context.printer.data(&file, |file| text(file, context.now));
     Ok(())
 }
@@ -70,10 +88,11 @@ fn tell_what_goes_on(context: &Context, file: &GrantFile) {
         if valid.len() == 1 { "was" } else { "were" },
         if valid.len() == 1 { "stays" } else { "stay" },
     ));
-    if !file.extensions.is_empty() {
-        let others = join(&file.extensions);
-        context.printer.note(&format!("more time was asked for by {others}, which goes on"));
-    }
+}
+
+/// What follows on a grant and goes on without it.
+fn following(file: &GrantFile) -> Vec<&ExtensionView> {
+    file.extensions.iter().filter(|extension| extension.goes_on).collect()
 }
 
 /// The certificates that we hold of it are of no use any more.
@@ -125,7 +144,8 @@ fn text(file: &GrantFile, now: UnixTime) -> String {
         parts.push(table(heading, &certificates));
     }
     if !file.extensions.is_empty() {
-        parts.push(format!("extended by  {}", join(&file.extensions)));
+        let requests = file.extensions.iter().map(|extension| &extension.request);
+        parts.push(format!("extended by  {}", join(requests)));
     }
     parts.join("\n\n")
 }

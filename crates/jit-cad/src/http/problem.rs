@@ -189,9 +189,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             StatusCode::CONFLICT,
             "cancel some, or have them decided: jit-ca requests --mine --status pending",
         ),
-        Code::TooManyGrants => {
-            (StatusCode::CONFLICT, "wait, or cancel what waits: jit-ca requests --mine")
-        }
+        Code::TooManyGrants => (
+            StatusCode::CONFLICT,
+            "wait, or take back what waits or goes on: jit-ca requests --mine",
+        ),
         Code::TooManyCertificates => (StatusCode::CONFLICT, "ask again: jit-ca request"),
         // Whoever is refused a login can give no command that needs one.
         Code::Locked => (

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jit_ca_core::event::{Decided, Event};
-use jit_ca_core::workflow::{Access, Refusal};
+use jit_ca_core::workflow::{Access, Over, Refusal};
 use jit_ca_core::{
     Action, Facts, GrantId, Hosts, RefusalCode, RequestId, Row, RowName, Span, UnixTime,
 };
@@ -161,6 +161,7 @@ pub(super) async fn change(
             let subjects = [&caller.person.id, &access.request.subject];
             let role = Some(&access.request.role);
             locking::must_be_open(app, caller, Some(action), &subjects, role)?;
+            must_not_extend_what_was_revoked(app, caller, access)?;
         }
         if matches!(right, Right::Policy(Action::Review)) {
             locking::must_not_be_locked(app, caller, Some(action))?;
@@ -184,6 +185,21 @@ pub(super) async fn change(
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Nobody is given more time after a grant that was taken away: that it was, is for the approver to know.
+fn must_not_extend_what_was_revoked(
+    app: &App,
+    caller: &Caller,
+    access: &Access,
+) -> Result<(), Fault> {
+    let Some(extended) = access.request.extends else { return Ok(()) };
+    let record = app.store.read()?.access_of(extended)?;
+    let over = record.as_ref().and_then(|record| record.access.grant()?.over.as_ref());
+    let Some(Over::Revoked { name, reason, .. }) = over else { return Ok(()) };
+    let text = format!("it extends {extended}, which {name} revoked: {reason}");
+    let refusal = Refusal::new(RefusalCode::GrantRevoked, text);
+    Err(app.refused(caller, Some(Action::Approve), refusal, None))
 }
 
 /// Whether who asked, and the role asked for, are in the policy.

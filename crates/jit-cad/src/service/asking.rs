@@ -17,7 +17,7 @@ use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again, locking};
 use crate::app::App;
 use crate::clock::{self, Millis};
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{Exceeded, Limits, Resource};
+use crate::store::{Exceeded, Limits, Most, Resource};
 
 /// Asks for a role. Where a rule approves, the request is a grant at once.
 ///
@@ -174,11 +174,7 @@ fn propose(
     };
     let decided = app.ask(caller, facts.clone())?;
     locking::must_be_open(app, caller, Some(action), &[&caller.person.id], Some(&role.name))?;
-    let limits = match action {
-        // Nobody is kept from an emergency by what they asked for before.
-        Action::BreakGlass => None,
-        _ => Some(within_limits(app, caller, role, at)?),
-    };
+    let limits = within_limits(app, caller, action, role, at)?;
     if wish.duration.is_zero() || wish.rows.is_empty() {
         let hint = "name hosts of the role, and a duration longer than 0s";
         return Err(Fault::bad("nothing is asked for", hint));
@@ -204,7 +200,7 @@ fn propose(
 
     let mut proposal = Proposal::decided_at(at, entries);
     proposal.bundle = Some(caller.policy.hash);
-    proposal.limits = limits;
+    proposal.limits = Some(limits);
     proposal.reply = Some(caller.reply(key, Resource::Request(id), at));
     Ok((id, proposal))
 }
@@ -281,20 +277,36 @@ fn approved_by_rule(caller: &Caller, access: &Access, asked: Facts) -> Option<Ap
     })
 }
 
-fn within_limits(app: &App, caller: &Caller, role: &Role, now: UnixTime) -> Result<Limits, Fault> {
-    let limits = Limits {
-        subject: caller.person.id.clone(),
-        role: role.name.clone(),
-        now,
-        open_requests: app.config.open_requests,
-        grants_per_day: role.limits.grants_per_day,
+fn within_limits(
+    app: &App,
+    caller: &Caller,
+    action: Action,
+    role: &Role,
+    now: UnixTime,
+) -> Result<Limits, Fault> {
+    let most = match action {
+        // Nobody is kept from an emergency by what they asked for before.
+        Action::BreakGlass => Most::OneEmergency,
+        _ => {
+            let grants_per_day = role.limits.grants_per_day;
+            Most::Requests { open: app.config.open_requests, grants_per_day }
+        }
     };
+    let (subject, name) = (caller.person.id.clone(), role.name.clone());
+    let limits = Limits { subject, role: name, now, most };
     let refusal = match app.store.read()?.exceeded(&limits)? {
         None => return Ok(limits),
         Some(Exceeded::OpenRequests) => {
-            let most = limits.open_requests;
+            let most = app.config.open_requests;
             let text = format!("{most} of your requests are pending, and no more may be");
             Refusal::new(RefusalCode::TooManyRequests, text)
+        }
+        Some(Exceeded::Emergency { grant, until }) => {
+            let text = format!(
+                "your emergency {grant} with {} goes on until {until}: use it, or end it before another",
+                role.name
+            );
+            Refusal::new(RefusalCode::TooManyGrants, text)
         }
         Some(Exceeded::GrantsPerDay { begun, waiting, room }) => {
             let most = role.limits.grants_per_day.unwrap_or_default();
@@ -310,7 +322,7 @@ fn within_limits(app: &App, caller: &Caller, role: &Role, now: UnixTime) -> Resu
             Refusal::new(RefusalCode::TooManyGrants, text)
         }
     };
-    Err(app.refused(caller, Some(Action::Request), refusal, None))
+    Err(app.refused(caller, Some(action), refusal, None))
 }
 
 fn role<'c>(

@@ -1,14 +1,16 @@
 //! A grant's file: all that led to it, and all that was done with it.
 
-use jit_ca_api::{CertificateView, DecisionView};
+use jit_ca_api::{CertificateView, DecisionView, ExtensionView};
 use jit_ca_cert::purpose::{KeyPurpose as _, SshUser};
 use jit_ca_core::event::{CertificateIntended, Decided, Event};
-use jit_ca_core::{Action, Facts, GrantId, IssuanceId, Outcome, RequestId};
+use jit_ca_core::workflow::{GrantState, RequestState};
+use jit_ca_core::{Action, Facts, GrantId, IssuanceId, Outcome, RequestId, UnixTime};
 use jit_ca_log::Leaf;
 
 use super::caller::hex;
 use super::{Caller, Fault};
 use crate::app::App;
+use crate::clock;
 use crate::store::{AccessRecord, Between, Filter, Phase, Search, Snapshot, Whose};
 
 /// What the log holds of a grant beside its request.
@@ -18,8 +20,8 @@ pub struct GrantFile {
     pub decisions: Vec<DecisionView>,
     /// Every certificate, in the order of the log.
     pub certificates: Vec<CertificateView>,
-    /// The requests that ask for more time after it.
-    pub extensions: Vec<RequestId>,
+    /// What asks for more time after it.
+    pub extensions: Vec<ExtensionView>,
 }
 
 /// The most entries that are read for one grant.
@@ -45,7 +47,7 @@ pub fn read(app: &App, record: &AccessRecord) -> Result<GrantFile, Fault> {
         }
     }
     if let Some(grant) = record.access.grant() {
-        file.extensions = extensions(&snapshot, record, grant.id)?;
+        file.extensions = extensions(&snapshot, record, grant.id, clock::now())?;
     }
     Ok(file)
 }
@@ -125,12 +127,13 @@ fn serial(intended: &CertificateIntended) -> String {
     }
 }
 
-/// The requests that ask for more time after a grant: their requester's, made since.
+/// What asks for more time after a grant: its holder's requests, made since.
 fn extensions(
     snapshot: &Snapshot,
     record: &AccessRecord,
     grant: GrantId,
-) -> Result<Vec<RequestId>, Fault> {
+    now: UnixTime,
+) -> Result<Vec<ExtensionView>, Fault> {
     let request = &record.access.request;
     let search = Search {
         groups: &[&[Whose::Subject(&request.subject)]],
@@ -140,7 +143,15 @@ fn extensions(
         most: usize::MAX,
     };
     let found = snapshot.search(&search, |other| other.access.request.extends == Some(grant))?;
-    Ok(found.into_iter().map(|record| record.access.request.id).rev().collect())
+    let view = |record: AccessRecord| {
+        let (access, request) = (&record.access, &record.access.request);
+        let goes_on = match access.grant() {
+            None => access.state == RequestState::Pending && now < request.lapses,
+            Some(grant) => matches!(grant.state(now), GrantState::Waiting | GrantState::Active),
+        };
+        ExtensionView { request: request.id, grant: access.grant().map(|it| it.id), goes_on }
+    };
+    Ok(found.into_iter().map(view).rev().collect())
 }
 
 /// A grant, if the caller may see its request.

@@ -19,7 +19,7 @@ use super::decoded::Decoded;
 use super::record::{AccessRecord, LoginRecord, SubjectRecord};
 
 pub(super) use index::{INDEX, IndexKey, first_within};
-pub use limits::{Exceeded, Limits};
+pub use limits::{Exceeded, Limits, Most};
 pub(super) use locks::{LOCKS, stopping};
 pub(super) use records::read;
 pub use requests::{Between, Phase, Whose};

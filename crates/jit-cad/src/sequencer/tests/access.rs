@@ -8,7 +8,7 @@ use jit_ca_core::workflow::{GrantState, Refusal, Term};
 use jit_ca_core::{PersonName, RequestId, SubjectId};
 
 use super::*;
-use crate::store::{Exceeded, Limits};
+use crate::store::{Exceeded, Limits, Most};
 
 const GRANT: GrantId = GrantId::from_bytes([4; 16]);
 
@@ -206,12 +206,11 @@ async fn a_first_use_starts_its_grant_with_its_certificate() {
 async fn two_requests_at_once_do_not_exceed_a_limit_together() {
     let lab = Lab::new().await;
     let now = clock::now();
-    let limits = |open_requests, grants_per_day| Limits {
+    let limits = |open, grants_per_day| Limits {
         subject: alice(),
         role: "web-shell".parse().unwrap(),
         now,
-        open_requests,
-        grants_per_day,
+        most: Most::Requests { open, grants_per_day },
     };
     let made = |number: u8| {
         let Event::RequestMade(mut made) = request() else { panic!() };
@@ -240,7 +239,8 @@ async fn two_requests_at_once_do_not_exceed_a_limit_together() {
         ..limits(2, Some(1))
     };
     assert_eq!(exceeded(of("local/u-1", "other")), None);
-    assert_eq!(exceeded(Limits { open_requests: 1, ..of("local/u-2", "web-shell") }), None);
+    let most = Most::Requests { open: 1, grants_per_day: Some(1) };
+    assert_eq!(exceeded(Limits { most, ..of("local/u-2", "web-shell") }), None);
     let tomorrow = now.plus(Span::from_secs(25 * 60 * 60));
     assert_eq!(exceeded(Limits { now: tomorrow, ..limits(1, Some(1)) }), None, "it has lapsed");
     lab.store.check().unwrap();
@@ -272,8 +272,8 @@ async fn grants_of_a_day_are_those_that_begin_in_it_whenever_they_were_asked_for
     };
     let exceeded = |most, at: UnixTime| {
         let (subject, role) = (alice(), "web-shell".parse().unwrap());
-        let limits =
-            Limits { subject, role, now: at, open_requests: 9, grants_per_day: Some(most) };
+        let most = Most::Requests { open: 9, grants_per_day: Some(most) };
+        let limits = Limits { subject, role, now: at, most };
         lab.store.read().unwrap().exceeded(&limits).unwrap()
     };
     let reached = |begun, waiting, room| Some(Exceeded::GrantsPerDay { begun, waiting, room });

@@ -72,6 +72,8 @@ pub(super) struct Request {
     pub(super) emergency: Option<(u8, bool)>,
     /// By what time the clock that it was made by has to be believed.
     began: u64,
+    /// Which request's grant it is to follow on.
+    extends: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use jit_ca_core::event::{CertificateIntended, Event, Factor, GrantStarted, LoggedIn};
-use jit_ca_core::workflow::{Grant, GrantState, Term};
+use jit_ca_core::event::{CertificateIntended, Event, Factor, GrantMade, GrantStarted, LoggedIn};
+use jit_ca_core::workflow::{Grant, GrantState, Over, Term};
 use jit_ca_core::{Digest, GrantId, RequestId, UnixTime, Window};
 use redb::ReadableTable as _;
 
@@ -69,10 +69,7 @@ impl Fold<'_> {
                 .is_none()
                 .then_some(())
                 .ok_or(Clash::Taken),
-            Event::GrantMade(made) => {
-                let is_new = self.grants.get(made.grant.as_bytes())?.is_none();
-                is_new.then_some(()).ok_or(Clash::Taken)
-            }
+            Event::GrantMade(made) => self.admit_grant(made)?,
             Event::ClockFaulted(_) => {
                 self.clock_fault()?.is_none().then_some(()).ok_or(Clash::Clock)
             }
@@ -111,6 +108,20 @@ impl Fold<'_> {
         let login = self.logins.get(serial)?;
         let open = login.is_some_and(|login| !login.ended && login.window.contains(now));
         Ok(open.then_some(()).ok_or(Clash::Login))
+    }
+
+    /// What asks for more time after a grant is given only while nobody has taken that one away.
+    fn admit_grant(&self, made: &GrantMade) -> Result<Result<(), Clash>, StoreError> {
+        if self.grants.get(made.grant.as_bytes())?.is_some() {
+            return Ok(Err(Clash::Taken));
+        }
+        let asked = self.accesses.get(made.request.as_bytes())?;
+        let extended = asked.and_then(|record| record.access.request.extends);
+        let Some(extended) = extended else { return Ok(Ok(())) };
+        let record = self.access_of(&extended)?;
+        let over = record.as_ref().and_then(|record| record.access.grant()?.over.as_ref());
+        let is_revoked = matches!(over, Some(Over::Revoked { .. }));
+        Ok((!is_revoked).then_some(()).ok_or(Clash::Access))
     }
 
     fn admit_intent(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jit_ca_core::workflow::{Access, Grant, GrantState, Over, RequestState, Term};
-use jit_ca_core::{RequestId, RoleName, Span, SubjectId, UnixTime};
+use jit_ca_core::{GrantId, RequestId, RoleName, Span, SubjectId, UnixTime};
 use redb::ReadableTable;
 
 use super::Fold;
@@ -20,10 +20,22 @@ pub struct Limits {
     pub role: RoleName,
     /// When.
     pub now: UnixTime,
-    /// How many requests the subject may have that are pending.
-    pub open_requests: u32,
-    /// How many grants of the role the subject may have that begin within a day.
-    pub grants_per_day: Option<u32>,
+    /// What stands against it.
+    pub most: Most,
+}
+
+/// What a request of a kind must not exceed.
+#[derive(Clone, Copy, Debug)]
+pub enum Most {
+    /// An emergency: one at a time of a person and role, and whatever else was asked for.
+    OneEmergency,
+    /// Any other request.
+    Requests {
+        /// How many requests the subject may have that are pending.
+        open: u32,
+        /// How many grants of the role the subject may have that begin within a day.
+        grants_per_day: Option<u32>,
+    },
 }
 
 /// The limit that a new request would exceed.
@@ -31,6 +43,13 @@ pub struct Limits {
 pub enum Exceeded {
     /// Too many requests of the subject are pending.
     OpenRequests,
+    /// An emergency of the subject with the role goes on.
+    Emergency {
+        /// Its grant.
+        grant: GrantId,
+        /// When that is over.
+        until: UnixTime,
+    },
     /// The subject has too many grants of the role that began within a day, or that may.
     GrantsPerDay {
         /// How many have begun.
@@ -66,17 +85,21 @@ impl Limits {
         access: impl Fn(RequestId) -> Result<Option<Arc<AccessRecord>>, StoreError>,
     ) -> Result<Option<Exceeded>, StoreError> {
         let (now, own) = (self.now, Whose::Subject(&self.subject));
+        let (open_requests, grants_per_day) = match self.most {
+            Most::Requests { open, grants_per_day } => (open, grants_per_day),
+            Most::OneEmergency => return self.emergency(requests, access),
+        };
         let is_pending =
             |access: &Access| access.state == RequestState::Pending && now < access.request.lapses;
         let mut pending = 0;
         for id in newest(requests, own, Phase::Pending, Between::ALL, usize::MAX)? {
             let record = access(id)?;
             pending += u32::from(record.is_some_and(|record| is_pending(&record.access)));
-            if pending >= self.open_requests {
+            if pending >= open_requests {
                 return Ok(Some(Exceeded::OpenRequests));
             }
         }
-        let Some(most) = self.grants_per_day else { return Ok(None) };
+        let Some(most) = grants_per_day else { return Ok(None) };
         let (mut begun, mut waiting) = (Vec::new(), 0);
         for &phase in Phase::ALL {
             let between = match phase {
@@ -104,6 +127,27 @@ impl Limits {
         let last = usize::try_from(over).ok().and_then(|over| begun.get(over));
         let room = last.map(|start| start.plus(DAY));
         Ok(Some(Exceeded::GrantsPerDay { begun: had, waiting, room }))
+    }
+
+    /// The emergency that goes on.
+    fn emergency(
+        &self,
+        requests: &impl ReadableTable<&'static [u8], ()>,
+        access: impl Fn(RequestId) -> Result<Option<Arc<AccessRecord>>, StoreError>,
+    ) -> Result<Option<Exceeded>, StoreError> {
+        let own = Whose::Subject(&self.subject);
+        for id in newest(requests, own, Phase::Granted, Between::ALL, usize::MAX)? {
+            let Some(record) = access(id)? else { continue };
+            let access = &record.access;
+            let is_one = access.emergency.is_some() && access.request.role == self.role;
+            let grant =
+                access.grant().filter(|it| is_one && it.state(self.now) == GrantState::Active);
+            if let Some(grant) = grant {
+                let (grant, until) = (grant.id, grant.deadline());
+                return Ok(Some(Exceeded::Emergency { grant, until }));
+            }
+        }
+        Ok(None)
     }
 }
 

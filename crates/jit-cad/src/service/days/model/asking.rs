@@ -26,7 +26,7 @@ impl Model {
         };
         let rows = found.rows.iter().copied().enumerate();
         let rows = rows.filter(|row| gives_on(row.1, hosts)).collect();
-        self.ask(Action::Request, About { requester: by, role, duration, hosts }, start, rows)
+        self.ask(Action::Request, About { requester: by, role, duration, hosts }, start, rows, None)
     }
 
     pub(super) fn extend(&mut self, by: usize, of: usize, duration: u64) -> Outcome {
@@ -45,7 +45,7 @@ impl Model {
         let of_grant = request.rows.iter().filter(|row| grant.rows.contains(&row.0));
         let rows = of_grant.filter(|row| self.still_gives(request, row.0)).copied().collect();
         let about = About { requester: by, role: request.role, duration, hosts: grant.hosts };
-        self.ask(Action::Request, about, Start::At(end), rows)
+        self.ask(Action::Request, about, Start::At(end), rows, Some(of))
     }
 
     pub(super) fn break_glass(
@@ -60,7 +60,7 @@ impl Model {
         let rows = found.rows.iter().copied().enumerate();
         let rows = rows.filter(|row| gives_on(row.1, hosts)).collect();
         let about = About { requester: by, role, duration, hosts };
-        self.ask(Action::BreakGlass, about, Start::AtApproval, rows)
+        self.ask(Action::BreakGlass, about, Start::AtApproval, rows, None)
     }
 
     fn ask(
@@ -69,13 +69,15 @@ impl Model {
         about: About,
         start: Start,
         rows: Vec<(usize, u8)>,
+        extends: Option<usize>,
     ) -> Outcome {
         let About { requester: by, role, duration, hosts } = about;
         self.may(by, action, about)?;
         self.must_be_open(&[by], role)?;
         let found = self.role(role).ok_or("unknown-role")?.clone();
-        if action == Action::Request {
-            self.must_be_within_limits(by, role, found.per_day)?;
+        match action {
+            Action::Request => self.must_be_within_limits(by, role, found.per_day)?,
+            _ => self.must_be_the_only_emergency(by, role)?,
         }
         if rows.is_empty() {
             return Err("bad");
@@ -100,6 +102,7 @@ impl Model {
             state: State::Pending,
             emergency: None,
             began: self.now,
+            extends,
         };
         let mut written = vec!["request"];
         if action == Action::BreakGlass {
@@ -115,6 +118,18 @@ impl Model {
         }
         self.requests.push(request);
         Ok(written)
+    }
+
+    fn must_be_the_only_emergency(&self, by: usize, role: usize) -> Result<(), &'static str> {
+        let goes_on = |grant: &Grant| grant.must_not_be_over(self.now).is_ok();
+        let is_one = |request: &Request| {
+            request.by == by && request.role == role && request.emergency.is_some()
+        };
+        let mut own = self.requests.iter().filter(|request| is_one(request));
+        match own.any(|request| request.grant().is_some_and(goes_on)) {
+            true => Err("too-many-grants"),
+            false => Ok(()),
+        }
     }
 
     fn must_be_within_limits(
@@ -146,6 +161,10 @@ impl Model {
         let hosts = part.hosts.unwrap_or(request.hosts);
         self.may(by, Action::Approve, About { duration, hosts, ..self.about(request) })?;
         self.must_be_open(&[by, request.by], request.role)?;
+        let extended = request.extends.and_then(|of| self.requests[of].grant());
+        if extended.is_some_and(|grant| grant.over == Some(Over::Revoked)) {
+            return Err("grant-revoked");
+        }
         if !request.rows.iter().all(|row| self.still_gives(request, row.0)) {
             return Err("role-changed");
         }
