@@ -115,6 +115,20 @@ fn a_denial_is_explained() {
     );
     assert_eq!(data["would_permit"][0]["lacks"], json!(["principal in Group::\"sre\""]));
     desk.jit_ca(&["policy", "explain", "policy", "--subject", "mallory"]).exits(2).says("mallory");
+    // What is no question is no denial.
+    explain(&[]).exits(2).says("`request` concerns a role").says("--role");
+    explain(&["--role", "root"]).exits(2).says("the policy has no role root").says("web-logs");
+    explain(&["--role", "web-shell", "--action", "lock"]).exits(2).says("leave --role out");
+    for action in ["approve", "review", "revoke"] {
+        let about = ["--role", "web-shell", "--action", action];
+        explain(&about).exits(2).says("say whose it is: --requester SUBJECT");
+        let nobody = [&about[..], &["--requester", "mallory"]].concat();
+        explain(&nobody).exits(2).says("mallory");
+    }
+    let far = ["--role", "web-shell", "--mfa-age", "5m", "--at"];
+    for at in ["9999-12-31T23:59:59Z", "+2h"] {
+        explain(&[&far[..], &[at]].concat()).ok().says("allow\n  by dev-request");
+    }
 }
 
 #[test]

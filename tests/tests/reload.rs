@@ -170,6 +170,19 @@ fn a_hangup_reloads_and_another_configuration_waits_for_a_restart() {
 }
 
 #[test]
+fn a_configuration_that_was_named_from_where_one_was_is_the_same_configuration() {
+    let mut scene = Scene::new();
+    scene.ca.stop();
+    // The daemon's arguments are its own name, serve, --config, FILE and others.
+    let relative = r#"cd "$(dirname "$4")" && program=$1 serve=$2 config=$3 file=./$(basename "$4") && shift 4 &&
+        exec "$program" "$serve" "$config" "$file" "$@""#;
+    assert!(scene.ca.serve_by(&["sh", "-c", relative, "sh"]));
+    scene.edit("roles/debug.toml", shorter);
+    let told = scene.ca.jit_cad(&["reload"]).ok().stdout;
+    assert!(told.contains(" is in force; entry ") && !told.contains("jit-cad.toml"), "{told}");
+}
+
+#[test]
 fn who_is_removed_can_do_nothing_from_then_on_and_who_is_new_can_enrol() {
     let scene = Scene::new();
     let request = scene.alice.granted("debug", json!({}), &[&scene.bob]);

@@ -187,6 +187,21 @@ fn a_start_is_asked_for_and_shown() {
         .jit_ca(&["request", "web-shell", "--at", "tomorrow", "--reason", "x"])
         .exits(2)
         .says("--at");
+    for wrong in ["14:00", "2026-11-23", "2026-11-23T14:00", "+2 hours"] {
+        scene
+            .alice
+            .jit_ca(&["request", "web-shell", "--at", wrong, "--reason", "x"])
+            .exits(2)
+            .says(&format!("{wrong:?} is not a time: write +2h for two hours from now"))
+            .says("2026-11-23T14:00:00Z");
+    }
+    for far in ["9999-12-31T23:59:59Z", "9999-12-31T00:00:00Z"] {
+        scene
+            .alice
+            .jit_ca(&["request", "web-shell", "--at", far, "--reason", "x"])
+            .exits(3)
+            .says(&format!("web-shell can be asked for 7d ahead, and {far} is later"));
+    }
     let request = scene.asked("web-shell", &["--at", "+1h", "--for", "10m"]);
     let shown = approve(&scene.bob, &request, &[]).ok().says("start");
     assert_eq!(shown.json()["grant"]["state"], "waiting");

@@ -50,9 +50,24 @@ impl fmt::Display for UnixTime {
             i64::try_from(self.0).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
         match timestamp {
             Some(timestamp) => f.pad(&timestamp.to_string()),
-            None => f.pad("9999-12-31T23:59:59Z"),
+            None => {
+                let seconds = jiff::SignedDuration::from_secs(i64::try_from(self.0).unwrap_or(0));
+                let time = EPOCH.checked_add(seconds).map_err(|_| fmt::Error)?;
+                f.pad(&format!("{time}Z"))
+            }
         }
     }
+}
+
+/// Of the last day of the year 9999 there are no timestamps in jiff, as it is over earlier elsewhere; in UTC there is.
+const EPOCH: jiff::civil::DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+
+/// A time that no timestamp can be.
+fn of_the_last_day(text: &str) -> Option<UnixTime> {
+    let time: jiff::civil::DateTime = text.strip_suffix('Z')?.parse().ok()?;
+    let since = time.duration_since(EPOCH);
+    let is_last = time.year() == 9999 && time.day_of_year() >= 364 && since.subsec_nanos() == 0;
+    u64::try_from(since.as_secs()).ok().filter(|_| is_last).map(UnixTime)
 }
 
 impl FromStr for UnixTime {
@@ -66,7 +81,10 @@ impl FromStr for UnixTime {
                 "write RFC 3339 in whole seconds, such as 2026-11-22T09:00:00Z",
             )
         };
-        let timestamp: jiff::Timestamp = text.parse().map_err(|_| fault())?;
+        let timestamp: jiff::Timestamp = match text.parse() {
+            Ok(timestamp) => timestamp,
+            Err(_) => return of_the_last_day(text).ok_or_else(fault),
+        };
         if timestamp.subsec_nanosecond() != 0 {
             return Err(fault());
         }
@@ -313,7 +331,14 @@ mod tests {
             (time.secs(), time.to_string().as_str()),
             (1_795_338_000, "2026-11-22T09:00:00Z")
         );
-        assert_eq!(UnixTime::MAX.to_string(), "9999-12-31T23:59:59Z");
+        for last in ["9999-12-30T21:59:59Z", "9999-12-30T22:00:01Z", "9999-12-31T23:59:59Z"] {
+            let time: UnixTime = last.parse().unwrap();
+            assert_eq!(time.to_string(), last);
+        }
+        assert_eq!("9999-12-31T23:59:59Z".parse(), Ok(UnixTime::MAX));
+        for wrong in ["9999-12-31", "9999-12-31T23:59:59", "10000-01-01T00:00:00Z"] {
+            assert!(wrong.parse::<UnixTime>().is_err(), "{wrong:?}");
+        }
         for wrong in ["2026-11-22", "2026-11-22T09:00:00.5Z", "1960-01-01T00:00:00Z", "now", ""] {
             assert!(wrong.parse::<UnixTime>().is_err(), "{wrong:?}");
         }

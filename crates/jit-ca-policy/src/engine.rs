@@ -59,7 +59,7 @@ pub fn concerns_a_role(action: Action) -> bool {
 }
 
 /// Whether the action is done to what somebody asked for or got, who is its requester.
-pub(crate) fn concerns_anothers(action: Action) -> bool {
+pub fn concerns_anothers(action: Action) -> bool {
     matches!(action, Action::Approve | Action::Review | Action::Revoke)
 }
 

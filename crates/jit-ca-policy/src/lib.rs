@@ -38,7 +38,7 @@ pub use bundle::Bundle;
 pub use case::{TestResult, run_tests, untested};
 pub use decide::decide;
 pub use diff::{Diff, diff};
-pub use engine::{SCHEMA, concerns_a_role};
+pub use engine::{SCHEMA, concerns_a_role, concerns_anothers};
 pub use explain::{Explanation, explain};
 pub use fault::{Fault, Faults, SourceFile};
 pub use person::Person;

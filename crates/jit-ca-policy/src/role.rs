@@ -122,7 +122,7 @@ impl<'a> Draft<'a> {
         let approvals = people::approvals(&mut top);
         let mfa_max_age = terms::mfa_max_age(page, &mut top);
         let break_glass = people::break_glass(page, &mut top, longest);
-        let limits = terms::limits(&mut top);
+        let limits = terms::limits(page, &mut top, longest, certificate_max);
         let (rows, rows_at) = rows::rows(page, &mut top);
         top.finish();
 

@@ -91,8 +91,9 @@ impl App {
     pub async fn open(path: &Path) -> Result<Arc<Self>, Failure> {
         // The key that opens the others takes its time to come from the passphrase, on purpose: meanwhile the policy is
         // read and tested, and the store is opened.
+        // By the same path as a reload reads it, so that what it names is the same then.
         let config_file = std::path::absolute(path)?;
-        let (config, policy, opening) = Config::read_and_begin(path, |dir, passphrase| {
+        let (config, policy, opening) = Config::read_and_begin(&config_file, |dir, passphrase| {
             thread::spawn(move || Ok::<_, Failure>(Keys::open(&dir, &passphrase.read()?)?))
         })?;
         let policy = Arc::new(policy);

@@ -141,13 +141,29 @@ pub(super) fn keys(top: &mut Section<'_>) -> BTreeSet<KeyType> {
 }
 
 /// `[limits]`.
-pub(super) fn limits(top: &mut Section<'_>) -> Limits {
+pub(super) fn limits(
+    page: Page<'_>,
+    top: &mut Section<'_>,
+    longest: Option<Span>,
+    certificate_max: Option<Span>,
+) -> Limits {
     let Some(mut section) = top.section("limits") else {
         return Limits::default();
     };
-    let mut count = |key| section.count(key).map(|count| u32::from(count.value));
-    let limits =
-        Limits { grants_per_day: count("grants_per_day"), certificates: count("certificates") };
+    let (grants_per_day, certificates) =
+        (section.count("grants_per_day"), section.count("certificates"));
     section.finish();
-    limits
+    if let (Some(count), Some(longest), Some(each)) = (&certificates, longest, certificate_max) {
+        let needed = longest.secs().div_ceil(each.secs().max(1));
+        if u64::from(count.value) < needed {
+            let message = format!(
+                "a grant of {longest} can't be used to its end: {} certificates of at most {each}",
+                count.value
+            );
+            let hint = format!("write at least {needed}, or a longer `certificate_max`");
+            page.fault(count.at, message, hint);
+        }
+    }
+    let count = |count: Option<At<u8>>| count.map(|count| count.value.into());
+    Limits { grants_per_day: count(grants_per_day), certificates: count(certificates) }
 }

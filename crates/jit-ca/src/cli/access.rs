@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use jit_ca_api::RequestStatus;
-use jit_ca_core::{HostName, RoleName, RowName, Span, Text, UnixTime};
+use jit_ca_core::{HostName, RoleName, RowName, Span, Text, UnixTime, ValueError};
 
 use super::shared::WishArgs;
 
@@ -155,13 +155,18 @@ impl When {
 }
 
 impl FromStr for When {
-    type Err = jit_ca_core::ValueError;
+    type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix('+') {
             Some(span) => span.parse().map(Self::In),
             None => text.parse().map(Self::At),
         }
+        .map_err(|fault| ValueError {
+            kind: "time",
+            given: format!("{}{}", if text.starts_with('+') { "+" } else { "" }, fault.given),
+            expected: "write +2h for two hours from now, or a whole time such as 2026-11-23T14:00:00Z",
+        })
     }
 }
 

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jit_ca_core::{Action, Digest, HostName, RoleName, Span, UnixTime};
+use jit_ca_core::{Action, Digest, HostName, RoleName, Span};
 use serde::Deserialize as _;
 use serde::de::value::{Error as NotAVariant, StrDeserializer};
 
 use super::WishArgs;
+use super::access::When;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -97,13 +98,13 @@ pub(crate) struct ExplainCommand {
     /// How long ago the second factor was given; without it the login has none
     #[arg(long, value_name = "TIME")]
     pub(crate) mfa_age: Option<Span>,
-    /// When, such as 2026-11-22T09:00:00Z; now if left out
+    /// When, such as 2026-11-22T09:00:00Z or +2h; now if left out
     #[arg(long, value_name = "WHEN")]
-    pub(crate) at: Option<UnixTime>,
+    pub(crate) at: Option<When>,
     /// The address that the call comes from; one that is nobody's if left out
     #[arg(long, value_name = "ADDRESS", default_value = "192.0.2.1")]
     pub(crate) from: IpAddr,
-    /// Whose request it is, for `approve`
+    /// Whose request or grant it is; needed for `approve`, `review` and `revoke`
     #[arg(long, value_name = "SUBJECT")]
     pub(crate) requester: Option<String>,
 }

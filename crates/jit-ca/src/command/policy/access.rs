@@ -16,25 +16,32 @@ pub(super) fn who_can_do(
     action: Action,
     role: Option<RoleName>,
 ) -> Result<()> {
-    match (&role, concerns_a_role(action)) {
-        (None, true) => {
-            let hint = format!("name it: jit-ca policy who-can DIR ROLE --action {action}");
-            return Err(Error::usage(format!("`{action}` concerns a role"), hint));
-        }
-        (Some(role), false) => {
-            let hint = format!("leave {role} out: jit-ca policy who-can DIR --action {action}");
-            return Err(Error::usage(format!("`{action}` concerns no role"), hint));
-        }
-        (Some(role), true) if bundle.role(role).is_none() => {
-            let names = join(bundle.roles().map(|role| &role.name));
-            let hint = format!("its roles are {names}");
-            return Err(Error::usage(format!("the policy has no role {role}"), hint));
-        }
-        _ => {}
-    }
+    let name_it = format!("name it: jit-ca policy who-can DIR ROLE --action {action}");
+    let leave_it = format!("leave it out: jit-ca policy who-can DIR --action {action}");
+    must_fit(bundle, action, role.as_ref(), &name_it, &leave_it)?;
     let reach = who_can(bundle, &Deed { action, role }).map_err(|faults| super::fault(&faults))?;
     print(context, &reach, "nobody", |Access { people, .. }| people.to_string());
     Ok(())
+}
+
+/// A role of the policy is named if and only if the action concerns one.
+pub(super) fn must_fit(
+    bundle: &Bundle,
+    action: Action,
+    role: Option<&RoleName>,
+    name_it: &str,
+    leave_it: &str,
+) -> Result<()> {
+    match (role, concerns_a_role(action)) {
+        (None, true) => Err(Error::usage(format!("`{action}` concerns a role"), name_it)),
+        (Some(_), false) => Err(Error::usage(format!("`{action}` concerns no role"), leave_it)),
+        (Some(role), true) if bundle.role(role).is_none() => {
+            let names = join(bundle.roles().map(|role| &role.name));
+            let hint = format!("its roles are {names}");
+            Err(Error::usage(format!("the policy has no role {role}"), hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn what_somebody_can(context: &Context, bundle: &Bundle, subject: &str) -> Result<()> {

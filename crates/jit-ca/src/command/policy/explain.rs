@@ -2,20 +2,27 @@
 
 use jit_ca_core::{Facts, Hosts};
 use jit_ca_policy::explain::{ToldRule, UnmetRule, WayOut};
-use jit_ca_policy::{Bundle, Explanation, explain};
+use jit_ca_policy::{Bundle, Explanation, concerns_anothers, explain};
 
+use super::access::must_fit;
 use super::person;
 use crate::cli::ExplainCommand;
 use crate::command::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::printer::join;
 
 pub(super) fn run(context: &Context, bundle: &Bundle, asked: ExplainCommand) -> Result<()> {
-    let now = asked.at.unwrap_or(context.now);
+    let (action, subject) = (asked.access.action, person(bundle, &asked.subject)?);
+    must_fit(bundle, action, asked.role.as_ref(), "name it: --role ROLE", "leave --role out")?;
+    if asked.requester.is_none() && concerns_anothers(action) {
+        let what = format!("`{action}` is done to what somebody asked for or got");
+        return Err(Error::usage(what, "say whose it is: --requester SUBJECT"));
+    }
+    let now = asked.at.map_or(context.now, |at| at.time(context.now));
     let requester = asked.requester.map(|requester| person(bundle, &requester)).transpose()?;
     let facts = Facts {
-        action: asked.access.action,
-        subject: person(bundle, &asked.subject)?,
+        action,
+        subject,
         now,
         address: asked.from,
         mfa_at: asked.mfa_age.map(|age| now.minus(age)),
