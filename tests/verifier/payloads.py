@@ -133,8 +133,8 @@ code              = not-permitted forbidden rule-error mfa-required mfa-too-old 
                     ticket-required ticket-refused start-out-of-bounds no-break-glass too-many-requests \
                     too-many-grants too-many-certificates locked self-approval not-an-approver widening \
                     reason-required signature-required wrong-statement not-pending already-approved not-yours \
-                    grant-ended grant-waiting grant-revoked not-to-review lock-unchanged unknown-row role-changed \
-                    key-refused no-possession not-proposed login-refused too-many-attempts
+                    grant-ended grant-waiting grant-revoked already-extended not-to-review lock-unchanged unknown-row \
+                    role-changed key-refused no-possession not-proposed login-refused too-many-attempts
 decision            facts:facts decision:answer
 answer              outcome:outcome rules:text* reasons:reason*
 reason              code:code text:text

@@ -26,7 +26,16 @@ def check_request(log, e, p):
             valid(grant.is_open and log.request(grant).actor == e.actor and grant.payload["role"] == p["role"])
             valid(start is not None)
             if grant.term is not UNKNOWN:
-                valid(grant.window()["end"] == start > e.second - DELAY)
+                valid(grant.term["open"]["end"] == start > e.second - DELAY)
+            valid(not any(is_in_force(e, follower) for follower in grant.followers))
+
+
+def is_in_force(e, request):
+    """Whether a request is pending, or its grant goes on."""
+    grant = request.grant
+    if request.is_open:
+        return request.payload["lapses"] > e.second + DELAY
+    return grant is not None and grant.is_open and grant.term is not UNKNOWN and grant.deadline() > e.second + DELAY
 
 
 def check_pending(log, e, p):

@@ -175,6 +175,8 @@ pub enum RefusalCode {
     GrantWaiting,
     /// The grant was taken away.
     GrantRevoked,
+    /// Something follows on the grant already.
+    AlreadyExtended,
     /// There is nothing to review, or not yet, or no longer.
     NotToReview,
     /// It is locked already, or not locked.

@@ -286,6 +286,7 @@ impl Hurdle {
             | RefusalCode::GrantEnded
             | RefusalCode::GrantWaiting
             | RefusalCode::GrantRevoked
+            | RefusalCode::AlreadyExtended
             | RefusalCode::NotToReview
             | RefusalCode::LockUnchanged
             | RefusalCode::NotProposed

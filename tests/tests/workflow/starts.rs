@@ -158,10 +158,13 @@ fn more_time_follows_on_without_a_gap_and_loses_nothing_with_the_first() {
     scene.bob.wire.post(&path, &call).refused("not-found");
     let asked = scene.alice.wire.post(&path, &call).ok().json();
     assert_eq!((&asked["status"], &asked["extends"]), (&json!("pending"), &first["grant"]["id"]));
+    // One at a time follows on it, whether that waits to be agreed on or to begin.
+    scene.alice.wire.post(&path, &call).refused("already-extended");
     let second = scene.bob.approve(&asked).ok().json();
     let (before, after) = (&first["grant"]["window"], &second["grant"]["term"]["scheduled"]);
     assert_eq!(before["end"], after["start"], "without a gap");
     assert_eq!(second["grant"]["rows"], first["grant"]["rows"]);
+    scene.alice.wire.post(&path, &call).refused("already-extended");
     // What waits is not extended: that could go on and on, further ahead than anybody may ask for.
     let waits = format!("/v1/grants/{}/extend", second["grant"]["id"].as_str().unwrap());
     scene.alice.wire.post(&waits, &call).refused("grant-waiting");

@@ -227,6 +227,15 @@ impl Access {
         }
     }
 
+    /// Whether it is pending, or a grant that is not over.
+    pub fn is_in_force(&self, now: UnixTime) -> bool {
+        match &self.state {
+            RequestState::Pending => now < self.request.lapses,
+            RequestState::Approved(grant) => !grant.is_over(now),
+            RequestState::Denied { .. } | RequestState::Cancelled | RequestState::Lapsed => false,
+        }
+    }
+
     /// The people who approved, each once.
     pub fn approvers(&self) -> BTreeSet<&SubjectId> {
         let people = self.approvals.iter().filter_map(|approval| match &approval.by {

@@ -113,6 +113,11 @@ impl Grant {
         }
     }
 
+    /// Whether it is over, one way or another.
+    pub(super) fn is_over(&self, now: UnixTime) -> bool {
+        matches!(self.state(now), GrantState::Ended | GrantState::Revoked)
+    }
+
     /// Its window, once that is known.
     pub fn window(&self) -> Option<Window> {
         self.term.window()

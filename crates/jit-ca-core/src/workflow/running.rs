@@ -4,7 +4,7 @@ use crate::event::{
     Decided, EndCause, Event, GrantEnded, GrantRevoked, GrantStarted, RequestLapsed, Reviewed,
     Scope,
 };
-use crate::workflow::{Access, Grant, GrantState, Over, Refusal, RequestState, Term};
+use crate::workflow::{Access, Grant, Over, Refusal, RequestState, Term};
 use crate::{PersonName, RefusalCode, Row, RowName, Span, SubjectId, Text, UnixTime, Window};
 
 /// What a certificate can be issued by.
@@ -104,26 +104,37 @@ impl Access {
         Ok(Usable { grant, row, window, start })
     }
 
-    /// Where `subject` may ask for more time.
+    /// Where `subject` may ask for more time, if nothing in force follows on it already: `follower` is what does.
     ///
     /// # Errors
-    /// If there is no grant, it is somebody else's, it is over, or has not begun.
+    /// If there is no grant, it is somebody else's, it is over, has not begun, or something follows on it.
     pub fn extendable(
         &self,
         subject: &SubjectId,
+        follower: Option<&Self>,
         now: UnixTime,
     ) -> Result<Extendable<'_>, Refusal> {
         let grant = self.must_be_theirs(subject)?;
         self.must_not_be_over(grant, now)?;
         // What waits could be extended on and on, further ahead than a role lets anybody ask for.
-        match grant.term {
-            Term::Open(window) if window.start() <= now => {
-                Ok(Extendable { grant, end: window.end() })
+        let end = match grant.term {
+            Term::Open(window) if window.start() <= now => window.end(),
+            _ => {
+                let text = "the grant has not begun; extend it when it has";
+                return Err(Refusal::new(RefusalCode::GrantWaiting, text));
             }
-            _ => Err(Refusal::new(
-                RefusalCode::GrantWaiting,
-                "the grant has not begun; extend it when it has",
-            )),
+        };
+        match follower.map(|follower| (&follower.request.id, follower.grant())) {
+            None => Ok(Extendable { grant, end }),
+            Some((request, None)) => {
+                let text = format!("{request} asks for more time already, and is pending");
+                Err(Refusal::new(RefusalCode::AlreadyExtended, text))
+            }
+            Some((_, Some(next))) => {
+                let text =
+                    format!("{} follows on the grant; extend that when it has begun", next.id);
+                Err(Refusal::new(RefusalCode::AlreadyExtended, text))
+            }
         }
     }
 
@@ -233,7 +244,7 @@ impl Access {
     }
 
     fn must_not_be_over(&self, grant: &Grant, now: UnixTime) -> Result<(), Refusal> {
-        if matches!(grant.state(now), GrantState::Waiting | GrantState::Active) {
+        if !grant.is_over(now) {
             return Ok(());
         }
         let ended = |text: String| Err(Refusal::new(RefusalCode::GrantEnded, text));

@@ -28,6 +28,8 @@ pub(super) struct Grant {
     pub(super) made: u64,
     /// How many certificates were issued under it.
     pub(super) issued: u32,
+    /// The requests for more time after it.
+    pub(super) followers: Vec<RequestId>,
     pub(super) ended: bool,
 }
 
@@ -231,8 +233,15 @@ impl Requests {
 
 impl Grant {
     fn new(leaf: &Leaf) -> Self {
-        let request = leaf.ids.request;
-        Self { request, said: None, term: None, made: leaf.ts_ms, issued: 0, ended: false }
+        Self {
+            request: leaf.ids.request,
+            said: None,
+            term: None,
+            made: leaf.ts_ms,
+            issued: 0,
+            followers: Vec::new(),
+            ended: false,
+        }
     }
 
     /// It has begun, as only a leaf says by now: at the time that it waited for, or at its first use.

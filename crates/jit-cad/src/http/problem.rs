@@ -220,6 +220,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         Code::GrantEnded | Code::GrantRevoked => {
             (StatusCode::CONFLICT, "ask again: jit-ca request")
         }
+        Code::AlreadyExtended => (
+            StatusCode::CONFLICT,
+            "have that one approved, extend it once it has begun, or take it back; `jit-ca status` lists it",
+        ),
         Code::NotToReview => (StatusCode::CONFLICT, "`jit-ca reviews` lists what is to review"),
         Code::LockUnchanged => (StatusCode::CONFLICT, "`jit-ca locks` lists what is locked"),
         Code::GrantWaiting => (StatusCode::CONFLICT, "wait for its start"),

@@ -39,11 +39,11 @@ pub(super) mod at {
         FIRST FIRST_BY_BOB FIRST_GRANT
         REFUSED REFUSED_BY_BOB REFUSED_GRANT
         UNUSED UNUSED_BY_BOB UNUSED_GRANT
-        EXTENSION
         EMERGENCY BROKEN EMERGENCY_GRANT
         TEN_MINUTES
         PLANNED_START SHORT SHORT_DONE
         FIRST_START FIRST_SSH FIRST_DONE
+        WITHDRAWN CANCELLED EXTENSION
         REFUSED_END GIVEN_BACK REVIEW REVOKED LOCK UNLOCK
         LOGOUT
         HALF_AN_HOUR
@@ -176,6 +176,7 @@ impl Teller {
         self.emergency(&mut story, bundle);
         story.push(passed(600));
         self.begins(&mut story, &serial);
+        self.extends(&mut story, bundle);
         self.ends(&mut story);
         story.push((ALICE, LoggedOut { subject: subject("u-1"), login: serial }.into()));
         story.push(passed(1_800));

@@ -1,6 +1,8 @@
 //! What stands against requests, approvals and certificates at the moment of writing, whoever decided what before.
 
-use jit_ca_core::event::{GrantStarted, LockLifted, LockSet, Locked, MfaCodeMade, Officer};
+use jit_ca_core::event::{
+    GrantStarted, LockLifted, LockSet, Locked, MfaCodeMade, Officer, RequestCancelled,
+};
 use jit_ca_core::workflow::{GrantState, Refusal};
 use jit_ca_core::{PersonName, RequestId, SubjectId};
 
@@ -131,6 +133,23 @@ async fn a_first_use_starts_its_grant_with_its_certificate() {
     lab.write(vec![start(20), certificate(1)]).await.unwrap();
     assert_eq!(lab.access().1.grant().unwrap().state(clock::now()), GrantState::Active);
     lab.write(vec![certificate(2)]).await.unwrap();
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_thing_at_a_time_follows_on_a_grant() {
+    let lab = asked(request()).await;
+    lab.write(approved(&lab.access().1).unwrap()).await.unwrap();
+    let ids = [3, 4].map(|number| RequestId::from_bytes([number; 16]));
+    let [first, second] = ids.map(|id| {
+        let Event::RequestMade(mut made) = request() else { panic!() };
+        (made.request, made.extends) = (id, Some(GRANT));
+        Event::from(*made)
+    });
+    lab.write(vec![first]).await.unwrap();
+    assert_eq!(lab.clash(vec![second.clone()]).await, Clash::Access);
+    lab.write(vec![RequestCancelled { request: ids[0] }.into()]).await.unwrap();
+    lab.write(vec![second]).await.unwrap();
     lab.store.check().unwrap();
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Request {
     pub(super) hosts: u8,
     pub(super) duration: u64,
     pub(super) start: Start,
+    /// Which request's grant it is to follow on.
+    extends: Option<usize>,
     made: u64,
     lapses: u64,
     quorums: Vec<Quorum>,
@@ -133,6 +135,10 @@ impl Grant {
 impl Request {
     fn is_pending(&self, now: u64) -> bool {
         matches!(self.state, State::Pending) && now < self.lapses
+    }
+
+    fn is_in_force(&self, now: u64) -> bool {
+        self.is_pending(now) || self.grant().is_some_and(|it| it.must_not_be_over(now).is_ok())
     }
 
     pub(super) fn grant(&self) -> Option<&Grant> {

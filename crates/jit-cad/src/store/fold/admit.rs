@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use jit_ca_core::event::{CertificateIntended, Event, Factor, GrantStarted, LoggedIn};
+use jit_ca_core::event::{CertificateIntended, Event, Factor, GrantStarted, LoggedIn, RequestMade};
 use jit_ca_core::workflow::{Grant, GrantState, Term};
 use jit_ca_core::{Digest, GrantId, RequestId, UnixTime, Window};
 use redb::ReadableTable as _;
 
-use super::{Clash, Fold, ssh_serial};
+use super::{Clash, Fold, follower, ssh_serial};
 use crate::store::StoreError;
 use crate::store::record::AccessRecord;
 
@@ -63,12 +63,7 @@ impl Fold<'_> {
             }
             Event::CertificateIssued(issued) => self.admit_outcome(issued.issuance.as_bytes())?,
             Event::IssuanceFailed(failed) => self.admit_outcome(failed.issuance.as_bytes())?,
-            Event::RequestMade(made) => self
-                .accesses
-                .get(made.request.as_bytes())?
-                .is_none()
-                .then_some(())
-                .ok_or(Clash::Taken),
+            Event::RequestMade(made) => self.admit_request(made, now)?,
             Event::GrantMade(made) => {
                 let is_new = self.grants.get(made.grant.as_bytes())?.is_none();
                 is_new.then_some(()).ok_or(Clash::Taken)
@@ -111,6 +106,21 @@ impl Fold<'_> {
         let login = self.logins.get(serial)?;
         let open = login.is_some_and(|login| !login.ended && login.window.contains(now));
         Ok(open.then_some(()).ok_or(Clash::Login))
+    }
+
+    /// Of what asks for more time after a grant, one at a time is in force.
+    fn admit_request(
+        &self,
+        made: &RequestMade,
+        now: UnixTime,
+    ) -> Result<Result<(), Clash>, StoreError> {
+        if self.accesses.get(made.request.as_bytes())?.is_some() {
+            return Ok(Err(Clash::Taken));
+        }
+        let Some(grant) = made.extends else { return Ok(Ok(())) };
+        let access = |id: RequestId| self.accesses.get(id.as_bytes());
+        let follower = follower(&self.requests, access, &made.subject, grant, now)?;
+        Ok(follower.is_none().then_some(()).ok_or(Clash::Access))
     }
 
     fn admit_intent(

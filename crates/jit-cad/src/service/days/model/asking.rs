@@ -26,7 +26,7 @@ impl Model {
         };
         let rows = found.rows.iter().copied().enumerate();
         let rows = rows.filter(|row| gives_on(row.1, hosts)).collect();
-        self.ask(Action::Request, About { requester: by, role, duration, hosts }, start, rows)
+        self.ask(Action::Request, About { requester: by, role, duration, hosts }, start, rows, None)
     }
 
     pub(super) fn extend(&mut self, by: usize, of: usize, duration: u64) -> Outcome {
@@ -41,11 +41,14 @@ impl Model {
             Term::Open(start, end) if start <= self.now => end,
             _ => return Err("grant-waiting"),
         };
+        if self.requests.iter().any(|it| it.extends == Some(of) && it.is_in_force(self.now)) {
+            return Err("already-extended");
+        }
         self.role(request.role).ok_or("unknown-role")?;
         let of_grant = request.rows.iter().filter(|row| grant.rows.contains(&row.0));
         let rows = of_grant.filter(|row| self.still_gives(request, row.0)).copied().collect();
         let about = About { requester: by, role: request.role, duration, hosts: grant.hosts };
-        self.ask(Action::Request, about, Start::At(end), rows)
+        self.ask(Action::Request, about, Start::At(end), rows, Some(of))
     }
 
     pub(super) fn break_glass(
@@ -60,7 +63,7 @@ impl Model {
         let rows = found.rows.iter().copied().enumerate();
         let rows = rows.filter(|row| gives_on(row.1, hosts)).collect();
         let about = About { requester: by, role, duration, hosts };
-        self.ask(Action::BreakGlass, about, Start::AtApproval, rows)
+        self.ask(Action::BreakGlass, about, Start::AtApproval, rows, None)
     }
 
     fn ask(
@@ -69,6 +72,7 @@ impl Model {
         about: About,
         start: Start,
         rows: Vec<(usize, u8)>,
+        extends: Option<usize>,
     ) -> Outcome {
         let About { requester: by, role, duration, hosts } = about;
         self.may(by, action, about)?;
@@ -92,6 +96,7 @@ impl Model {
             hosts,
             duration,
             start,
+            extends,
             made: self.now,
             lapses,
             quorums: found.quorums,
