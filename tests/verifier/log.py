@@ -91,8 +91,8 @@ class Log:
         match e.type:
             case "request" if p is not UNKNOWN and ("g", p["extends"]) in self.begun:
                 self.begun["g", p["extends"]].followers.append(e)
-            case "approval" if request:
-                request.approvals.append(e)
+            case "approval" if request and request.is_open:  # given anew, it takes the place of the earlier one
+                request.approvals = [given for given in request.approvals if given.actor != e.actor] + [e]
             case "break-glass" if request:
                 request.is_emergency = True
             case "review" if request:

@@ -282,6 +282,8 @@ impl Hurdle {
             | RefusalCode::WrongStatement
             | RefusalCode::NotPending
             | RefusalCode::AlreadyApproved
+            | RefusalCode::TooFewApprovals
+            | RefusalCode::NoLongerPermitted
             | RefusalCode::NotYours
             | RefusalCode::GrantEnded
             | RefusalCode::GrantWaiting

@@ -146,6 +146,12 @@ impl Grant {
         has_come && self.over.is_none()
     }
 
+    /// Whether it waits for nothing but the policy's leave: its start has come, or it would be used for the first time.
+    pub fn can_begin(&self, now: UnixTime) -> bool {
+        let is_unused = matches!(self.term, Term::FirstUse { .. }) && !self.is_over(now);
+        is_unused || self.is_to_start(now)
+    }
+
     /// The row of this name.
     pub fn row(&self, name: &RowName) -> Option<&Row> {
         self.rows.iter().find(|row| row.name() == *name)

@@ -47,7 +47,7 @@ pub(super) struct Request {
     /// When its entry was written, in milliseconds since 1970.
     made: u64,
     pub(super) is_pending: bool,
-    /// Until it is no longer pending.
+    /// Until it is no longer pending, and what it became no longer waits.
     pub(super) approvals: Vec<Approval>,
     /// Whether a glass was broken.
     pub(super) is_emergency: bool,
@@ -248,10 +248,13 @@ impl Request {
         }
     }
 
-    /// It became this grant.
-    pub(super) fn become_grant(&mut self, grant: GrantId) {
+    /// It became this grant, which may still have to begin.
+    pub(super) fn become_grant(&mut self, grant: GrantId, waits: bool) {
         self.grant = self.grant.or(Some(grant));
-        self.end();
+        self.is_pending = false;
+        if !waits {
+            self.approvals = Vec::new();
+        }
     }
 
     /// Nobody agrees to what has lapsed, whether an entry says so by then or not.
@@ -267,7 +270,7 @@ impl Request {
                 let is_anothers = leaf.actor != self.actor;
                 must(is_anothers, Code::Approval, "the requester approved the request")?;
                 if self.is_pending {
-                    self.approvals.push(Approval { actor: leaf.actor, given: None });
+                    self.agree(Approval { actor: leaf.actor, given: None });
                 }
             }
             "denial" | "cancel" | "lapse" => self.end(),
@@ -275,7 +278,7 @@ impl Request {
             "review" => self.is_reviewed = true,
             "grant" => {
                 if let Some(grant) = leaf.ids.grant {
-                    self.become_grant(grant);
+                    self.become_grant(grant, false);
                 }
             }
             _ => {}

@@ -211,7 +211,11 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             "sign what `jit-ca approve` shows, with a key that is in the user file",
         ),
         Code::NotYours => (StatusCode::FORBIDDEN, "`jit-ca status` lists what is yours"),
-        Code::NotPending | Code::AlreadyApproved => {
+        Code::NoLongerPermitted => (
+            StatusCode::CONFLICT,
+            "deny it, or leave it to lapse; `jit-ca policy explain` says what would have to be different",
+        ),
+        Code::NotPending | Code::AlreadyApproved | Code::TooFewApprovals => {
             (StatusCode::CONFLICT, "`jit-ca requests` shows how it stands")
         }
         Code::NotProposed => {

@@ -183,10 +183,13 @@ impl Ready {
         is_kind: fn(&Row) -> bool,
     ) -> Result<Self, Fault> {
         let now = clock::now_millis();
-        let mut record = own_grant(app, caller, grant)?;
-        if record.access.grant().is_some_and(|grant| grant.is_to_start(now.time())) {
-            starting::start(app, &record).await?;
-            record = own_grant(app, caller, grant)?;
+        let (mut record, mut start) = (own_grant(app, caller, grant)?, None);
+        if record.access.grant().is_some_and(|grant| grant.can_begin(now.time())) {
+            start = starting::start(app, &caller.policy, &record, now.time()).await?;
+            // A start that is still to be written rests on what was looked at.
+            if start.is_none() {
+                record = own_grant(app, caller, grant)?;
+            }
         }
         let access = &record.access;
         let Some(found) = access.grant() else {
@@ -200,7 +203,7 @@ impl Ready {
 
         // 1. The workflow: is the grant open, and does it give this row?
         let facts = facts_about(access, caller.facts(Action::Issue, now.time()));
-        let usable = access.usable(&caller.person.id, &name, now.time());
+        let usable = access.usable(&caller.person.id, &name, start.as_ref(), now.time());
         let refused = |refusal| app.refused(caller, Some(Action::Issue), refusal, None);
         let usable = usable.map_err(refused)?;
         let row = usable.row;
@@ -227,8 +230,7 @@ impl Ready {
         };
         let longest = role.and_then(|role| role.certificate_max);
         let window = certificate_window(usable.window, longest, now.time());
-        let (hosts, start) = (usable.grant.hosts.clone(), usable.start);
-        let row = row.clone();
+        let (hosts, row) = (usable.grant.hosts.clone(), row.clone());
         let Decided { facts, decision } = decided;
         let Facts { address, mfa_at, .. } = facts;
         let decision = Allowed { now: facts.now, address, mfa_at, rules: decision.rules };

@@ -73,6 +73,10 @@ impl Teller {
             ..grant(&planned, Term::Scheduled(from_to(600, 1_800)))
         };
         story.push((ALICE, planned.into()));
+        // Which he thinks better of: it binds nobody.
+        let mut at_first = ApprovalGiven { duration: Span::from_secs(600), ..by_bob.clone() };
+        at_first.groups = ["security".parse().unwrap()].into();
+        story.push((BOB, at_first.into()));
         story.push((BOB, by_bob.into()));
         story.push((CAROL, by_carol.into()));
         story.push((CAROL, grant.into()));
@@ -113,11 +117,13 @@ impl Teller {
         ] {
             let Granted { grant, .. } = self.granted(story, request, grant);
             let is_planned = matches!(grant.term, Term::Scheduled(_));
+            let agreed: &[_] = if is_planned { &["u-2", "u-3"] } else { &["u-2"] };
             let started = GrantStarted {
                 grant: grant.grant,
                 request: grant.request,
                 window,
-                decision: is_planned.then(|| decided(Action::Request, "u-1")),
+                decision: decided(Action::Request, "u-1"),
+                approvals: agreed.iter().map(|who| decided(Action::Approve, who)).collect(),
             };
             story.push((if is_planned { ActorRef::DAEMON } else { ALICE }, started.into()));
             let validity = Validity { from: time(540), until: time(until) };

@@ -101,6 +101,23 @@ async fn a_lock_stops_what_gives_access_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_rests_on_who_is_locked_is_decided_again_after_a_lock() {
+    let lab = asked(request()).await;
+    let size = || Some(lab.store.read().unwrap().size().unwrap());
+    let (before, bob) = (size(), Locked::Subject("local/u-2".parse().unwrap()));
+    let granted = approved(&lab.access().1).unwrap();
+    let commit = async |locks| {
+        let entries = granted.iter().map(|event| (ALICE, event.clone())).collect();
+        let proposal = Proposal { locks, ..Proposal::decided_at(clock::now(), entries) };
+        lab.sequencer.commit(proposal).await.map(drop)
+    };
+    lab.write(vec![lock(&bob)]).await.unwrap();
+    assert!(matches!(commit(before).await, Err(CommitError::Clash(Clash::Lock))));
+    commit(size()).await.unwrap();
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_more_certificates_than_a_grant_has() {
     let lab = asked(request()).await;
     lab.write(approved(&lab.access().1).unwrap()).await.unwrap();
@@ -122,7 +139,8 @@ async fn a_first_use_starts_its_grant_with_its_certificate() {
     let start = |seconds| {
         let window = Window::starting(clock::now(), Span::from_secs(seconds)).unwrap();
         let request = request_id();
-        Event::from(GrantStarted { grant: GRANT, request, window, decision: None })
+        let (decision, approvals) = (decided(), vec![]);
+        Event::from(GrantStarted { grant: GRANT, request, window, decision, approvals })
     };
     let later = intended(
         IssuanceId::from_bytes([9; 16]),
@@ -132,6 +150,7 @@ async fn a_first_use_starts_its_grant_with_its_certificate() {
     assert_eq!(lab.clash(vec![start(20), later]).await, Clash::Access, "it is past the window");
     lab.write(vec![start(20), certificate(1)]).await.unwrap();
     assert_eq!(lab.access().1.grant().unwrap().state(clock::now()), GrantState::Active);
+    assert_eq!(lab.clash(vec![start(20), certificate(2)]).await, Clash::Access, "it has started");
     lab.write(vec![certificate(2)]).await.unwrap();
     lab.store.check().unwrap();
 }
@@ -140,7 +159,7 @@ async fn a_first_use_starts_its_grant_with_its_certificate() {
 async fn one_thing_at_a_time_follows_on_a_grant() {
     let lab = asked(request()).await;
     lab.write(approved(&lab.access().1).unwrap()).await.unwrap();
-    let ids = [3, 4].map(|number| RequestId::from_bytes([number; 16]));
+    let ids = [13, 14].map(|number| RequestId::from_bytes([number; 16]));
     let [first, second] = ids.map(|id| {
         let Event::RequestMade(mut made) = request() else { panic!() };
         (made.request, made.extends) = (id, Some(GRANT));

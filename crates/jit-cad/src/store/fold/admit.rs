@@ -68,6 +68,12 @@ impl Fold<'_> {
                 let is_new = self.grants.get(made.grant.as_bytes())?.is_none();
                 is_new.then_some(()).ok_or(Clash::Taken)
             }
+            Event::GrantStarted(started) => {
+                let record = self.access_of(&started.grant)?;
+                let grant = record.as_ref().and_then(|record| record.access.grant());
+                let waits = grant.is_some_and(|grant| grant.can_begin(now));
+                waits.then_some(()).ok_or(Clash::Access)
+            }
             Event::ClockFaulted(_) => {
                 self.clock_fault()?.is_none().then_some(()).ok_or(Clash::Clock)
             }

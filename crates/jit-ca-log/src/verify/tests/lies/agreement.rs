@@ -7,6 +7,7 @@ use jit_ca_core::{Action, GrantId, Span};
 use super::super::access::*;
 use super::super::story::*;
 use super::super::workflow::{from_to, time};
+use super::running::lock;
 use super::{Change, event};
 use crate::verify::Code;
 
@@ -93,10 +94,16 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
             let given = event!(s, at::PLANNED_BY_CAROL, ApprovalGiven);
             given.groups.insert("security".parse().unwrap());
         }),
-        // Again, whatever was said the first time.
-        (Code::Approval, at::PLANNED_BY_CAROL, |t, s| {
+        // Again, whatever was said the first time: one person counts once.
+        (Code::Grant, at::PLANNED_GRANT, |t, s| {
             s[at::PLANNED_BY_CAROL] = s[at::PLANNED_BY_BOB].clone();
             given(t, s, at::PLANNED_BY_CAROL, |_| ());
+        }),
+        // And with less than the first time, or for another time.
+        (Code::Grant, at::PLANNED_GRANT, |_, s| s.swap(at::PLANNED_FIRST, at::PLANNED_BY_BOB)),
+        // Who is locked by then does not count.
+        (Code::Grant, at::PLANNED_GRANT + 1, |_, s| {
+            lock(s, at::PLANNED_BY_CAROL, Locked::Subject(subject("u-2")));
         }),
         (Code::Approval, at::APPROVAL, |t, s| {
             given(t, s, at::APPROVAL, |given| given.comment = None);
@@ -133,6 +140,7 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         // === grants ===
         // One of two: nobody counts in both quorums.
         (Code::Grant, at::PLANNED_GRANT - 1, |_, s| drop(s.remove(at::PLANNED_BY_CAROL))),
+        (Code::Grant, at::GRANT + 1, |_, s| lock(s, at::GRANT, Locked::Subject(subject("u-2")))),
         (Code::Grant, at::PLANNED_GRANT - 1, |t, s| {
             s.remove(at::PLANNED_BY_CAROL);
             let given = event!(s, at::PLANNED_BY_BOB, ApprovalGiven);
