@@ -4,6 +4,7 @@ mod emergencies;
 mod ends;
 mod search;
 mod starts;
+mod today;
 
 use std::fs;
 

@@ -12,7 +12,8 @@ from .values import UNKNOWN, digest
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
 # What the policy was asked about where an entry holds its decision. A rule's approval is `skip-approval`.
 ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass": "break-glass", "review": "review",
-           "denial": "approve revoke", "grant.start": "request", "grant.end": "request", "grant.revoke": "revoke",
+           "denial": "approve revoke", "grant.start": "request", "grant.end": "request skip-approval",
+           "grant.revoke": "revoke",
            "lock": "lock", "unlock": "lock", "erase.order": "erase",
            "bundle.approval": "administer"}
 
@@ -102,6 +103,9 @@ def check_who(log, e, p):
             facts, subject = decided["facts"], e.acts or log.asked(e)["subject"]
             valid(decided["decision"]["outcome"] == ("deny" if e.type == "grant.end" else "allow"))
             valid(facts["action"] in actions.split(" ") and facts["subject"] == subject)
+        for each in p["approvals"] if e.type == "grant.start" else []:
+            valid(each["decision"]["outcome"] == "allow" and each["facts"]["action"] in ("approve", "skip-approval"))
+            valid(each["facts"]["action"] == "approve" or each["facts"]["subject"] == log.asked(e)["subject"])
         if e.type == "refusal":
             valid((p["decision"] is None) == (p["bundle"] is None))
             valid(p["bundle"] is None or p["bundle"] in log.bundles)

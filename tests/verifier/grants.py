@@ -20,7 +20,7 @@ def check_grant_start(log, e, p):
     with e.check("state"):
         grant, request = check_open(log, p)
         by_clock, window = e.actor == DAEMON, p["window"]
-        valid((by_clock or is_requesters(e, request)) and by_clock == (p["decision"] is not None))
+        valid(by_clock or is_requesters(e, request))
         if grant.term is UNKNOWN:
             return
         ((kind, held),) = grant.term.items()
@@ -30,6 +30,17 @@ def check_grant_start(log, e, p):
         else:
             valid(is_near(e, window["start"]) and window["start"] < held["by"])
             valid(window["end"] - window["start"] == duration(held["duration"]))
+        if all(approval.record for approval in request.approvals):
+            valid(are_who_agreed(request, [each["facts"] for each in p["approvals"]]))
+
+
+def are_who_agreed(request, asked):
+    """Whether it was asked once more about rules, where rules had approved, or about people who had, each once."""
+    who, about = [approval.acts for approval in request.approvals], [facts["subject"] for facts in asked]
+    if None in who:
+        return [facts["action"] for facts in asked] == ["skip-approval"]
+    are_theirs = all(facts["action"] == "approve" for facts in asked) and set(about) <= set(who)
+    return are_theirs and len(about) == len(set(about)) and bool(about or request.is_emergency)
 
 
 def check_grant_end(log, e, p):
@@ -45,7 +56,7 @@ def check_grant_end(log, e, p):
         if grant.term is not UNKNOWN:
             (kind,) = grant.term
             valid(cause == "given-back" or (kind == "open") == (cause == "over"))
-            valid(cause != "policy" or grant.term["scheduled"]["start"] <= ended)
+            valid(cause != "policy" or kind == "first-use" or grant.term["scheduled"]["start"] <= ended)
         check_scope(p, grant, request)
 
 
@@ -98,3 +109,5 @@ def check_locked(log, e, p):
             if said is not UNKNOWN:
                 valid(("subject", said.get("subject")) not in log.locks and ("role", said.get("role")) not in log.locks)
         valid(("subject", e.acts) not in log.locks and ("all", None) not in log.locks)
+        agreed = p["approvals"] if e.type == "grant.start" else []
+        valid(not any(("subject", each["facts"]["subject"]) in log.locks for each in agreed))

@@ -22,6 +22,7 @@ class Entry:
         self.approvals, self.grant = [], None  # of a request: who approved it, and what it became
         self.is_emergency = self.is_reviewed = False
         self.term, self.issued = UNKNOWN, 0  # of a grant: as it is by now, and how many certificates there are
+        self.followers = []  # of a grant: the requests for more time after it
 
     def check(self, code):
         return check(code, self.index)
@@ -88,8 +89,10 @@ class Log:
     def apply_access(self, e, p):
         request, grant = (self.begun.get((kind, e.ids.get(kind))) for kind in "rg")
         match e.type:
-            case "approval" if request:
-                request.approvals.append(e)
+            case "request" if p is not UNKNOWN and ("g", p["extends"]) in self.begun:
+                self.begun["g", p["extends"]].followers.append(e)
+            case "approval" if request and request.is_open:  # given anew, it takes the place of the earlier one
+                request.approvals = [given for given in request.approvals if given.actor != e.actor] + [e]
             case "break-glass" if request:
                 request.is_emergency = True
             case "review" if request:

@@ -81,7 +81,7 @@ denial              request:id by:subject-id name:person-name reason:line? decis
 cancel              request:id
 lapse               request:id lapsed:time scope:scope
 grant               grant:id request:id subject:subject-id role:name rows:row* hosts:hosts term:term certificates:number?
-grant.start         grant:id request:id window:window decision:decision?
+grant.start         grant:id request:id window:window decision:decision approvals:decision*
 grant.end           grant:id request:id ended:time cause:end-cause scope:scope decision:decision?
 grant.revoke        grant:id request:id revoked:time by:subject-id name:person-name reason:line scope:scope \
                     decision:decision
@@ -132,9 +132,10 @@ outcome           = allow deny
 code              = not-permitted forbidden rule-error mfa-required mfa-too-old too-long unknown-role unknown-host \
                     ticket-required ticket-refused start-out-of-bounds no-break-glass too-many-requests \
                     too-many-grants too-many-certificates locked self-approval not-an-approver widening \
-                    reason-required signature-required wrong-statement not-pending already-approved not-yours \
-                    grant-ended grant-waiting grant-revoked not-to-review lock-unchanged unknown-row role-changed \
-                    key-refused no-possession not-proposed login-refused too-many-attempts
+                    reason-required signature-required wrong-statement not-pending already-approved \
+                    too-few-approvals no-longer-permitted not-yours \
+                    grant-ended grant-waiting grant-revoked already-extended not-to-review lock-unchanged unknown-row \
+                    role-changed key-refused no-possession not-proposed login-refused too-many-attempts
 decision            facts:facts decision:answer
 answer              outcome:outcome rules:text* reasons:reason*
 reason              code:code text:text

@@ -26,7 +26,16 @@ def check_request(log, e, p):
             valid(grant.is_open and log.request(grant).actor == e.actor and grant.payload["role"] == p["role"])
             valid(start is not None)
             if grant.term is not UNKNOWN:
-                valid(grant.window()["end"] == start > e.second - DELAY)
+                valid(grant.term["open"]["end"] == start > e.second - DELAY)
+            valid(not any(is_in_force(e, follower) for follower in grant.followers))
+
+
+def is_in_force(e, request):
+    """Whether a request is pending, or its grant goes on."""
+    grant = request.grant
+    if request.is_open:
+        return request.payload["lapses"] > e.second + DELAY
+    return grant is not None and grant.is_open and grant.term is not UNKNOWN and grant.deadline() > e.second + DELAY
 
 
 def check_pending(log, e, p):
@@ -75,7 +84,7 @@ def check_approval(log, e, p):
             valid(signature is None and p["groups"] == [] and e.actor == DAEMON and p["by"]["rules"])
             valid(all(is_rule(log.policy, rule) for rule in p["by"]["rules"]))
         else:
-            valid(e.actor not in [request.actor] + [approval.actor for approval in request.approvals])
+            valid(e.actor != request.actor)
             valid(asked is UNKNOWN or e.acts != asked["subject"])
             person = log.person(e)
             valid(person is not None and (signature is None or is_key_of(person, signature["key"])))
@@ -118,7 +127,7 @@ def check_grant(log, e, p):
         valid(("g", p["grant"]) not in log.begun and p["rows"])
         valid(all(p[name] == asked[name] for name in ("subject", "role", "certificates")))
         approvals = [approval.payload for approval in request.approvals if approval.record]
-        valid(request.is_emergency or is_agreed(request, asked, approvals))
+        valid(request.is_emergency or is_agreed(log, request, asked))
         bounds = approvals if asked is UNKNOWN else [asked, *approvals]
         are_all_known = asked is not UNKNOWN and len(approvals) == len(request.approvals)
         for bound in bounds:
@@ -142,15 +151,17 @@ def check_kept(p, bounds):
     valid(p["rows"] == [each for each in bounds[0]["rows"] if is_kept(each)])
 
 
-def is_agreed(request, asked, approvals):
+def is_agreed(log, request, asked):
+    """Whether rules or enough people approved, not counting who is locked."""
     if any("rules" in approval.payload["by"] if approval.record else approval.actor == DAEMON
            for approval in request.approvals):
         return True
-    known = {approval.actor for approval in request.approvals if approval.record}
-    unknown = {approval.actor for approval in request.approvals} - known - {DAEMON, request.actor}
+    known = [approval.payload for approval in request.approvals
+             if approval.record and ("subject", approval.acts) not in log.locks]
+    unknown = sum(not approval.record for approval in request.approvals)
     if asked is UNKNOWN:
         return bool(known or unknown)
-    return empty_seats(asked["approvals"], approvals) <= len(unknown)
+    return empty_seats(asked["approvals"], known) <= unknown
 
 
 def empty_seats(quorums, approvals):

@@ -135,7 +135,7 @@ pub struct Request {
     pub lapses: UnixTime,
     /// How it stands.
     pub status: RequestStatus,
-    /// Who has to approve.
+    /// Who has to approve: whom it asked for and, while it is pending, whom its role asks for today.
     pub quorums: Vec<Quorum>,
     /// How many people still have to.
     pub still_needed: usize,

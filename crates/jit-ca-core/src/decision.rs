@@ -165,8 +165,12 @@ pub enum RefusalCode {
     WrongStatement,
     /// The request is no longer pending.
     NotPending,
-    /// The person has approved this request before.
+    /// The person has approved this request before, and that counts.
     AlreadyApproved,
+    /// Of those who approved, too few may today.
+    TooFewApprovals,
+    /// The policy of today no longer lets the requester have it.
+    NoLongerPermitted,
     /// Only the requester may do that.
     NotYours,
     /// The grant's window is over.
@@ -175,6 +179,8 @@ pub enum RefusalCode {
     GrantWaiting,
     /// The grant was taken away.
     GrantRevoked,
+    /// Something follows on the grant already.
+    AlreadyExtended,
     /// There is nothing to review, or not yet, or no longer.
     NotToReview,
     /// It is locked already, or not locked.

@@ -444,8 +444,10 @@ events! {
         request: RequestId,
         /// Its window. The entry is later than its start where the daemon was down then.
         window: Window,
-        /// What the policy was asked once more and said; at a first use, the certificate's entry says it.
-        decision: Option<Decided>,
+        /// What the policy said of the request, once more.
+        decision: Decided,
+        /// What it said of those who had agreed and still count: of rules, or of people.
+        approvals: Vec<Decided>,
     }
 
     /// A grant ended.

@@ -28,7 +28,7 @@ pub use access::{Access, Approval, Emergency, Request, RequestState, Review};
 pub use command::{Approve, Refusal, Today};
 pub use grant::{Grant, GrantState, Over, Term};
 pub use quorum::{Quorum, Voice, still_needed};
-pub use running::{Extendable, Usable, certificate_window};
+pub use running::{Extendable, Reconsidered, Usable, certificate_window};
 
 use crate::value::serde_by_text;
 use crate::{PersonName, SubjectId, UnixTime, ValueError};

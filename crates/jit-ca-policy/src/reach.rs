@@ -320,10 +320,13 @@ impl Hurdle {
             | RefusalCode::WrongStatement
             | RefusalCode::NotPending
             | RefusalCode::AlreadyApproved
+            | RefusalCode::TooFewApprovals
+            | RefusalCode::NoLongerPermitted
             | RefusalCode::NotYours
             | RefusalCode::GrantEnded
             | RefusalCode::GrantWaiting
             | RefusalCode::GrantRevoked
+            | RefusalCode::AlreadyExtended
             | RefusalCode::NotToReview
             | RefusalCode::LockUnchanged
             | RefusalCode::NotProposed

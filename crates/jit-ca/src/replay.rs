@@ -135,7 +135,7 @@ impl Replay {
             Event::Refused(refused) => by = refused.bundle,
             _ => {}
         }
-        if let Some(decided) = event.decision().filter(|decided| !is_of_the_role(decided)) {
+        for decided in event.decisions().filter(|decided| is_of_the_rules(decided)) {
             self.again(entry, by, decided);
         }
     }
@@ -224,10 +224,11 @@ impl Replay {
     }
 }
 
-/// Whether the rules had allowed it, and the role no longer gave the rows: that is no question to the policy.
-fn is_of_the_role(decided: &Decided) -> bool {
-    let mut reasons = decided.decision.reasons.iter();
-    reasons.any(|reason| reason.code == RefusalCode::RoleChanged)
+/// Whether it is the rules that decided. Else they allowed it, and the role no longer gave the rows, or too few agreed by
+/// then: that is no question to the policy.
+fn is_of_the_rules(decided: &Decided) -> bool {
+    let others = [RefusalCode::RoleChanged, RefusalCode::TooFewApprovals];
+    !decided.decision.reasons.iter().any(|reason| others.contains(&reason.code))
 }
 
 /// Types of entries whose payloads say what was decided, or may.

@@ -102,7 +102,9 @@ async fn end_what_is_due(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
             // What is locked starts later, if at all, and keeps nobody from starting or ending.
             if snapshot.lock_on(&[&request.subject], Some(&request.role))?.is_none() {
                 let app = Arc::clone(app);
-                commits.spawn(async move { starting::start(&app, &record).await });
+                commits.spawn(async move {
+                    starting::start(&app, &app.policy(), &record, now).await.map(drop)
+                });
             }
         } else if let Some(event) = access.passage(now) {
             let mut proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, event)]);

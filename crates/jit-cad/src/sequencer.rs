@@ -46,6 +46,8 @@ pub struct Proposal {
     pub bundle: Option<Digest>,
     /// The request that it was decided on, and the index of the last entry that had changed it.
     pub access: Option<(RequestId, u64)>,
+    /// How long the log was when it was looked at who is locked: nobody must have been since.
+    pub locks: Option<u64>,
     /// What the request among the entries must not exceed.
     pub limits: Option<Limits>,
     /// What happened, and by whom.
@@ -76,6 +78,7 @@ impl Proposal {
             decided: None,
             bundle: None,
             access: None,
+            locks: None,
             limits: None,
             entries,
             reply: None,

@@ -21,6 +21,7 @@ mod past;
 pub mod policy;
 pub mod second_factor;
 mod signature;
+pub mod standing;
 pub mod starting;
 
 use std::sync::Arc;

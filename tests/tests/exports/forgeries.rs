@@ -109,6 +109,15 @@ fn before_the_bundle(log: &mut Log, place: usize, change: impl Fn(&mut Event)) -
     log.find_from(at, |event| matches!(event, Event::BundleActivated(_)))
 }
 
+/// Locks it right before this entry, on the machine; gives where that entry is then.
+fn lock(log: &mut Log, at: usize, locked: Locked) -> Option<usize> {
+    let like = log.find(0, |event| matches!(event, Event::DaemonStarted(_)))?;
+    let reason = "the laptop is gone".parse().unwrap();
+    let by = Officer::Machine { uid: 0 };
+    log.insert_like(at, like, |event| *event = LockSet { lock: locked, by, reason }.into());
+    Some(at + 1)
+}
+
 /// The same entry once more, right behind itself.
 fn again(log: &mut Log, place: usize, holds: impl Fn(&Event) -> bool) -> Option<usize> {
     let at = log.find(place, holds)?;

@@ -20,12 +20,13 @@ pub(super) fn all(life: &Life) {
     assert!(told["issuances"].as_u64().unwrap() >= 20, "{told:#}");
     // Each decision that the log holds, counted by another way through it.
     let log = life.log_before_erasure();
-    let decided = (0..log.entries.len()).filter(|at| match log.event(*at) {
-        Some(Event::CertificateIntended(intent)) => intent.under.is_some(),
-        Some(event) => event.decision().is_some(),
-        None => false,
+    let decided = (0..log.entries.len()).map(|at| match log.event(at) {
+        Some(Event::CertificateIntended(intent)) => usize::from(intent.under.is_some()),
+        Some(event) => event.decisions().count(),
+        None => 0,
     });
-    assert_eq!(told["decisions"].as_u64().unwrap(), u64::try_from(decided.count()).unwrap());
+    let decided: usize = decided.sum();
+    assert_eq!(told["decisions"].as_u64().unwrap(), u64::try_from(decided).unwrap());
 
     // Of somebody who was erased nothing is decided again, and all else is: by policies without her.
     let erased = replay(&life.exports[0], &[]).ok().json();

@@ -155,6 +155,20 @@ pub(super) const ROWS: &[Row] = &[
         tidy: |scene, _| scene.withdraw_all(),
     },
     Row {
+        name: "more time is asked for, twice",
+        set_up: |scene| {
+            let request = scene.granted("orders-api");
+            let body = json!({"reason": "INC-42", "duration": "10m"});
+            let more = of_grant(scene.asker, &request, "extend");
+            let calls = [0, 1].map(|line| Call { line, body: body.clone(), ..more.clone() });
+            (request, calls)
+        },
+        wins: Wins::One,
+        told: &["already-extended"],
+        entries: &[],
+        tidy: |scene, _| scene.withdraw_all(),
+    },
+    Row {
         name: "two first uses",
         set_up: |scene| {
             let request = scene.granted("on-use");

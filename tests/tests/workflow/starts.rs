@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Scene;
 
 /// RFC 3339, so many seconds from now.
-fn in_seconds(seconds: u64) -> String {
+pub(super) fn in_seconds(seconds: u64) -> String {
     jit_ca_core::UnixTime::from_secs(now() + seconds).to_string()
 }
 
@@ -18,7 +18,7 @@ fn grant_now(scene: &Scene, request: &Value) -> Value {
     scene.alice.wire.get(&path).ok().json()["grant"].clone()
 }
 
-fn entry(scene: &Scene, grant: &Value, kind: &str) -> Value {
+pub(super) fn entry(scene: &Scene, grant: &Value, kind: &str) -> Value {
     let path = format!("/v1/log/entries?grant={}", grant["id"].as_str().unwrap());
     wait_for(kind, || {
         let entries = scene.carol.wire.get(&path).ok().json();
@@ -152,16 +152,19 @@ fn starts_lie_ahead_and_not_too_far() {
 #[test]
 fn more_time_follows_on_without_a_gap_and_loses_nothing_with_the_first() {
     let scene = Scene::new();
-    let first = scene.alice.granted("web-shell", json!({"duration": "8s"}), &[&scene.bob]);
+    let first = scene.alice.granted("web-shell", json!({"duration": "15s"}), &[&scene.bob]);
     let path = format!("/v1/grants/{}/extend", first["grant"]["id"].as_str().unwrap());
     let call = json!({"duration": "10m", "reason": "INC-42 goes on"});
     scene.bob.wire.post(&path, &call).refused("not-found");
     let asked = scene.alice.wire.post(&path, &call).ok().json();
     assert_eq!((&asked["status"], &asked["extends"]), (&json!("pending"), &first["grant"]["id"]));
+    // One at a time follows on it, whether that waits to be agreed on or to begin.
+    scene.alice.wire.post(&path, &call).refused("already-extended");
     let second = scene.bob.approve(&asked).ok().json();
     let (before, after) = (&first["grant"]["window"], &second["grant"]["term"]["scheduled"]);
     assert_eq!(before["end"], after["start"], "without a gap");
     assert_eq!(second["grant"]["rows"], first["grant"]["rows"]);
+    scene.alice.wire.post(&path, &call).refused("already-extended");
     // What waits is not extended: that could go on and on, further ahead than anybody may ask for.
     let waits = format!("/v1/grants/{}/extend", second["grant"]["id"].as_str().unwrap());
     scene.alice.wire.post(&waits, &call).refused("grant-waiting");

@@ -15,7 +15,15 @@ impl Officer {
 impl Event {
     /// What the policy was asked and said, where the event's payload has all of it. (An intent's is completed by the
     /// request that it is under.)
-    pub fn decision(&self) -> Option<&Decided> {
+    pub fn decisions(&self) -> impl Iterator<Item = &Decided> {
+        let more: &[Decided] = match self {
+            Self::GrantStarted(event) => &event.approvals,
+            _ => &[],
+        };
+        self.decision().into_iter().chain(more)
+    }
+
+    fn decision(&self) -> Option<&Decided> {
         match self {
             Self::BundleApproved(event) => Some(&event.decision),
             Self::Refused(event) => event.decision.as_ref(),
@@ -24,7 +32,7 @@ impl Event {
             Self::GlassBroken(event) => Some(&event.decision),
             Self::Reviewed(event) => Some(&event.decision),
             Self::RequestDenied(event) => Some(&event.decision),
-            Self::GrantStarted(event) => event.decision.as_ref(),
+            Self::GrantStarted(event) => Some(&event.decision),
             Self::GrantEnded(event) => event.decision.as_ref(),
             Self::GrantRevoked(event) => Some(&event.decision),
             Self::LockSet(event) => event.by.decision(),

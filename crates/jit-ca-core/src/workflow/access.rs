@@ -17,7 +17,7 @@ use crate::{
 pub struct Access {
     /// What was asked for.
     pub request: Request,
-    /// Who agreed so far, in the order in which they did.
+    /// Who agreed so far, in the order in which they did; of each person the last approval.
     pub approvals: Vec<Approval>,
     /// What came of it.
     pub state: RequestState,
@@ -168,15 +168,21 @@ impl Access {
 
     pub(super) fn folded(mut self, event: &Event) -> Self {
         match event {
-            Event::ApprovalGiven(given) => self.approvals.push(Approval {
-                by: given.by.clone(),
-                groups: given.groups.clone(),
-                signed: given.signature.is_some(),
-                duration: given.duration,
-                rows: given.rows.clone(),
-                hosts: given.hosts.clone(),
-                comment: given.comment.clone(),
-            }),
+            Event::ApprovalGiven(given) => {
+                // Given anew, it takes the place of the earlier one: one person counts once.
+                if let Approver::Person { subject, .. } = &given.by {
+                    self.approvals.retain(|earlier| !earlier.is_by(subject));
+                }
+                self.approvals.push(Approval {
+                    by: given.by.clone(),
+                    groups: given.groups.clone(),
+                    signed: given.signature.is_some(),
+                    duration: given.duration,
+                    rows: given.rows.clone(),
+                    hosts: given.hosts.clone(),
+                    comment: given.comment.clone(),
+                });
+            }
             Event::GlassBroken(broken) => {
                 self.emergency = Some(Emergency { told: broken.told.clone(), review: None });
             }
@@ -227,6 +233,15 @@ impl Access {
         }
     }
 
+    /// Whether it is pending, or a grant that is not over.
+    pub fn is_in_force(&self, now: UnixTime) -> bool {
+        match &self.state {
+            RequestState::Pending => now < self.request.lapses,
+            RequestState::Approved(grant) => !grant.is_over(now),
+            RequestState::Denied { .. } | RequestState::Cancelled | RequestState::Lapsed => false,
+        }
+    }
+
     /// The people who approved, each once.
     pub fn approvers(&self) -> BTreeSet<&SubjectId> {
         let people = self.approvals.iter().filter_map(|approval| match &approval.by {
@@ -239,6 +254,13 @@ impl Access {
     /// Whether somebody still has to look at it.
     pub fn is_to_review(&self) -> bool {
         self.emergency.as_ref().is_some_and(|emergency| emergency.review.is_none())
+    }
+}
+
+impl Approval {
+    /// Whether this person gave it.
+    pub fn is_by(&self, who: &SubjectId) -> bool {
+        matches!(&self.by, Approver::Person { subject, .. } if subject == who)
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Approve {
 pub struct Today {
     /// Whom the role asks for.
     pub quorums: Vec<Quorum>,
-    /// The groups of whoever approves and has approved, and may do so today. Others don't count.
+    /// The groups of whoever approves and has approved, may do so today, and is not locked. Others don't count.
     pub groups: BTreeMap<SubjectId, BTreeSet<GroupName>>,
 }
 
@@ -69,8 +69,9 @@ impl Access {
     /// with the last approval, where nothing else was asked for.
     ///
     /// # Errors
-    /// If the request is not pending, the approver is its requester or has approved before, the approval counts for
-    /// nothing, or it gives more than was asked for, leaves nothing, or leaves something out and does not say why.
+    /// If the request is not pending, the approver is its requester, the approval counts for nothing, it gives more than
+    /// was asked for, leaves nothing, or leaves something out and does not say why; or the approver has approved before,
+    /// that counts, and this would change nothing.
     pub fn approve(
         &self,
         approve: Approve,
@@ -78,12 +79,12 @@ impl Access {
         now: UnixTime,
     ) -> Result<Vec<Event>, Refusal> {
         self.must_be_pending(now)?;
-        let groups = match &approve.by {
+        let (groups, counted) = match &approve.by {
             Approver::Person { subject, .. } => {
                 self.must_be_anothers(subject)?;
-                self.must_count(subject, &approve)?
+                (self.must_count(subject, &approve)?, self.counts(subject, &approve.today))
             }
-            Approver::Rules(_) => BTreeSet::new(),
+            Approver::Rules(_) => (BTreeSet::new(), false),
         };
         if approve.hash != self.request.hash {
             let text = "the approval is for another request";
@@ -97,11 +98,14 @@ impl Access {
             let text = "this approval and the earlier ones have no row and host in common";
             return Err(Refusal::new(RefusalCode::Widening, text));
         }
-        if !agreed.is_agreed(&today) {
-            return Ok(vec![given]);
+        match (agreed.is_agreed(&today), counted) {
+            (true, _) => Ok(vec![given, agreed.granted(grant, now)?.into()]),
+            (false, false) => Ok(vec![given]),
+            (false, true) => {
+                let text = "you have approved this request before; another person is needed";
+                Err(Refusal::new(RefusalCode::AlreadyApproved, text))
+            }
         }
-        let made = agreed.granted(grant, now)?;
-        Ok(vec![given, made.into()])
     }
 
     /// Nobody is asked, as it is an emergency: a grant at once. The policy has allowed it.
@@ -154,14 +158,40 @@ impl Access {
         Ok(vec![RequestCancelled { request: self.request.id }.into()])
     }
 
-    /// How many more people have to agree, by what the request asked for.
-    pub fn still_needed(&self) -> usize {
-        let voices: Vec<Voice<'_>> = self
-            .approvals
-            .iter()
-            .map(|given| Voice { groups: &given.groups, signed: given.signed })
-            .collect();
-        still_needed(&self.request.approvals, &voices)
+    /// How many more people have to agree: as many as the role asked for then and asks for today, not counting those who
+    /// don't count today. INVARIANT (nobody alone): a policy that is tightened holds for what is pending.
+    pub fn still_needed(&self, today: &Today) -> usize {
+        let (then, now) = self.voices(today);
+        let asked = still_needed(&self.request.approvals, &then);
+        asked.max(still_needed(&today.quorums, &now))
+    }
+
+    /// Whether enough people agree still, as many as the role asks for today.
+    pub fn is_agreed_today(&self, today: &Today) -> bool {
+        let (_, now) = self.voices(today);
+        !now.is_empty() && still_needed(&today.quorums, &now) == 0
+    }
+
+    /// Whether this person has approved, and that counts today: for the request as for its role.
+    pub fn counts(&self, approver: &SubjectId, today: &Today) -> bool {
+        let given = self.approvals.iter().find(|given| given.is_by(approver));
+        let (Some(given), Some(groups)) = (given, today.groups.get(approver)) else { return false };
+        let signed = given.signed;
+        is_heard(&self.request.approvals, Voice { groups: &given.groups, signed })
+            && is_heard(&today.quorums, Voice { groups, signed })
+    }
+
+    /// Those who agreed and count today: by the groups by which they did, and by those that they are in today.
+    fn voices<'a>(&'a self, today: &'a Today) -> (Vec<Voice<'a>>, Vec<Voice<'a>>) {
+        let those = self.approvals.iter().filter_map(|given| match &given.by {
+            Approver::Person { subject, .. } => Some((given, today.groups.get(subject)?)),
+            Approver::Rules(_) => None,
+        });
+        let voices = those.map(|(given, groups)| {
+            let signed = given.signed;
+            (Voice { groups: &given.groups, signed }, Voice { groups, signed })
+        });
+        voices.unzip()
     }
 
     fn must_be_pending(&self, now: UnixTime) -> Result<(), Refusal> {
@@ -176,20 +206,17 @@ impl Access {
         Err(Refusal::new(RefusalCode::NotPending, format!("the request {state}")))
     }
 
-    /// INVARIANT (no self approval): whatever the rules say. And nobody approves twice.
+    /// INVARIANT (no self approval): whatever the rules say.
     fn must_be_anothers(&self, approver: &SubjectId) -> Result<(), Refusal> {
         if *approver == self.request.subject {
             let text = "nobody approves their own request";
             return Err(Refusal::new(RefusalCode::SelfApproval, text));
         }
-        if self.approvers().contains(approver) {
-            let text = "you have approved this request before; another person is needed";
-            return Err(Refusal::new(RefusalCode::AlreadyApproved, text));
-        }
         Ok(())
     }
 
-    /// The groups by which an approval counts, in what the request asked for or in what its role asks for today.
+    /// The groups by which an approval counts, in what the request asked for or in what its role asks for today. It has
+    /// to count in both.
     fn must_count(
         &self,
         approver: &SubjectId,
@@ -203,7 +230,7 @@ impl Access {
         let groups: BTreeSet<GroupName> = own.iter().filter(named).cloned().collect();
         let counts = |signed| {
             let voice = Voice { groups: &groups, signed };
-            asked.iter().any(|quorum| quorum.hears(voice))
+            is_heard(asked, voice) && is_heard(today, voice)
         };
         match (counts(approve.signature.is_some()), counts(true)) {
             (true, _) => Ok(groups),
@@ -278,25 +305,11 @@ impl Access {
         self.request.rows.iter().filter(is_kept).cloned().collect()
     }
 
-    /// Whether enough people agree, as many as the role asked for then and asks for today, not counting those who
-    /// may no longer approve. INVARIANT (nobody alone): a policy that is tightened holds for what is pending.
+    /// Whether rules or enough people agree.
     fn is_agreed(&self, today: &Today) -> bool {
         let by_rule = |given: &super::Approval| matches!(given.by, Approver::Rules(_));
-        if self.approvals.iter().any(by_rule) {
-            return true;
-        }
-        let (mut then, mut now) = (Vec::new(), Vec::new());
-        for given in &self.approvals {
-            if let Approver::Person { subject, .. } = &given.by
-                && let Some(groups) = today.groups.get(subject)
-            {
-                then.push(Voice { groups: &given.groups, signed: given.signed });
-                now.push(Voice { groups, signed: given.signed });
-            }
-        }
-        !then.is_empty()
-            && still_needed(&self.request.approvals, &then) == 0
-            && still_needed(&today.quorums, &now) == 0
+        self.approvals.iter().any(by_rule)
+            || self.is_agreed_today(today) && self.still_needed(today) == 0
     }
 
     fn granted(&self, grant: GrantId, now: UnixTime) -> Result<GrantMade, Refusal> {
@@ -334,4 +347,9 @@ impl Access {
             }
         }
     }
+}
+
+/// Whether such an approval counts for one of the quorums.
+fn is_heard(quorums: &[Quorum], voice: Voice<'_>) -> bool {
+    quorums.iter().any(|quorum| quorum.hears(voice))
 }

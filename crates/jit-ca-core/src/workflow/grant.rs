@@ -113,6 +113,11 @@ impl Grant {
         }
     }
 
+    /// Whether it is over, one way or another.
+    pub(super) fn is_over(&self, now: UnixTime) -> bool {
+        matches!(self.state(now), GrantState::Ended | GrantState::Revoked)
+    }
+
     /// Its window, once that is known.
     pub fn window(&self) -> Option<Window> {
         self.term.window()
@@ -139,6 +144,12 @@ impl Grant {
     pub fn is_to_start(&self, now: UnixTime) -> bool {
         let has_come = matches!(self.term, Term::Scheduled(window) if window.contains(now));
         has_come && self.over.is_none()
+    }
+
+    /// Whether it waits for nothing but the policy's leave: its start has come, or it would be used for the first time.
+    pub fn can_begin(&self, now: UnixTime) -> bool {
+        let is_unused = matches!(self.term, Term::FirstUse { .. }) && !self.is_over(now);
+        is_unused || self.is_to_start(now)
     }
 
     /// The row of this name.

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use self::support::{
-    GROUPS, HOSTS, PEOPLE, ROWS, Way, approval, decided, hosts, made, no, person, row, subject,
+    GROUPS, HOSTS, PEOPLE, ROWS, Way, again, approval, decided, hosts, made, person, row, subject,
     today,
 };
 use crate::event::{EndCause, Event};
-use crate::workflow::{Access, Approver, GrantState, RequestState};
+use crate::workflow::{Access, Approver, GrantState, RequestState, Term};
 use crate::{Digest, GrantId, RefusalCode, Span, UnixTime};
 
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ enum Step {
     },
     Use {
         by: usize,
+        allowed: bool,
     },
     GiveBack {
         by: usize,
@@ -66,7 +67,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => by().prop_map(|by| Step::Deny { by }),
         1 => by().prop_map(|by| Step::Cancel { by }),
         2 => prop::bool::weighted(0.8).prop_map(|allowed| Step::Start { allowed }),
-        3 => prop::bool::weighted(0.8).prop_map(|own| Step::Use { by: usize::from(!own) }),
+        3 => (prop::bool::weighted(0.8), prop::bool::weighted(0.8)).prop_map(
+            |(own, allowed)| Step::Use { by: usize::from(!own), allowed }),
         1 => by().prop_map(|by| Step::GiveBack { by }),
         1 => by().prop_map(|by| Step::Revoke { by }),
         2 => by().prop_map(|by| Step::Review { by }),
@@ -143,12 +145,20 @@ fn carried_out(
         Step::BreakGlass => access.break_glass(BTreeSet::new(), decided(), grant, at),
         Step::Deny { by } => access.deny(subject(by), name(), None, decided(), at),
         Step::Cancel { by } => access.cancel(&subject(by), at),
-        Step::Start { allowed } => one(access.start(if allowed { decided() } else { no() }, at)),
-        Step::Use { by } => {
+        Step::Start { allowed } => one(access.start(again(allowed), at)),
+        Step::Use { by, allowed } => {
             // The row that all grants of this test have, if they have any.
             let first = access.grant().map_or_else(|| row(0).name(), |grant| grant.rows[0].name());
-            let start = access.usable(&subject(by), &first, at)?.start;
-            Ok(start.into_iter().map(Event::from).collect())
+            let waits = access.grant().is_some_and(|it| matches!(it.term, Term::FirstUse { .. }));
+            let begun = access.start(again(allowed), at).ok().filter(|_| waits && by == 0);
+            match begun {
+                Some(Event::GrantStarted(start)) => {
+                    access.usable(&subject(by), &first, Some(&start), at)?;
+                    Ok(vec![Event::GrantStarted(start)])
+                }
+                Some(ended) => Ok(vec![ended]),
+                None => access.usable(&subject(by), &first, None, at).map(|_| Vec::new()),
+            }
         }
         Step::GiveBack { by } => one(access.give_back(&subject(by), at)),
         Step::Revoke { by } => {
@@ -174,14 +184,14 @@ fn agree(access: &Access, model: &Model, now: u64) -> Result<(), TestCaseError> 
     prop_assert_eq!(&grant.rows, &rows);
     prop_assert_eq!(&grant.hosts, &hosts(expected.hosts));
     prop_assert_eq!(grant.state(at), expected.state(now));
-    let usable = access.usable(&subject(0), &grant.rows[0].name(), at);
+    let usable = access.usable(&subject(0), &grant.rows[0].name(), None, at);
     if let Ok(usable) = &usable {
         // INVARIANT (window within grant), and no longer than was asked for or approved.
         let length = usable.window.end().since(usable.window.start()).secs();
         prop_assert!(usable.window.contains(at) && length <= expected.longest);
     }
     prop_assert_eq!(
-        access.usable(&subject(1), &grant.rows[0].name(), at).unwrap_err().code,
+        access.usable(&subject(1), &grant.rows[0].name(), None, at).unwrap_err().code,
         RefusalCode::NotYours
     );
     prop_assert_eq!(access.is_to_review(), model.is_broken && !model.is_reviewed);
@@ -196,14 +206,21 @@ struct Model {
     quorums: Vec<support::Seats>,
     way: Way,
     asked: u64,
-    left: u64,
-    rows: BTreeSet<usize>,
-    hosts: usize,
-    approvers: Vec<(usize, bool)>,
+    given: Vec<Given>,
     is_over: bool,
     is_broken: bool,
     is_reviewed: bool,
     grant: Option<ModelGrant>,
+}
+
+/// What somebody approved.
+#[derive(Clone)]
+struct Given {
+    by: usize,
+    signed: bool,
+    left: u64,
+    rows: BTreeSet<usize>,
+    hosts: usize,
 }
 
 struct ModelGrant {
@@ -240,10 +257,7 @@ impl Model {
             quorums: quorums.to_vec(),
             way,
             asked,
-            left: asked,
-            rows: (0..ROWS.len()).collect(),
-            hosts: 0,
-            approvers: Vec::new(),
+            given: Vec::new(),
             is_over: false,
             is_broken: false,
             is_reviewed: false,
@@ -283,7 +297,7 @@ impl Model {
             }
             Step::Approve { .. } => pending && self.approve(step, now),
             Step::Start { allowed } => self.start(*allowed, now),
-            Step::Use { by } => *by == 0 && self.make_use(now),
+            Step::Use { by, allowed } => *by == 0 && self.make_use(*allowed, now),
             Step::GiveBack { by } => *by == 0 && self.finish(GrantState::Ended, now),
             Step::Revoke { .. } => self.finish(GrantState::Revoked, now),
             Step::Review { by } => {
@@ -322,33 +336,42 @@ impl Model {
             .quorums
             .iter()
             .any(|&(_, groups, wants)| groups & GROUPS[*by] != 0 && (*signed || !wants));
-        let is_new = self.approvers.iter().all(|(other, _)| other != by);
-        let (Some(hosts), true) =
-            (support::both(self.hosts, host), *by != 0 && is_new && counts && fits)
-        else {
-            return false;
-        };
-        let rows: BTreeSet<usize> = self.rows.intersection(&kept).copied().collect();
-        let rows: BTreeSet<usize> =
-            rows.into_iter().filter(|row| support::gives(*row, hosts)).collect();
-        if rows.is_empty() {
+        if *by == 0 || !counts || !fits {
             return false;
         }
-        let before = (self.approvers.clone(), self.left, self.rows.clone(), self.hosts);
-        self.approvers.push((*by, *signed));
-        self.left = self.left.min(duration.unwrap_or(u64::MAX));
-        (self.rows, self.hosts) = (rows, hosts);
+        let before = self.given.clone();
+        let is_anew = before.iter().any(|given| given.by == *by);
+        self.given.retain(|given| given.by != *by);
+        let left = duration.unwrap_or(self.asked);
+        self.given.push(Given { by: *by, signed: *signed, left, rows: kept, hosts: host });
         let seats: Vec<(usize, bool)> = self
             .quorums
             .iter()
             .flat_map(|&(count, groups, signed)| vec![(groups, signed); count])
             .collect();
-        // A window that a late approval shortens to nothing is none, and the approval is not taken.
-        if fill(&seats, &self.approvers) && !self.grant(now) {
-            (self.approvers, self.left, self.rows, self.hosts) = before;
-            return false;
+        let people: Vec<_> = self.given.iter().map(|given| (given.by, given.signed)).collect();
+        // A window that a late approval shortens to nothing is none, and the approval is not taken. Nor is one that was
+        // given before and changes nothing.
+        let is_taken = match (self.kept(), fill(&seats, &people)) {
+            (None, _) => false,
+            (Some(_), true) => self.grant(now),
+            (Some(_), false) => !is_anew,
+        };
+        if !is_taken {
+            self.given = before;
         }
-        true
+        is_taken
+    }
+
+    /// The rows and hosts that all kept, if there are any.
+    fn kept(&self) -> Option<(BTreeSet<usize>, usize)> {
+        let hosts =
+            self.given.iter().try_fold(0, |hosts, given| support::both(hosts, given.hosts))?;
+        let is_kept = |row: &usize| {
+            support::gives(*row, hosts) && self.given.iter().all(|it| it.rows.contains(row))
+        };
+        let rows: BTreeSet<usize> = (0..ROWS.len()).filter(is_kept).collect();
+        (!rows.is_empty()).then_some((rows, hosts))
     }
 
     fn end(&mut self) -> bool {
@@ -357,41 +380,46 @@ impl Model {
     }
 
     fn grant(&mut self, now: u64) -> bool {
+        let Some((rows, hosts)) = self.kept() else { return false };
+        let left = self.given.iter().map(|given| given.left).min().unwrap_or(self.asked);
         let (window, has_begun, by) = match self.way {
-            Way::AtApproval => (Some((now, now + self.left)), true, 0),
+            Way::AtApproval => (Some((now, now + left)), true, 0),
             Way::At(ahead) => {
                 let start = START + ahead;
-                (Some((start.max(now), start + self.left)), now >= start, 0)
+                (Some((start.max(now), start + left)), now >= start, 0)
             }
             Way::FirstUse(within) => (None, false, now + within),
         };
         if window.is_some_and(|(start, end)| start >= end) {
             return false;
         }
-        let (rows, hosts, longest) = (self.rows.clone(), self.hosts, self.left);
+        let longest = left;
         self.grant = Some(ModelGrant { window, has_begun, by, longest, rows, hosts, over: None });
         true
     }
 
     fn start(&mut self, allowed: bool, now: u64) -> bool {
         let Some(grant) = &mut self.grant else { return false };
-        let has_come = grant.window.is_some_and(|(start, end)| start <= now && now < end);
-        if grant.over.is_some() || grant.has_begun || !has_come {
+        let has_come = grant.window.is_none_or(|(start, end)| start <= now && now < end);
+        if !grant.is_open(now) || grant.has_begun || !has_come {
             return false;
         }
         match allowed {
-            true => grant.has_begun = true,
+            true => {
+                let window = grant.window.unwrap_or((now, now + grant.longest));
+                (grant.window, grant.has_begun) = (Some(window), true);
+            }
             false => grant.over = Some(GrantState::Ended),
         }
         true
     }
 
-    fn make_use(&mut self, now: u64) -> bool {
-        let Some(grant) = &mut self.grant else { return false };
-        if grant.window.is_none() && grant.is_open(now) {
-            (grant.window, grant.has_begun) = (Some((now, now + grant.longest)), true);
+    fn make_use(&mut self, allowed: bool, now: u64) -> bool {
+        let waits = self.grant.as_ref().is_some_and(|grant| grant.window.is_none());
+        if waits && self.start(allowed, now) {
+            return true;
         }
-        grant.state(now) == GrantState::Active
+        self.grant.as_ref().is_some_and(|grant| grant.state(now) == GrantState::Active)
     }
 
     fn finish(&mut self, state: GrantState, now: u64) -> bool {
@@ -423,16 +451,35 @@ fn a_policy_that_was_tightened_holds_for_what_is_pending() {
     let first = approval(person(1), false, false, today(&two));
     let first = access.approve(first, grant, now).unwrap();
     let access = first.iter().fold(Some(access), Access::fold).unwrap();
+    let by_today =
+        |access: &Access, by, signed, quorums: &[support::Seats], no_longer: &[usize]| {
+            let mut today = today(quorums);
+            today.groups.retain(|who, _| !no_longer.iter().any(|&other| subject(other) == *who));
+            access.approve(approval(person(by), signed, false, today), grant, now)
+        };
     let second = |quorums: &[support::Seats], no_longer: &[usize]| {
-        let mut today = today(quorums);
-        today.groups.retain(|who, _| !no_longer.iter().any(|&other| subject(other) == *who));
-        access.approve(approval(person(2), false, false, today), grant, now).unwrap().len()
+        by_today(&access, 2, true, quorums, no_longer).unwrap().len()
     };
     assert_eq!(second(&two, &[]), 2, "approval and grant");
     assert_eq!(second(&[(1, 1, false)], &[]), 2, "fewer today is no fewer for this");
     assert_eq!(second(&[(3, 1, false)], &[]), 1, "one more is needed today");
-    assert_eq!(second(&[(1, 1, true)], &[]), 1, "today they have to be signed");
+    assert_eq!(second(&[(2, 1, true)], &[]), 1, "today they have to be signed");
     assert_eq!(second(&two, &[1]), 1, "the first may no longer approve");
+
+    let refused = |by, signed, quorums: &[support::Seats]| {
+        by_today(&access, by, signed, quorums, &[]).unwrap_err().code
+    };
+    assert_eq!(refused(2, false, &[(2, 1, true)]), RefusalCode::SignatureRequired);
+    assert_eq!(refused(1, true, &two), RefusalCode::AlreadyApproved, "and it counts");
+    // What no longer counts is given anew; and so is what counts again, where that is the last one.
+    assert_eq!(by_today(&access, 1, true, &[(2, 1, true)], &[]).unwrap().len(), 1);
+    let events = by_today(&access, 2, false, &two, &[1]).unwrap();
+    let both = events.iter().fold(Some(access.clone()), Access::fold).unwrap();
+    assert_eq!(both.still_needed(&today(&two)), 0);
+    let events = by_today(&both, 1, false, &two, &[]).unwrap();
+    assert_eq!(events.len(), 2, "approval and grant");
+    let granted = events.iter().fold(Some(both), Access::fold).unwrap();
+    assert_eq!((granted.approvals.len(), granted.grant().is_some()), (2, true), "each counts once");
 }
 
 #[test]

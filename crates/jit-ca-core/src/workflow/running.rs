@@ -4,7 +4,7 @@ use crate::event::{
     Decided, EndCause, Event, GrantEnded, GrantRevoked, GrantStarted, RequestLapsed, Reviewed,
     Scope,
 };
-use crate::workflow::{Access, Grant, GrantState, Over, Refusal, RequestState, Term};
+use crate::workflow::{Access, Grant, Over, Refusal, RequestState, Term};
 use crate::{PersonName, RefusalCode, Row, RowName, Span, SubjectId, Text, UnixTime, Window};
 
 /// What a certificate can be issued by.
@@ -16,8 +16,15 @@ pub struct Usable<'a> {
     pub row: &'a Row,
     /// The grant's window.
     pub window: Window,
-    /// The grant's start, which is written with the certificate's intent, if this is its first use.
-    pub start: Option<GrantStarted>,
+}
+
+/// What the policy says once more, when a grant is to begin that waited.
+#[derive(Clone, Debug)]
+pub struct Reconsidered {
+    /// Of the request; or why it comes to nothing.
+    pub decision: Decided,
+    /// Of those who agreed and still count.
+    pub approvals: Vec<Decided>,
 }
 
 /// Where an extension follows on.
@@ -58,23 +65,35 @@ impl Access {
         }
     }
 
-    /// The start of a grant that was scheduled for a time which has come; or its end, where the policy says no by now.
+    /// The start of a grant that waited, for a time which has come or for its first use, which is now; or its end, where
+    /// the policy says no by now.
     ///
     /// # Errors
-    /// If it is not to start now.
-    pub fn start(&self, decision: Decided, now: UnixTime) -> Result<Event, Refusal> {
+    /// If it can't begin now.
+    pub fn start(&self, again: Reconsidered, now: UnixTime) -> Result<Event, Refusal> {
         let grant = self.must_be_granted()?;
-        let (Term::Scheduled(window), true) = (grant.term, grant.is_to_start(now)) else {
-            return Err(Refusal::new(RefusalCode::NotPending, "the grant is not to start now"));
+        let window = match grant.term {
+            Term::Scheduled(window) if grant.can_begin(now) => window,
+            Term::FirstUse { duration, .. } if grant.can_begin(now) => {
+                Window::starting(now, duration).map_err(|error| {
+                    Refusal::new(RefusalCode::StartOutOfBounds, error.to_string())
+                })?
+            }
+            _ => {
+                let text = "the grant is not to start now";
+                return Err(Refusal::new(RefusalCode::NotPending, text));
+            }
         };
+        let Reconsidered { decision, approvals } = again;
         if !decision.decision.allows() {
             return Ok(self.ended(grant, now, EndCause::Policy, Some(decision)));
         }
-        let (request, decision) = (self.request.id, Some(decision));
-        Ok(GrantStarted { grant: grant.id, request, window, decision }.into())
+        let (grant, request) = (grant.id, self.request.id);
+        Ok(GrantStarted { grant, request, window, decision, approvals }.into())
     }
 
-    /// What `subject` may have a certificate by now, of a row of the grant.
+    /// What `subject` may have a certificate by now, of a row of the grant; `start` is written with it, if this is the
+    /// grant's first use.
     ///
     /// # Errors
     /// If there is no grant, it is somebody else's, its window is not open, or it has no such row.
@@ -82,48 +101,53 @@ impl Access {
         &self,
         subject: &SubjectId,
         row: &RowName,
+        start: Option<&GrantStarted>,
         now: UnixTime,
     ) -> Result<Usable<'_>, Refusal> {
         let grant = self.must_be_theirs(subject)?;
         self.must_not_be_over(grant, now)?;
-        let (window, start) = match grant.term {
-            Term::Open(window) if now < window.start() => return Err(waiting(window)),
-            Term::Open(window) => (window, None),
-            Term::Scheduled(window) => return Err(waiting(window)),
-            Term::FirstUse { duration, .. } => {
-                let window = Window::starting(now, duration).map_err(|error| {
-                    Refusal::new(RefusalCode::StartOutOfBounds, error.to_string())
-                })?;
-                let (grant, request) = (grant.id, self.request.id);
-                (window, Some(GrantStarted { grant, request, window, decision: None }))
-            }
+        let window = match (grant.term, start) {
+            (Term::Open(window), _) if window.start() <= now => window,
+            (Term::FirstUse { .. }, Some(start)) => start.window,
+            (term, _) => return Err(waiting(term, now)),
         };
         let row = grant.row(row).ok_or_else(|| {
             Refusal::new(RefusalCode::UnknownRow, format!("the grant has no row {row}"))
         })?;
-        Ok(Usable { grant, row, window, start })
+        Ok(Usable { grant, row, window })
     }
 
-    /// Where `subject` may ask for more time.
+    /// Where `subject` may ask for more time, if nothing in force follows on it already: `follower` is what does.
     ///
     /// # Errors
-    /// If there is no grant, it is somebody else's, it is over, or has not begun.
+    /// If there is no grant, it is somebody else's, it is over, has not begun, or something follows on it.
     pub fn extendable(
         &self,
         subject: &SubjectId,
+        follower: Option<&Self>,
         now: UnixTime,
     ) -> Result<Extendable<'_>, Refusal> {
         let grant = self.must_be_theirs(subject)?;
         self.must_not_be_over(grant, now)?;
         // What waits could be extended on and on, further ahead than a role lets anybody ask for.
-        match grant.term {
-            Term::Open(window) if window.start() <= now => {
-                Ok(Extendable { grant, end: window.end() })
+        let end = match grant.term {
+            Term::Open(window) if window.start() <= now => window.end(),
+            _ => {
+                let text = "the grant has not begun; extend it when it has";
+                return Err(Refusal::new(RefusalCode::GrantWaiting, text));
             }
-            _ => Err(Refusal::new(
-                RefusalCode::GrantWaiting,
-                "the grant has not begun; extend it when it has",
-            )),
+        };
+        match follower.map(|follower| (&follower.request.id, follower.grant())) {
+            None => Ok(Extendable { grant, end }),
+            Some((request, None)) => {
+                let text = format!("{request} asks for more time already, and is pending");
+                Err(Refusal::new(RefusalCode::AlreadyExtended, text))
+            }
+            Some((_, Some(next))) => {
+                let text =
+                    format!("{} follows on the grant; extend that when it has begun", next.id);
+                Err(Refusal::new(RefusalCode::AlreadyExtended, text))
+            }
         }
     }
 
@@ -233,7 +257,7 @@ impl Access {
     }
 
     fn must_not_be_over(&self, grant: &Grant, now: UnixTime) -> Result<(), Refusal> {
-        if matches!(grant.state(now), GrantState::Waiting | GrantState::Active) {
+        if !grant.is_over(now) {
             return Ok(());
         }
         let ended = |text: String| Err(Refusal::new(RefusalCode::GrantEnded, text));
@@ -251,8 +275,11 @@ impl Access {
     }
 }
 
-fn waiting(window: Window) -> Refusal {
-    let text = format!("the grant starts at {}", window.start());
+fn waiting(term: Term, now: UnixTime) -> Refusal {
+    let text = match term.window().filter(|window| now < window.start()) {
+        Some(window) => format!("the grant starts at {}", window.start()),
+        None => "the grant does not begin while somebody who approved it is locked".to_owned(),
+    };
     Refusal::new(RefusalCode::GrantWaiting, text)
 }
 

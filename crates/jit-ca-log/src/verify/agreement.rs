@@ -7,6 +7,7 @@ use jit_ca_core::{ActorRef, Hosts, Row, Span};
 use super::Code;
 use super::approvals::strangers;
 use super::fault::{Fault, must};
+use super::locks::Locks;
 use super::requests::Request;
 
 /// A request with its approvals, when it becomes a grant.
@@ -34,18 +35,24 @@ impl<'a> Agreement<'a> {
     }
 
     /// Whether it was an emergency, rules approved, or as many people as have to. Leaves say who, whatever is erased.
-    pub(super) fn must_be_reached(&self) -> Result<(), Fault> {
+    /// Who is locked does not count.
+    pub(super) fn must_be_reached(&self, locks: &Locks) -> Result<(), Fault> {
         let by_rules = self.request.approvals.iter().any(|approval| match &approval.given {
             Some(given) => matches!(given.by, Approver::Rules(_)),
             None => approval.actor == ActorRef::DAEMON,
         });
+        let is_open = |given: &&&ApprovalGiven| match &given.by {
+            Approver::Person { subject, .. } => !locks.hold(subject),
+            Approver::Rules(_) => true,
+        };
         let voices: Vec<Voice<'_>> = self
             .known
             .iter()
+            .filter(is_open)
             .map(|given| Voice { groups: &given.groups, signed: given.signature.is_some() })
             .collect();
         // Somebody of whom nothing else is known may sit anywhere.
-        let strangers = strangers(self.request).len();
+        let strangers = strangers(self.request);
         let by_people = match self.asked {
             Some(asked) => still_needed(&asked.approvals, &voices) <= strangers,
             None => voices.len() + strangers > 0,

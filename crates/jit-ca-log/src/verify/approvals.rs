@@ -1,7 +1,5 @@
 //! Approvals: who agreed to a request, and to what of it.
 
-use std::collections::BTreeSet;
-
 use jit_ca_core::event::{ApprovalGiven, RequestMade};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::workflow::{Approver, Voice};
@@ -52,19 +50,29 @@ impl Requests {
             must_be_asked_for(asked, given)?;
             must_keep(asked, given)?;
         }
-        let given = Some(Box::new(given.clone()));
-        request.approvals.push(Approval { actor: leaf.actor, given });
+        request.agree(Approval { actor: leaf.actor, given: Some(Box::new(given.clone())) });
         Ok(())
     }
 }
 
-/// INVARIANT (no self approval): whatever the rules say. And nobody approves twice.
+impl Request {
+    /// One person counts once: what is given anew takes the place of the earlier one.
+    pub(super) fn agree(&mut self, approval: Approval) {
+        self.approvals.retain(|earlier| earlier.actor != approval.actor);
+        self.approvals.push(approval);
+    }
+
+    /// All its approvals, where each of them is known.
+    pub(super) fn known_approvals(&self) -> Option<Vec<&ApprovalGiven>> {
+        self.approvals.iter().map(|approval| approval.given.as_deref()).collect()
+    }
+}
+
+/// INVARIANT (no self approval): whatever the rules say.
 fn must_be_anothers(request: &Request, leaf: &Leaf, given: &ApprovalGiven) -> Result<(), Fault> {
     let Approver::Person { subject, .. } = &given.by else { return Ok(()) };
     let is_own = leaf.actor == request.actor || Some(subject) == request.subject();
-    must(!is_own, Code::Approval, "the requester approved the request")?;
-    let is_first = request.approvals.iter().all(|approval| approval.actor != leaf.actor);
-    must(is_first, Code::Approval, "the person had approved the request before")
+    must(!is_own, Code::Approval, "the requester approved the request")
 }
 
 /// Who signs does so with a key of theirs and is in the groups that it says; rules do and are neither.
@@ -141,15 +149,8 @@ fn check_signature(log: &Log, signatures: &Signatures<'_>, index: u64, given: &A
     });
 }
 
-/// The people whose approvals are erased, and about whom nothing is known but that they approved.
-pub(super) fn strangers(request: &Request) -> BTreeSet<ActorRef> {
-    let is_known = |actor: ActorRef| {
-        let known = request.approvals.iter().filter(|approval| approval.given.is_some());
-        known.map(|approval| approval.actor).any(|known| known == actor)
-    };
+/// How many people's approvals are erased, of whom nothing is known but that they approved.
+pub(super) fn strangers(request: &Request) -> usize {
     let erased = request.approvals.iter().filter(|approval| approval.given.is_none());
-    let people = erased
-        .map(|approval| approval.actor)
-        .filter(|&actor| actor != ActorRef::DAEMON && actor != request.actor && !is_known(actor));
-    people.collect()
+    erased.filter(|approval| approval.actor != ActorRef::DAEMON).count()
 }

@@ -1,13 +1,18 @@
 //! Grants, from their making to their end, and what is looked at afterwards.
 
-use jit_ca_core::event::{EndCause, GrantEnded, GrantMade, GrantRevoked, GrantStarted, Reviewed};
-use jit_ca_core::workflow::Term;
+use std::collections::BTreeSet;
+
+use jit_ca_core::event::{
+    Decided, EndCause, GrantEnded, GrantMade, GrantRevoked, GrantStarted, Reviewed,
+};
+use jit_ca_core::workflow::{Approver, Term};
 use jit_ca_core::{Action, ActorRef, GrantId, Outcome, PersonName, RequestId, SubjectId, UnixTime};
 
 use super::agreement::Agreement;
 use super::fault::{
     Fault, LONGEST_DELAY, is_past, must, must_be_allowed, must_be_asked, must_be_near, must_be_past,
 };
+use super::locks::Locks;
 use super::requests::{Request, Requests, must_be_pending, must_be_the_daemons};
 use super::scope::must_be_scope;
 use super::state::second_of;
@@ -28,6 +33,8 @@ pub(super) struct Grant {
     pub(super) made: u64,
     /// How many certificates were issued under it.
     pub(super) issued: u32,
+    /// The requests for more time after it.
+    pub(super) followers: Vec<RequestId>,
     pub(super) ended: bool,
 }
 
@@ -52,7 +59,12 @@ impl Requests {
         self.requests.get(&grant.request?)
     }
 
-    pub(super) fn grant_made(&mut self, leaf: &Leaf, made: &GrantMade) -> Result<(), Fault> {
+    pub(super) fn grant_made(
+        &mut self,
+        locks: &Locks,
+        leaf: &Leaf,
+        made: &GrantMade,
+    ) -> Result<(), Fault> {
         let request = must_be_pending(self.requests.get_mut(&made.request))?;
         request.must_not_have_lapsed(leaf)?;
         let is_new = !self.grants.contains_key(&made.grant);
@@ -60,10 +72,10 @@ impl Requests {
         let is_theirs = request.subject().is_none_or(|subject| made.subject == *subject);
         must(is_theirs, Code::Grant, "the grant is not the requester's")?;
         let agreement = Agreement::of(request);
-        agreement.must_be_reached()?;
+        agreement.must_be_reached(locks)?;
         agreement.must_give(made)?;
         terms::must_be_agreed(&agreement, leaf, made.term)?;
-        request.become_grant(made.grant);
+        request.become_grant(made.grant, !matches!(made.term, Term::Open(_)));
         let (said, term) = (Some(Box::new(made.clone())), Some(made.term));
         self.grants.insert(made.grant, Grant { said, term, ..Grant::new(leaf) });
         Ok(())
@@ -76,17 +88,20 @@ impl Requests {
         started: &GrantStarted,
     ) -> Result<(), Fault> {
         let fault = |is_so, message| must(is_so, Code::State, message);
-        let request = self.requests.get(&started.request);
-        if let Some(decided) = &started.decision {
-            let requester = request.and_then(Request::subject);
-            must_be_allowed(decided, Action::Request, requester)?;
+        let request = self.requests.get_mut(&started.request);
+        let requester = request.as_ref().and_then(|request| request.subject());
+        must_be_allowed(&started.decision, Action::Request, requester)?;
+        for decided in &started.approvals {
+            let (action, by) = match decided.facts.action {
+                Action::SkipApproval => (Action::SkipApproval, requester),
+                _ => (Action::Approve, None),
+            };
+            must_be_allowed(decided, action, by)?;
         }
         let grant = must_be_open(self.grants.get_mut(&started.grant), started.request)?;
         let is_scheduled = leaf.actor == ActorRef::DAEMON;
-        let is_theirs = request.is_some_and(|request| request.actor == leaf.actor);
+        let is_theirs = request.as_ref().is_some_and(|request| request.actor == leaf.actor);
         fault(is_scheduled || is_theirs, "somebody else than the holder started the grant")?;
-        let was_asked = started.decision.is_some() == is_scheduled;
-        fault(was_asked, "the policy is asked where a scheduled grant starts, and there alone")?;
         let window = started.window;
         match grant.term {
             Some(Term::Scheduled(scheduled)) if is_scheduled => {
@@ -104,6 +119,11 @@ impl Requests {
             None => {}
             Some(_) => return Err(Fault::new(Code::State, "the grant does not start like this")),
         }
+        if let (Some(request), Some(_)) = (request, grant.term) {
+            let message = "others are said to agree still than had agreed, or none";
+            fault(are_who_agreed(request, &started.approvals), message)?;
+            request.approvals = Vec::new();
+        }
         (grant.term, grant.made) = (Some(Term::Open(window)), leaf.ts_ms);
         Ok(())
     }
@@ -113,7 +133,11 @@ impl Requests {
         let request = self.requests.get(&ended.request);
         if let Some(decided) = &ended.decision {
             let requester = request.and_then(Request::subject);
-            must_be_asked(decided, Action::Request, requester, Outcome::Deny)?;
+            let action = match decided.facts.action {
+                Action::SkipApproval => Action::SkipApproval,
+                _ => Action::Request,
+            };
+            must_be_asked(decided, action, requester, Outcome::Deny)?;
         }
         let grant = must_be_open(self.grants.get_mut(&ended.grant), ended.request)?;
         let was_asked = ended.decision.is_some() == (ended.cause == EndCause::Policy);
@@ -129,7 +153,8 @@ impl Requests {
                 grant.must_still_be(leaf, ended.ended)?;
                 let has_come = match grant.term {
                     Some(Term::Scheduled(window)) => window.contains(ended.ended),
-                    term => term.is_none(),
+                    Some(Term::Open(_)) => false,
+                    Some(Term::FirstUse { .. }) | None => true,
                 };
                 fault(has_come, "the grant was not to start then")?;
             }
@@ -205,7 +230,7 @@ impl Requests {
         (grant.ended, grant.said) = (true, None);
         let request = grant.request.and_then(|request| self.requests.get_mut(&request));
         if let Some(request) = request {
-            request.asked = None;
+            (request.asked, request.approvals) = (None, Vec::new());
         }
     }
 
@@ -231,8 +256,15 @@ impl Requests {
 
 impl Grant {
     fn new(leaf: &Leaf) -> Self {
-        let request = leaf.ids.request;
-        Self { request, said: None, term: None, made: leaf.ts_ms, issued: 0, ended: false }
+        Self {
+            request: leaf.ids.request,
+            said: None,
+            term: None,
+            made: leaf.ts_ms,
+            issued: 0,
+            followers: Vec::new(),
+            ended: false,
+        }
     }
 
     /// It has begun, as only a leaf says by now: at the time that it waited for, or at its first use.
@@ -257,4 +289,21 @@ impl Grant {
 fn must_be_open(grant: Option<&mut Grant>, request: RequestId) -> Result<&mut Grant, Fault> {
     let grant = grant.filter(|grant| !grant.ended && grant.request == Some(request));
     grant.ok_or_else(|| Fault::new(Code::State, "the grant is not open"))
+}
+
+/// Whether these are about rules, where rules had approved, or each about another person who had; where that is known.
+fn are_who_agreed(request: &Request, approvals: &[Decided]) -> bool {
+    let Some(known) = request.known_approvals() else { return true };
+    if known.iter().any(|given| matches!(given.by, Approver::Rules(_))) {
+        return matches!(approvals, [only] if only.facts.action == Action::SkipApproval);
+    }
+    let had_approved = |who: &SubjectId| {
+        known.iter().any(|it| matches!(&it.by, Approver::Person { subject, .. } if subject == who))
+    };
+    let mut seen = BTreeSet::new();
+    let are_theirs = approvals.iter().all(|Decided { facts, .. }| {
+        let is_new = seen.insert(&facts.subject);
+        facts.action == Action::Approve && is_new && had_approved(&facts.subject)
+    });
+    are_theirs && (request.is_emergency || !approvals.is_empty())
 }

@@ -56,6 +56,11 @@ impl Locks {
         }
     }
 
+    /// Whether a subject is locked.
+    pub(super) fn hold(&self, subject: &SubjectId) -> bool {
+        !self.held.is_empty() && self.held.contains(&Locked::Subject(subject.clone()))
+    }
+
     /// Nothing is done by or for whom is locked, nor for a role that is. Who is locked vouches for nothing.
     pub(super) fn must_let(&self, done: Option<Done<'_>>) -> Result<(), Fault> {
         let Some(done) = done.filter(|_| !self.held.is_empty()) else { return Ok(()) };
@@ -92,7 +97,11 @@ impl<'a> Done<'a> {
             }
             Event::GlassBroken(broken) => done.add_request(requests, broken.request),
             Event::GrantMade(made) => done.add_grant(requests, made.grant),
-            Event::GrantStarted(started) => done.add_grant(requests, started.grant),
+            Event::GrantStarted(started) => {
+                let agreed = started.approvals.iter();
+                done.subjects.extend(agreed.map(|decided| &decided.facts.subject));
+                done.add_grant(requests, started.grant);
+            }
             Event::CertificateIntended(intent) => {
                 done.add_grant(requests, intent.under.as_ref()?.grant);
             }

@@ -17,10 +17,13 @@ use jit_ca_core::{
 };
 
 use super::approvals::Approval;
-use super::fault::{Fault, LONGEST_DELAY, must, must_be_allowed, must_be_near, must_be_past};
+use super::fault::{
+    Fault, LONGEST_DELAY, is_past, must, must_be_allowed, must_be_near, must_be_past,
+};
 use super::grants::Grant;
 use super::scope::must_be_scope;
 use super::state::{Log, second_of};
+use super::terms::deadline;
 use super::{Code, People};
 use crate::Leaf;
 use crate::hash::sha256;
@@ -44,7 +47,7 @@ pub(super) struct Request {
     /// When its entry was written, in milliseconds since 1970.
     made: u64,
     pub(super) is_pending: bool,
-    /// Until it is no longer pending.
+    /// Until it is no longer pending, and what it became no longer waits.
     pub(super) approvals: Vec<Approval>,
     /// Whether a glass was broken.
     pub(super) is_emergency: bool,
@@ -83,6 +86,9 @@ impl Requests {
         must(asks_people, Code::Request, "the request asks nobody to approve it")?;
         self.must_follow_on(leaf, made)?;
 
+        if let Some(extended) = made.extends.and_then(|grant| self.grants.get_mut(&grant)) {
+            extended.followers.push(made.request);
+        }
         let request = Request {
             who: Some((made.subject.clone(), made.name.clone())),
             asked: Some(Box::new(made.clone())),
@@ -92,7 +98,8 @@ impl Requests {
         Ok(())
     }
 
-    /// What asks for more time starts when a grant of the same role and person ends that is not over.
+    /// What asks for more time starts when a grant of the same role and person ends that has begun and is not over, and
+    /// on which nothing else follows.
     fn must_follow_on(&self, leaf: &Leaf, made: &RequestMade) -> Result<(), Fault> {
         let fault = |is_so, message| must(is_so, Code::Request, message);
         let Some(extended) = made.extends else { return Ok(()) };
@@ -110,13 +117,28 @@ impl Requests {
             ));
         };
         let follows = match grant.term {
-            Some(Term::Open(window) | Term::Scheduled(window)) => {
+            Some(Term::Open(window)) => {
                 start == window.end() && now < window.end().plus(LONGEST_DELAY)
             }
-            Some(Term::FirstUse { .. }) => false,
+            Some(Term::Scheduled(_) | Term::FirstUse { .. }) => false,
             None => true,
         };
-        fault(follows, "what extends a grant does not start at its end")
+        fault(follows, "what extends a grant does not start at the end of one that has begun")?;
+        let is_only = !grant.followers.iter().any(|other| self.is_in_force(leaf, *other));
+        fault(is_only, "something follows on the grant already")
+    }
+
+    /// Whether a request is pending, or its grant goes on, as far as that is known.
+    fn is_in_force(&self, leaf: &Leaf, request: RequestId) -> bool {
+        let Some(request) = self.requests.get(&request) else { return false };
+        let lapses = request.asked.as_ref().map(|asked| asked.lapses);
+        let grant = request.grant.and_then(|grant| self.grants.get(&grant));
+        let ends = match grant.filter(|grant| !grant.ended) {
+            _ if request.is_pending => lapses,
+            Some(grant) => grant.term.map(deadline),
+            None => None,
+        };
+        ends.is_some_and(|end| !is_past(leaf, end))
     }
 
     /// Nobody is asked, as it is an emergency.
@@ -231,10 +253,13 @@ impl Request {
         }
     }
 
-    /// It became this grant.
-    pub(super) fn become_grant(&mut self, grant: GrantId) {
+    /// It became this grant, which may still have to begin.
+    pub(super) fn become_grant(&mut self, grant: GrantId, waits: bool) {
         self.grant = self.grant.or(Some(grant));
-        self.end();
+        self.is_pending = false;
+        if !waits {
+            self.approvals = Vec::new();
+        }
     }
 
     /// Nobody agrees to what has lapsed, whether an entry says so by then or not.
@@ -250,7 +275,7 @@ impl Request {
                 let is_anothers = leaf.actor != self.actor;
                 must(is_anothers, Code::Approval, "the requester approved the request")?;
                 if self.is_pending {
-                    self.approvals.push(Approval { actor: leaf.actor, given: None });
+                    self.agree(Approval { actor: leaf.actor, given: None });
                 }
             }
             "denial" | "cancel" | "lapse" => self.end(),
@@ -258,7 +283,7 @@ impl Request {
             "review" => self.is_reviewed = true,
             "grant" => {
                 if let Some(grant) = leaf.ids.grant {
-                    self.become_grant(grant);
+                    self.become_grant(grant, false);
                 }
             }
             _ => {}

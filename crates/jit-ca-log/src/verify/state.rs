@@ -183,7 +183,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::RequestDenied(denied) => requests.denial(people, leaf, denied),
             Event::RequestCancelled(cancelled) => requests.cancel(leaf, cancelled.request),
             Event::RequestLapsed(lapsed) => requests.lapse(leaf, lapsed),
-            Event::GrantMade(made) => requests.grant_made(leaf, made),
+            Event::GrantMade(made) => requests.grant_made(locks, leaf, made),
             Event::GrantStarted(started) => requests.grant_started(leaf, started),
             Event::GrantEnded(ended) => requests.grant_ended(leaf, ended),
             Event::GrantRevoked(revoked) => requests.grant_revoked(people, leaf, revoked),

@@ -15,18 +15,20 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use jit_ca_core::event::*;
-use jit_ca_core::workflow::Approver;
-use jit_ca_core::{Action, ActorRef, Digest, IssuanceId, UnixTime};
+use jit_ca_core::workflow::{Approver, Start, Term};
+use jit_ca_core::{Action, ActorRef, Digest, IssuanceId, Outcome, Span, UnixTime};
 use proptest::prelude::*;
 
 use super::*;
 use crate::Ids;
 use crate::archive::Payload;
+use access::request_hash;
 use erasures::erased;
 use lies::{Change, event, lies};
 use second::found_by_both;
 use story::*;
 use told::{Members, Told, write};
+use workflow::{Granted, from_to, time};
 
 fn verdict(export: Cursor<Vec<u8>>, options: &Options) -> Verdict {
     verify(export, options, &mut |_, _| ()).unwrap()
@@ -142,9 +144,8 @@ fn each_lie_is_found_where_it_is_told() {
     assert!(unfound.is_empty(), "{unfound:#?}");
 }
 
-#[test]
-fn rules_approve_without_people_and_signatures() {
-    let teller = Teller::new();
+/// A request that rules approved: its entries are the last three.
+fn by_rules(teller: &Teller) -> Story {
     let mut story = teller.beginning();
     let text = "@id(\"on-call\")\npermit (principal, action, resource);\n".into();
     let rules = FileListed { path: "policies/on-call.cedar".into(), text };
@@ -152,22 +153,30 @@ fn rules_approve_without_people_and_signatures() {
     *event!(story, at::BUNDLE + 1, BundleActivated) = activated(&story[..at::BUNDLE + 1].to_vec());
     let access = teller.access(in_force(&story), 2, &vec![1].into());
     story.extend(access.into_iter().take(3));
-    const APPROVAL: usize = at::BUNDLE + 3;
-    let given = event!(story, APPROVAL, ApprovalGiven);
+    let given = event!(story, BY_RULES, ApprovalGiven);
     given.by = Approver::Rules(vec!["on-call".into()]);
     (given.signature, given.decision) = (None, decided(Action::SkipApproval, "u-1"));
     given.groups.clear();
-    story[APPROVAL].0 = ActorRef::DAEMON;
-    story[APPROVAL + 1].0 = ActorRef::DAEMON;
+    story[BY_RULES].0 = ActorRef::DAEMON;
+    story[BY_RULES + 1].0 = ActorRef::DAEMON;
+    story
+}
+
+const BY_RULES: usize = at::BUNDLE + 3;
+
+#[test]
+fn rules_approve_without_people_and_signatures() {
+    let teller = Teller::new();
+    let story = by_rules(&teller);
     holds(&Told::of(&story), &teller);
 
     let with = |change: fn(&mut ApprovalGiven), actor: ActorRef| {
         let mut story = story.clone();
-        change(event!(story, APPROVAL, ApprovalGiven));
-        story[APPROVAL].0 = actor;
+        change(event!(story, BY_RULES, ApprovalGiven));
+        story[BY_RULES].0 = actor;
         found(Told::of(&story).export(&teller))
     };
-    let at = Some(APPROVAL as u64);
+    let at = Some(BY_RULES as u64);
     let other: fn(&mut ApprovalGiven) =
         |given| given.decision = decided(Action::SkipApproval, "u-2");
     assert_eq!(with(other, ActorRef::DAEMON), Some((Code::Decision, at)));
@@ -179,6 +188,57 @@ fn rules_approve_without_people_and_signatures() {
         assert_eq!(with(lie, ActorRef::DAEMON), Some((Code::Approval, at)));
     }
     assert_eq!(with(|_| (), BOB), Some((Code::Approval, at)));
+}
+
+#[test]
+fn what_rules_approved_begins_by_their_leave_or_ends_without() {
+    let teller = Teller::new();
+    let begun = |start, term| {
+        let mut story = by_rules(&teller);
+        let made = event!(story, BY_RULES - 1, RequestMade);
+        made.start = start;
+        made.hash = request_hash(made);
+        let hash = made.hash;
+        event!(story, BY_RULES, ApprovalGiven).hash = hash;
+        event!(story, BY_RULES + 1, GrantMade).term = term;
+        let granted = teller.granted(&story, BY_RULES - 1, BY_RULES + 1);
+        (story, granted)
+    };
+    let (window, duration) = (from_to(0, 1_800), Span::from_secs(1_800));
+    let scheduled = || begun(Start::At(time(0)), Term::Scheduled(window));
+    let first_use = || begun(Start::FirstUse, Term::FirstUse { duration, by: time(1_800) });
+    let (mut exports, mut expected) = (Vec::new(), Vec::new());
+    let mut tell = |mut story: Story, event: Event, code: Option<Code>| {
+        story.push((ActorRef::DAEMON, event));
+        exports.push(Told::of(&story).export(&teller));
+        expected.push(code.map(|code| (code, Some(BY_RULES as u64 + 2))));
+    };
+    let of_rules = || decided(Action::SkipApproval, "u-1");
+    for (approvals, code) in [
+        (vec![of_rules()], None),
+        (vec![], Some(Code::State)),
+        (vec![of_rules(), of_rules()], Some(Code::State)),
+        (vec![decided(Action::Approve, "u-2")], Some(Code::State)),
+        (vec![decided(Action::SkipApproval, "u-2")], Some(Code::Decision)),
+    ] {
+        let (story, Granted { grant: GrantMade { grant, request, .. }, .. }) = scheduled();
+        let decision = decided(Action::Request, "u-1");
+        tell(story, GrantStarted { grant, request, window, decision, approvals }.into(), code);
+    }
+    for ((story, granted), action, code) in [
+        (scheduled(), Action::SkipApproval, None),
+        (first_use(), Action::SkipApproval, None),
+        (first_use(), Action::Request, None),
+        (first_use(), Action::Approve, Some(Code::Decision)),
+        // What has begun is not ended by the policy.
+        (begun(Start::AtApproval, Term::Open(window)), Action::Request, Some(Code::State)),
+    ] {
+        let mut no = decided(action, "u-1");
+        no.decision.outcome = Outcome::Deny;
+        let ended = GrantEnded { decision: Some(no), ..granted.ended(0, EndCause::Policy) };
+        tell(story, ended.into(), code);
+    }
+    assert_eq!(found_by_both(exports), expected);
 }
 
 #[test]

@@ -216,7 +216,11 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             "sign what `jit-ca approve` shows, with a key that is in the user file",
         ),
         Code::NotYours => (StatusCode::FORBIDDEN, "`jit-ca status` lists what is yours"),
-        Code::NotPending | Code::AlreadyApproved => {
+        Code::NoLongerPermitted => (
+            StatusCode::CONFLICT,
+            "deny it, or leave it to lapse; `jit-ca policy explain` says what would have to be different",
+        ),
+        Code::NotPending | Code::AlreadyApproved | Code::TooFewApprovals => {
             (StatusCode::CONFLICT, "`jit-ca requests` shows how it stands")
         }
         Code::NotProposed => {
@@ -225,6 +229,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         Code::GrantEnded | Code::GrantRevoked => {
             (StatusCode::CONFLICT, "ask again: jit-ca request")
         }
+        Code::AlreadyExtended => (
+            StatusCode::CONFLICT,
+            "have that one approved, extend it once it has begun, or take it back; `jit-ca status` lists it",
+        ),
         Code::NotToReview => (StatusCode::CONFLICT, "`jit-ca reviews` lists what is to review"),
         Code::LockUnchanged => (StatusCode::CONFLICT, "`jit-ca locks` lists what is locked"),
         Code::GrantWaiting => (StatusCode::CONFLICT, "wait for its start"),

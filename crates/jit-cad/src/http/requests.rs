@@ -14,12 +14,13 @@ use jit_ca_api::{
 use jit_ca_core::RequestId;
 
 use self::search::search;
-use self::view::{approvers, status_of, view};
+use self::view::{approvers, status_of, today, view};
 use super::call::{Call, Filter, Id, Nothing, WithMfa};
 use super::poll::Poll;
 use crate::app::App;
 use crate::clock;
 use crate::service::{self, Caller, Fault, access, approval, asking, ending};
+use crate::store::AccessRecord;
 
 /// `POST /v1/requests`.
 pub(super) async fn make(
@@ -38,9 +39,15 @@ pub(super) async fn list(
     Filter(filter): Filter<RequestFilter>,
 ) -> Result<Json<Vec<Request>>, Fault> {
     let (now, asking) = (clock::now(), caller.clone());
-    let found = service::in_turn(&app, &caller, move |app| search(app, &asking, &filter, now));
-    let found = found.await?;
-    Ok(Json(found.iter().map(|record| view(&record.access, Vec::new(), now)).collect()))
+    let found = service::in_turn(&app, &caller, move |app| {
+        let found = search(app, &asking, &filter, now)?.into_iter();
+        let views = found.map(|AccessRecord { access, .. }| {
+            let today = today(app, &asking, &access, now)?;
+            Ok(view(&access, Vec::new(), today.as_ref(), now))
+        });
+        views.collect()
+    });
+    found.await.map(Json)
 }
 
 /// `GET /v1/requests/ID`. With `wait`, the answer comes when the request has changed, or when the time is over.
@@ -120,9 +127,8 @@ pub(super) async fn break_glass(
 pub(super) fn answer(app: &App, caller: &Caller, id: RequestId) -> Result<Json<Request>, Fault> {
     let record = access::visible(app, caller, id)?;
     let now = clock::now();
-    let approvers = match status_of(&record.access, now) {
-        RequestStatus::Pending => approvers(caller, &record.access, now),
-        _ => Vec::new(),
-    };
-    Ok(Json(view(&record.access, approvers, now)))
+    let access = &record.access;
+    let today = today(app, caller, access, now)?;
+    let approvers = today.as_ref().map(|today| approvers(caller, access, today, now));
+    Ok(Json(view(access, approvers.unwrap_or_default(), today.as_ref(), now)))
 }

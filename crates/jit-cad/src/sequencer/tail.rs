@@ -263,6 +263,11 @@ fn admit(
     {
         return Ok(Err(Clash::Access));
     }
+    if let Some(size) = proposal.locks
+        && tables.is_locked_since(size)?
+    {
+        return Ok(Err(Clash::Lock));
+    }
     if let Some(limits) = &proposal.limits
         && tables.exceeded(limits)?.is_some()
     {

@@ -13,7 +13,7 @@ use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again, locking};
 use crate::app::App;
 use crate::clock;
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{AccessRecord, Clash, Resource, Whose};
+use crate::store::{AccessRecord, Clash, Resource, Snapshot, Whose};
 
 /// A request, if the caller may see it.
 ///
@@ -106,6 +106,8 @@ pub(super) enum Right {
 pub(super) struct Change<'a> {
     /// Who changes it, by the policy in force.
     pub(super) caller: &'a Caller,
+    /// The store, as it was then or a moment later.
+    pub(super) snapshot: &'a Snapshot,
     /// The request.
     pub(super) access: &'a Access,
     /// What the policy was asked and said.
@@ -123,7 +125,7 @@ pub(super) async fn change(
     id: RequestId,
     key: &CallKey,
     right: Right,
-    command: impl Fn(Change<'_>) -> Result<Vec<Event>, Refusal>,
+    command: impl Fn(Change<'_>) -> Result<Vec<Event>, Fault>,
 ) -> Result<(), Fault> {
     let action = match right {
         Right::Own => Action::Request,
@@ -138,7 +140,7 @@ pub(super) async fn change(
         let now = clock::now_millis();
         let record =
             visible(app, caller, id).map_err(|fault| unseen(app, caller, action, id, fault))?;
-        let access = &record.access;
+        let (access, snapshot) = (&record.access, app.store.read()?);
         let action = match right {
             Right::Deny if !is_known(&caller.policy.bundle, access) => Action::Revoke,
             _ => action,
@@ -166,17 +168,23 @@ pub(super) async fn change(
         if matches!(right, Right::Policy(Action::Review)) {
             locking::must_not_be_locked(app, caller, Some(action))?;
         }
-        let decision = decided.clone();
-        let events = command(Change { caller, access, decision, grant, now: now.time() });
-        let events =
-            events.map_err(|refusal| app.refused(caller, Some(action), refusal, Some(decided)))?;
+        let (decision, now) = (decided.clone(), now.time());
+        let change = Change { caller, snapshot: &snapshot, access, decision, grant, now };
+        let events = command(change).map_err(|fault| match fault {
+            Fault::Refused(refusal) => app.refused(caller, Some(action), refusal, Some(decided)),
+            fault => fault,
+        })?;
         let mut proposal = Proposal::decided_at(
-            now.time(),
+            now,
             events.into_iter().map(|event| (caller.actor, event)).collect(),
         );
         proposal.bundle = Some(caller.policy.hash);
         proposal.access = Some((id, record.generation));
-        proposal.reply = Some(caller.reply(key, Resource::Request(id), now.time()));
+        if let Right::Approve(..) = right {
+            proposal.locks = Some(snapshot.size()?);
+        }
+        drop(snapshot);
+        proposal.reply = Some(caller.reply(key, Resource::Request(id), now));
         match again(app, caller, app.sequencer.commit(proposal).await).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(Again::Decide | Again::Repeated))

@@ -1,14 +1,13 @@
 //! Saying yes or no to what somebody asks for.
 
 use jit_ca_api::{ApproveCall, DenyCall};
+use jit_ca_core::event::Event;
 use jit_ca_core::statement::{self, Kind};
-use jit_ca_core::workflow::{Access, Approve, Approver, Refusal, Today};
-use jit_ca_core::{Action, RefusalCode, RequestId, SubjectId, UnixTime};
-use jit_ca_policy::decide;
+use jit_ca_core::workflow::{Access, Approve, Approver, Refusal};
+use jit_ca_core::{Action, RefusalCode, RequestId};
 
-use super::access::{
-    Change, Right, change, facts_about, no_longer_gives, still_gives, unseen, visible,
-};
+use super::access::{Change, Right, change, no_longer_gives, still_gives, unseen, visible};
+use super::standing::Standing;
 use super::{CallKey, Caller, Fault, signed_by};
 use crate::app::App;
 
@@ -26,7 +25,7 @@ pub async fn approve(
 ) -> Result<(), Fault> {
     let right = Right::Approve(call.duration, call.hosts.clone());
     change(app, caller, id, key, right, |change| {
-        let Change { caller, access, decision, grant, now } = change;
+        let Change { caller, snapshot, access, decision, grant, now } = change;
         let statement = statement::Approval {
             origin: &app.config.origin,
             request: &call.hash,
@@ -37,6 +36,9 @@ pub async fn approve(
         let signed = |armoured: &String| {
             signed_by(&caller.person, Kind::Approval, &statement.text(), armoured)
         };
+        let standing = Standing::read(snapshot, &caller.policy.bundle, access, now)?;
+        let mut today = standing.today()?;
+        today.groups.insert(caller.person.id.clone(), caller.person.groups.clone());
         let approval = Approve {
             by: Approver::Person {
                 subject: caller.person.id.clone(),
@@ -49,10 +51,15 @@ pub async fn approve(
             comment: call.comment.clone(),
             signature: call.signature.as_ref().map(signed).transpose()?,
             decision,
-            today: today(caller, access, now),
+            today,
         };
         must_still_give(caller, access)?;
-        access.approve(approval, grant, now)
+        let events = access.approve(approval, grant, now)?;
+        // What was forbidden since is not granted.
+        if events.iter().any(|event| matches!(event, Event::GrantMade(_))) {
+            standing.must_be_permitted()?;
+        }
+        Ok(events)
     })
     .await
 }
@@ -78,7 +85,7 @@ pub async fn deny(
     change(app, caller, id, key, Right::Deny, |change| {
         let person = &change.caller.person;
         let (by, name) = (person.id.clone(), person.name.clone());
-        change.access.deny(by, name, call.reason.clone(), change.decision, change.now)
+        Ok(change.access.deny(by, name, call.reason.clone(), change.decision, change.now)?)
     })
     .await
 }
@@ -89,27 +96,9 @@ pub async fn deny(
 /// If there is no such request that the caller may see, it is somebody else's, or it is no longer pending.
 pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) -> Result<(), Fault> {
     change(app, caller, id, key, Right::Own, |change| {
-        change.access.cancel(&change.caller.person.id, change.now)
+        Ok(change.access.cancel(&change.caller.person.id, change.now)?)
     })
     .await
-}
-
-/// Whom today's role asks for, and the groups of those who approve and have approved, as far as they still may.
-fn today(caller: &Caller, access: &Access, now: UnixTime) -> Today {
-    let bundle = &caller.policy.bundle;
-    let role = bundle.role(&access.request.role);
-    // With how old a factor was judged when it was given; who it is, is judged today.
-    let may = |approver: &&SubjectId| {
-        let mut facts = facts_about(access, caller.facts(Action::Approve, now));
-        (facts.subject, facts.mfa_at) = ((*approver).clone(), Some(now));
-        decide(bundle, &facts).allows()
-    };
-    let earlier = access.approvers().into_iter().filter(may);
-    let people = earlier.chain([&caller.person.id]).filter_map(|id| bundle.person(id));
-    Today {
-        quorums: role.map(|role| role.approvals.clone()).unwrap_or_default(),
-        groups: people.map(|person| (person.id.clone(), person.groups.clone())).collect(),
-    }
 }
 
 /// What is asked for must be what the role gives today.

@@ -51,7 +51,7 @@ pub async fn request(
 /// Asks for more time after a grant of the caller's: for what it gives, from its end on.
 ///
 /// # Errors
-/// As [`request`]; or if there is no such grant, or it is over or has not begun.
+/// As [`request`]; or if there is no such grant, it is over or has not begun, or something follows on it already.
 pub async fn extend(
     app: &App,
     caller: &Caller,
@@ -60,12 +60,15 @@ pub async fn extend(
     key: &CallKey,
 ) -> Result<RequestId, Fault> {
     ask(app, caller, key, |caller, now| {
-        let record = app.store.read()?.access_of(grant)?;
+        let snapshot = app.store.read()?;
+        let record = snapshot.access_of(grant)?;
         let own = record.filter(|record| record.access.request.subject == caller.person.id);
         let record = own.ok_or(Fault::NotFound("grant"))?;
         let access = &record.access;
         let refuse = |refusal| app.refused(caller, Some(Action::Request), refusal, None);
-        let found = access.extendable(&caller.person.id, now).map_err(refuse)?;
+        let follower = snapshot.follower(&caller.person.id, grant, now)?;
+        let follower = follower.as_ref().map(|record| &record.access);
+        let found = access.extendable(&caller.person.id, follower, now).map_err(refuse)?;
         let role = role(app, caller, Action::Request, &access.request.role)?;
         let given = |row: &&Row| role.rows.iter().any(|today| row.is_within(today));
         let wish = Wish {

@@ -167,8 +167,6 @@ struct Given {
     row: Row,
     grant: Grant,
     window: Window,
-    /// The grant's start, if this is its first use.
-    start: Option<GrantStarted>,
     decided: Decided,
 }
 
@@ -186,11 +184,13 @@ struct Ready {
 }
 
 impl Given {
+    /// `start` is written with the certificate, if it is the grant's first use.
     fn new(
         app: &App,
         caller: &Caller,
         access: &Access,
         row: &RowName,
+        start: Option<&GrantStarted>,
         key: &SubjectKey,
         now: UnixTime,
     ) -> Result<Self, Fault> {
@@ -201,7 +201,7 @@ impl Given {
         // 1. The workflow: is the grant open, and does it give this row?
         let facts = facts_about(access, caller.facts(Action::Issue, now));
         let usable = access
-            .usable(&caller.person.id, row, now)
+            .usable(&caller.person.id, row, start, now)
             .map_err(|refusal| app.refused(caller, Some(Action::Issue), refusal, None))?;
         // 2. The policy, as it is today.
         let decided = app.ask(caller, facts)?;
@@ -216,8 +216,8 @@ impl Given {
             let text = format!("the key is {whose}");
             return Err(refuse(Refusal::new(RefusalCode::KeyRefused, text)));
         }
-        let Usable { row, grant, window, start } = usable;
-        Ok(Self { row: row.clone(), grant: grant.clone(), window, start, decided })
+        let Usable { row, grant, window } = usable;
+        Ok(Self { row: row.clone(), grant: grant.clone(), window, decided })
     }
 }
 
@@ -231,18 +231,21 @@ impl Ready {
         is_kind: fn(&Row) -> bool,
     ) -> Result<Self, Fault> {
         let now = clock::now_millis();
-        let mut record = own_grant(app, caller, grant)?;
-        if record.access.grant().is_some_and(|grant| grant.is_to_start(now.time())) {
-            starting::start(app, &record).await?;
-            record = own_grant(app, caller, grant)?;
+        let (mut record, mut start) = (own_grant(app, caller, grant)?, None);
+        if record.access.grant().is_some_and(|grant| grant.can_begin(now.time())) {
+            start = starting::start(app, &caller.policy, &record, now.time()).await?;
+            // A start that is still to be written rests on what was looked at.
+            if start.is_none() {
+                record = own_grant(app, caller, grant)?;
+            }
         }
         let access = &record.access;
         let Some(found) = access.grant() else {
             return Err(Fault::NotFound("grant"));
         };
         let name = choose_row(&found.rows, row, is_kind)?;
-        let given = Given::new(app, caller, access, &name, key, now.time())?;
-        let Given { row, grant: usable, window, start, decided } = given;
+        let given = Given::new(app, caller, access, &name, start.as_ref(), key, now.time())?;
+        let Given { row, grant: usable, window, decided } = given;
         must_be_left(app, &usable).map_err(|refusal| {
             app.refused(caller, Some(Action::Issue), refusal, Some(decided.clone()))
         })?;

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 pub enum Fault {
     /// It was understood, and is refused.
     #[error(transparent)]
-    Refused(Refusal),
+    Refused(#[from] Refusal),
     /// Too many attempts failed.
     #[error("too many attempts have failed")]
     SlowDown {

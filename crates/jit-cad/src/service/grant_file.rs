@@ -54,18 +54,7 @@ pub fn read(app: &App, record: &AccessRecord) -> Result<GrantFile, Fault> {
 
 impl GrantFile {
     fn add(&mut self, leaf: &Leaf, event: &Event, request: &jit_ca_core::workflow::Request) {
-        let decided = match event {
-            Event::RequestMade(made) => Some(&made.decision),
-            Event::ApprovalGiven(given) => Some(&given.decision),
-            Event::GlassBroken(broken) => Some(&broken.decision),
-            Event::RequestDenied(denied) => Some(&denied.decision),
-            Event::GrantStarted(started) => started.decision.as_ref(),
-            Event::GrantEnded(ended) => ended.decision.as_ref(),
-            Event::GrantRevoked(revoked) => Some(&revoked.decision),
-            Event::Reviewed(reviewed) => Some(&reviewed.decision),
-            _ => None,
-        };
-        self.decisions.extend(decided.map(|decided| decision(leaf, decided)));
+        self.decisions.extend(event.decisions().map(|decided| decision(leaf, decided)));
         match event {
             Event::CertificateIntended(intended) => {
                 if let Some(under) = &intended.under {

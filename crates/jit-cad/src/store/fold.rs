@@ -2,6 +2,7 @@
 
 mod admit;
 mod apply;
+mod followers;
 mod index;
 mod limits;
 mod locks;
@@ -18,6 +19,7 @@ use super::StoreError;
 use super::decoded::Decoded;
 use super::record::{AccessRecord, LoginRecord, SubjectRecord};
 
+pub(super) use followers::follower;
 pub(super) use index::{INDEX, IndexKey, first_within};
 pub use limits::{Exceeded, Limits, Most};
 pub(super) use locks::{LOCKS, stopping};

@@ -148,6 +148,20 @@ impl Snapshot {
         limits.exceeded(&requests, |id| self.access(id))
     }
 
+    /// What follows on a grant of this holder's and is in force.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn follower(
+        &self,
+        holder: &SubjectId,
+        grant: GrantId,
+        now: UnixTime,
+    ) -> Result<Option<Arc<AccessRecord>>, StoreError> {
+        let requests = self.transaction.open_table(fold::REQUESTS)?;
+        fold::follower(&requests, |id| self.access(id), holder, grant, now)
+    }
+
     /// The locks that hold.
     ///
     /// # Errors

@@ -105,6 +105,14 @@ impl Tables<'_> {
         self.fold.exceeded(limits)
     }
 
+    /// Whether something is locked that was not when the log had this size.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn is_locked_since(&self, size: u64) -> Result<bool, StoreError> {
+        self.fold.is_locked_since(size)
+    }
+
     /// The index of the last entry that changed the request.
     ///
     /// # Errors

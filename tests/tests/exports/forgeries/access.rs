@@ -73,9 +73,18 @@ forgeries! {
         let at = log.find(place, |event| is_by(event, "bob"))?;
         approve_at(log, at, |log, _| log.find(0, |event| is_by(event, "carol")))
     },
-    "twice-by-one" "approval" |log, place| again(log, place, |event| {
-        matches!(event, Event::ApprovalGiven(given) if given.rows.iter().any(|row| row.to_string().contains("web-deploy")))
-    }),
+    "twice-by-one" "grant" |log, place| {
+        let (_, approvals, grant) = agreed_by_two(log, place)?;
+        log.insert_like(approvals[1], approvals[0], |_| ());
+        log.remove(approvals[1] + 1);
+        Some(grant)
+    },
+    "by-one-who-is-locked" "grant" |log, place| {
+        let (_, approvals, grant) = agreed_by_two(log, place)?;
+        let Some(Event::ApprovalGiven(given)) = log.event(approvals[0]) else { return None };
+        let Approver::Person { subject, .. } = given.by else { return None };
+        lock(log, grant, Locked::Subject(subject))
+    },
     "approval-without-signature" "approval" |log, place| {
         let at = where_two_groups_agree(log, place, "bob")?;
         log.change(at, |_, event| if let Event::ApprovalGiven(given) = event { given.signature = None });

@@ -46,27 +46,30 @@ forgeries! {
 
     // === starts ===
     "used-before-its-start" "under" |log, place| {
-        let at = log.find(place, |event| matches!(event, Event::GrantStarted(started) if started.decision.is_some()))?;
+        let at = started(log, place, true)?;
         let grant = log.leaf(at).ids.grant;
         let issued = log.find_where(0, |at, event| is_granted(event) && log.leaf(at).ids.grant == grant)?;
         log.remove(at);
         Some(issued - 1)
     },
     "used-without-a-start" "under" |log, place| {
-        let at = log.find(place, |event| matches!(event, Event::GrantStarted(started) if started.decision.is_none()))?;
+        let at = started(log, place, false)?;
         log.remove(at);
         Some(at)
     },
     "started-and-not-used" "sequence" |log, place| {
-        let at = log.find(place, |event| matches!(event, Event::GrantStarted(started) if started.decision.is_none()))?;
+        let at = started(log, place, false)?;
         log.remove(at + 1);
         Some(at + 1)
     },
-    "started-again" "state" |log, place| again(log, place, |event| matches!(event, Event::GrantStarted(started) if started.decision.is_some())),
-    "started-against-the-policy" "decision" change!(GrantStarted, |started| if started.decision.is_some() => {
-        started.decision.as_mut().unwrap().decision.outcome = deny();
-    }),
-    "started-without-asking" "state" change!(GrantStarted, |started| if started.decision.is_some() => started.decision = None),
+    "started-again" "state" |log, place| {
+        let at = started(log, place, true)?;
+        log.insert_like(at + 1, at, |_| ());
+        Some(at + 1)
+    },
+    "started-against-the-policy" "decision" change!(GrantStarted, |started| started.decision.decision.outcome = deny()),
+    "started-against-who-agreed" "decision" change!(GrantStarted, |started| started.approvals[0].decision.outcome = deny()),
+    "started-without-asking" "state" change!(GrantStarted, |started| started.approvals.clear()),
     "started-for-longer" "state" change!(GrantStarted, |started| {
         let end = started.window.end().plus(Span::from_secs(1));
         started.window = Window::new(started.window.start(), end).unwrap();
@@ -157,6 +160,11 @@ forgeries! {
         let made = grant_of(log, log.leaf(at).ids.grant)?;
         lock(log, at, Locked::Role(made.role))
     },
+    "started-while-who-agreed-is-locked" "lock" |log, place| {
+        let at = log.find(place, |event| matches!(event, Event::GrantStarted(_)))?;
+        let Some(Event::GrantStarted(started)) = log.event(at) else { return None };
+        lock(log, at, Locked::Subject(started.approvals[0].facts.subject.clone()))
+    },
     "started-while-locked" "lock" |log, place| {
         let at = log.find(place, |event| matches!(event, Event::GrantStarted(_)))?;
         let made = grant_of(log, log.leaf(at).ids.grant)?;
@@ -198,11 +206,10 @@ fn vouched(
     lock(log, at, if place.is_multiple_of(2) { Locked::Subject(subject) } else { Locked::All })
 }
 
-/// Locks it right before this entry, on the machine; gives where that entry is then.
-fn lock(log: &mut Log, at: usize, locked: Locked) -> Option<usize> {
-    let like = log.find(0, |event| matches!(event, Event::DaemonStarted(_)))?;
-    let reason = "the laptop is gone".parse().unwrap();
-    let by = Officer::Machine { uid: 0 };
-    log.insert_like(at, like, |event| *event = LockSet { lock: locked, by, reason }.into());
-    Some(at + 1)
+/// Where a grant starts: at a time, or with its first use.
+fn started(log: &Log, place: usize, at_a_time: bool) -> Option<usize> {
+    log.find_where(place, |at, event| {
+        let by_clock = log.leaf(at).actor == ActorRef::DAEMON;
+        matches!(event, Event::GrantStarted(_)) && by_clock == at_a_time
+    })
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::event::{Decided, Event, RequestMade, Signature};
-use crate::workflow::{Approve, Approver, Quorum, Start, Today};
+use crate::workflow::{Approve, Approver, Quorum, Reconsidered, Start, Today};
 use crate::{
     Action, Bytes, Decision, Digest, Facts, Hosts, Outcome, RequestId, Row, Span, SubjectId,
     UnixTime,
@@ -110,10 +110,12 @@ pub(super) fn decided() -> Decided {
     Decided { facts, decision }
 }
 
-pub(super) fn no() -> Decided {
-    let mut decided = decided();
-    decided.decision.outcome = Outcome::Deny;
-    decided
+pub(super) fn again(allowed: bool) -> Reconsidered {
+    let mut decision = decided();
+    if !allowed {
+        decision.decision.outcome = Outcome::Deny;
+    }
+    Reconsidered { decision, approvals: Vec::new() }
 }
 
 pub(super) fn made(seats: &[Seats], way: Way, asked: u64, now: UnixTime) -> Event {

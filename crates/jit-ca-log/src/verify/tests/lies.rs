@@ -171,7 +171,6 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
             given.signature = Some(sign_approval(given, &t.alice));
             s[at::APPROVAL].0 = ALICE;
         }),
-        (Code::Approval, at::APPROVAL + 1, |_, s| s.insert(at::APPROVAL, s[at::APPROVAL].clone())),
         (Code::Grant, at::APPROVAL, |_, s| drop(s.remove(at::APPROVAL))),
         (Code::Grant, at::GRANT, |_, s| event!(s, at::REQUEST, RequestMade).approvals[0].count = 2),
         (Code::Grant, at::GRANT, |_, s| {

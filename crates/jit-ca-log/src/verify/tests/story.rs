@@ -35,15 +35,15 @@ pub(super) mod at {
         INIT FILE ALICE_KNOWN ALICE BOB_KNOWN BOB CAROL_KNOWN CAROL BUNDLE
         CODE LOGIN LOGIN_INTENT LOGIN_DONE ENROLLED
         REQUEST APPROVAL GRANT SSH SSH_DONE X509 X509_DONE
-        PLANNED PLANNED_BY_BOB PLANNED_BY_CAROL PLANNED_GRANT
+        PLANNED PLANNED_FIRST PLANNED_BY_BOB PLANNED_BY_CAROL PLANNED_GRANT
         FIRST FIRST_BY_BOB FIRST_GRANT
         REFUSED REFUSED_BY_BOB REFUSED_GRANT
         UNUSED UNUSED_BY_BOB UNUSED_GRANT
-        EXTENSION
         EMERGENCY BROKEN EMERGENCY_GRANT
         TEN_MINUTES
         PLANNED_START SHORT SHORT_DONE
         FIRST_START FIRST_SSH FIRST_DONE
+        WITHDRAWN CANCELLED EXTENSION
         REFUSED_END GIVEN_BACK REVIEW REVOKED LOCK UNLOCK
         LOGOUT
         HALF_AN_HOUR
@@ -176,6 +176,7 @@ impl Teller {
         self.emergency(&mut story, bundle);
         story.push(passed(600));
         self.begins(&mut story, &serial);
+        self.extends(&mut story, bundle);
         self.ends(&mut story);
         story.push((ALICE, LoggedOut { subject: subject("u-1"), login: serial }.into()));
         story.push(passed(1_800));

@@ -73,6 +73,10 @@ impl Teller {
             ..grant(&planned, Term::Scheduled(from_to(600, 1_800)))
         };
         story.push((ALICE, planned.into()));
+        // Which he thinks better of: it binds nobody.
+        let mut at_first = ApprovalGiven { duration: Span::from_secs(600), ..by_bob.clone() };
+        at_first.groups = ["security".parse().unwrap()].into();
+        story.push((BOB, at_first.into()));
         story.push((BOB, by_bob.into()));
         story.push((CAROL, by_carol.into()));
         story.push((CAROL, grant.into()));
@@ -87,11 +91,6 @@ impl Teller {
         self.agree(story, refused, Term::Scheduled(from_to(600, 4_200)));
         let unused = self.asked(6, bundle, |made| use_first(made, 1_800));
         self.agree(story, unused, Term::FirstUse { duration, by: time(1_800) });
-        let extension = self.asked(7, bundle, |made| {
-            made.extends = Some(GrantId::from_bytes(id(3)));
-            made.start = Start::At(time(1_800));
-        });
-        story.push((ALICE, extension.into()));
     }
 
     /// Nobody is asked.
@@ -118,11 +117,13 @@ impl Teller {
         ] {
             let Granted { grant, .. } = self.granted(story, request, grant);
             let is_planned = matches!(grant.term, Term::Scheduled(_));
+            let agreed: &[_] = if is_planned { &["u-2", "u-3"] } else { &["u-2"] };
             let started = GrantStarted {
                 grant: grant.grant,
                 request: grant.request,
                 window,
-                decision: is_planned.then(|| decided(Action::Request, "u-1")),
+                decision: decided(Action::Request, "u-1"),
+                approvals: agreed.iter().map(|who| decided(Action::Approve, who)).collect(),
             };
             story.push((if is_planned { ActorRef::DAEMON } else { ALICE }, started.into()));
             let validity = Validity { from: time(540), until: time(until) };
@@ -136,6 +137,23 @@ impl Teller {
             story.push((ALICE, ssh.into()));
             story.push((ALICE, done.into()));
         }
+    }
+
+    /// More time after what was planned is asked for, and once more when that was taken back.
+    pub(super) fn extends(&self, story: &mut Story, bundle: Digest) {
+        let withdrawn = self.extension(9, bundle);
+        let request = withdrawn.request;
+        story.push((ALICE, withdrawn.into()));
+        story.push((ALICE, RequestCancelled { request }.into()));
+        story.push((ALICE, self.extension(7, bundle).into()));
+    }
+
+    pub(super) fn extension(&self, number: u64, bundle: Digest) -> RequestMade {
+        self.asked(number, bundle, |made| {
+            made.extends = Some(GrantId::from_bytes(id(3)));
+            made.start = Start::At(time(1_800));
+            (made.made, made.lapses) = (time(600), time(1_200));
+        })
     }
 
     /// By the policy, by the holder, by somebody else; and the emergency is looked at. A person is locked for a moment.
@@ -215,7 +233,7 @@ impl Teller {
         given
     }
 
-    fn agree(&self, story: &mut Story, request: RequestMade, term: Term) {
+    pub(super) fn agree(&self, story: &mut Story, request: RequestMade, term: Term) {
         let (given, grant) = (self.agreed(&request), grant(&request, term));
         story.push((ALICE, request.into()));
         story.push((BOB, given.into()));

@@ -148,6 +148,8 @@ impl<'n> Accesses<'n> {
             people.of(entry.actor()).approvals += 1;
         }
         if let Some(tracked) = self.tell(entry, id) {
+            // Given anew, it takes the place of the earlier one.
+            tracked.row.approvals.retain(|earlier| earlier.by != by);
             tracked.row.approvals.push(ApprovalRow {
                 entry: entry.leaf.idx,
                 at: entry.at,

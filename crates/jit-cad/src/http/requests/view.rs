@@ -1,14 +1,21 @@
 //! Requests as callers see them.
 
 use jit_ca_api::{ApprovalView, DenialView, GrantView, Request, RequestStatus};
-use jit_ca_core::workflow::{Access, Approval, Grant, RequestState};
+use jit_ca_core::workflow::{Access, Approval, Grant, Quorum, RequestState, Today};
 use jit_ca_core::{Action, Facts, PersonName, UnixTime};
 use jit_ca_policy::who_can_approve;
 
-use crate::service::{Caller, access};
+use crate::app::App;
+use crate::service::standing::Standing;
+use crate::service::{Caller, Fault, access};
 
-/// A request, with who can still approve it.
-pub(super) fn view(access: &Access, approvers: Vec<PersonName>, now: UnixTime) -> Request {
+/// A request, with who can still approve it; `today`, while it is pending, is whom its role asks for by now.
+pub(super) fn view(
+    access: &Access,
+    approvers: Vec<PersonName>,
+    today: Option<&Today>,
+    now: UnixTime,
+) -> Request {
     let request = &access.request;
     let denied = match &access.state {
         RequestState::Denied { by, name, reason } => {
@@ -34,16 +41,39 @@ pub(super) fn view(access: &Access, approvers: Vec<PersonName>, now: UnixTime) -
         made: request.made,
         lapses: request.lapses,
         status,
-        quorums: request.approvals.clone(),
-        still_needed: match status {
-            RequestStatus::Pending => access.still_needed(),
-            _ => 0,
-        },
+        quorums: quorums(access, today),
+        still_needed: today.map_or(0, |today| access.still_needed(today)),
         approvals: access.approvals.iter().map(approval).collect(),
         approvers,
         denied,
         grant: access.grant().map(|it| grant(it, now)),
         emergency: access.emergency.clone(),
+    }
+}
+
+/// Those that the request asked for, and those of today's that are others: both have to be met.
+fn quorums(access: &Access, today: Option<&Today>) -> Vec<Quorum> {
+    let asked = &access.request.approvals;
+    let new = today.iter().flat_map(|today| &today.quorums).filter(|it| !asked.contains(it));
+    asked.iter().chain(new).cloned().collect()
+}
+
+/// Whom the role of a pending request asks for today, and who of those that agreed counts.
+///
+/// # Errors
+/// If the store fails.
+pub(super) fn today(
+    app: &App,
+    caller: &Caller,
+    access: &Access,
+    now: UnixTime,
+) -> Result<Option<Today>, Fault> {
+    match status_of(access, now) {
+        RequestStatus::Pending => {
+            let (snapshot, bundle) = (app.store.read()?, &caller.policy.bundle);
+            Standing::read(&snapshot, bundle, access, now)?.today().map(Some)
+        }
+        _ => Ok(None),
     }
 }
 
@@ -83,8 +113,13 @@ pub(super) fn status_of(access: &Access, now: UnixTime) -> RequestStatus {
     }
 }
 
-/// Who can still approve it, by name.
-pub(super) fn approvers(caller: &Caller, access: &Access, now: UnixTime) -> Vec<PersonName> {
+/// Who can still approve it, by name: those whose approval does not count today.
+pub(super) fn approvers(
+    caller: &Caller,
+    access: &Access,
+    today: &Today,
+    now: UnixTime,
+) -> Vec<PersonName> {
     let asked = Facts {
         action: Action::Request,
         subject: access.request.subject.clone(),
@@ -98,8 +133,8 @@ pub(super) fn approvers(caller: &Caller, access: &Access, now: UnixTime) -> Vec<
         reason: None,
         ticket: None,
     };
-    let gave = access.approvers();
     let people =
         who_can_approve(&caller.policy.bundle, &access::facts_about(access, asked)).into_iter();
-    people.filter(|person| !gave.contains(&person.id)).map(|person| person.name.clone()).collect()
+    let others = people.filter(|person| !access.counts(&person.id, today));
+    others.map(|person| person.name.clone()).collect()
 }

@@ -2,7 +2,7 @@
 
 use jit_ca_core::event::{
     BundleApproved, ErasureOrdered, GrantMade, GrantStarted, LockLifted, LockSet, Locked,
-    MfaCodeMade, MfaEnrolled, Officer, Reviewed, Signature,
+    MfaCodeMade, MfaEnrolled, Officer, RequestCancelled, Reviewed, Signature,
 };
 use jit_ca_core::workflow::{GrantState, Refusal, Term};
 use jit_ca_core::{PersonName, RequestId, SubjectId};
@@ -167,6 +167,23 @@ async fn who_is_locked_vouches_for_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_rests_on_who_is_locked_is_decided_again_after_a_lock() {
+    let lab = asked(request()).await;
+    let size = || Some(lab.store.read().unwrap().size().unwrap());
+    let (before, bob) = (size(), Locked::Subject("local/u-2".parse().unwrap()));
+    let granted = approved(&lab.access().1).unwrap();
+    let commit = async |locks| {
+        let entries = granted.iter().map(|event| (ALICE, event.clone())).collect();
+        let proposal = Proposal { locks, ..Proposal::decided_at(clock::now(), entries) };
+        lab.sequencer.commit(proposal).await.map(drop)
+    };
+    lab.write(vec![lock(&bob)]).await.unwrap();
+    assert!(matches!(commit(before).await, Err(CommitError::Clash(Clash::Lock))));
+    commit(size()).await.unwrap();
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_more_certificates_than_a_grant_has() {
     let lab = asked(request()).await;
     lab.write(approved(&lab.access().1).unwrap()).await.unwrap();
@@ -188,7 +205,8 @@ async fn a_first_use_starts_its_grant_with_its_certificate() {
     let start = |seconds| {
         let window = Window::starting(clock::now(), Span::from_secs(seconds)).unwrap();
         let request = request_id();
-        Event::from(GrantStarted { grant: GRANT, request, window, decision: None })
+        let (decision, approvals) = (decided(), vec![]);
+        Event::from(GrantStarted { grant: GRANT, request, window, decision, approvals })
     };
     let later = intended(
         IssuanceId::from_bytes([9; 16]),
@@ -198,7 +216,25 @@ async fn a_first_use_starts_its_grant_with_its_certificate() {
     assert_eq!(lab.clash(vec![start(20), later]).await, Clash::Access, "it is past the window");
     lab.write(vec![start(20), certificate(1)]).await.unwrap();
     assert_eq!(lab.access().1.grant().unwrap().state(clock::now()), GrantState::Active);
+    assert_eq!(lab.clash(vec![start(20), certificate(2)]).await, Clash::Access, "it has started");
     lab.write(vec![certificate(2)]).await.unwrap();
+    lab.store.check().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_thing_at_a_time_follows_on_a_grant() {
+    let lab = asked(request()).await;
+    lab.write(approved(&lab.access().1).unwrap()).await.unwrap();
+    let ids = [13, 14].map(|number| RequestId::from_bytes([number; 16]));
+    let [first, second] = ids.map(|id| {
+        let Event::RequestMade(mut made) = request() else { panic!() };
+        (made.request, made.extends) = (id, Some(GRANT));
+        Event::from(*made)
+    });
+    lab.write(vec![first]).await.unwrap();
+    assert_eq!(lab.clash(vec![second.clone()]).await, Clash::Access);
+    lab.write(vec![RequestCancelled { request: ids[0] }.into()]).await.unwrap();
+    lab.write(vec![second]).await.unwrap();
     lab.store.check().unwrap();
 }
 

@@ -27,7 +27,7 @@ fn must_be_given_still(
     }
     let caller = &*caller.today(app)?;
     let record = own_grant(app, caller, past.issuance.grant.ok_or(Fault::NotFound("grant"))?)?;
-    Given::new(app, caller, &record.access, row, key, clock::now())?;
+    Given::new(app, caller, &record.access, row, None, key, clock::now())?;
     must_not_be_held(app)
 }
 

@@ -15,7 +15,8 @@ use super::lab::{Lab, leaves};
 #[derive(Default)]
 struct Seen {
     requests: BTreeMap<RequestId, RequestMade>,
-    approvers: BTreeSet<(RequestId, SubjectId)>,
+    /// Of each request, who agreed; nobody in place of rules, and of emergencies.
+    approvers: BTreeMap<RequestId, BTreeSet<Option<SubjectId>>>,
     grants: BTreeMap<GrantId, Given>,
     locks: BTreeSet<Locked>,
     is_faulted: bool,
@@ -66,15 +67,22 @@ impl Seen {
             }
             Event::ApprovalGiven(given) => {
                 let made = &self.requests[&given.request];
-                let Approver::Person { subject, .. } = &given.by else { return Ok(()) };
+                let approvers = self.approvers.entry(given.request).or_default();
+                let Approver::Person { subject, .. } = &given.by else {
+                    approvers.insert(None);
+                    return Ok(());
+                };
+                approvers.insert(Some(subject.clone()));
                 must(*subject != made.subject, "an approval of one's own")?;
                 must(self.is_open(&[subject, &made.subject], Some(made)), "an approval")?;
-                let is_new = self.approvers.insert((given.request, subject.clone()));
-                must(is_new, "an approval twice")?;
+            }
+            Event::GlassBroken(broken) => {
+                self.approvers.entry(broken.request).or_default().insert(None);
             }
             Event::GrantMade(granted) => {
                 let made = &self.requests[&granted.request];
                 must(self.is_open(&[&made.subject], Some(made)), "a grant")?;
+                must(self.is_agreed(made), "a grant that too few agree to")?;
                 let is_within = granted.rows.iter().all(|row| made.rows.contains(row))
                     && granted.hosts.is_within(&made.hosts, &made.rows);
                 must(is_within, "a grant of more than was asked for")?;
@@ -90,6 +98,9 @@ impl Seen {
                 self.grants.insert(granted.grant, given);
             }
             Event::GrantStarted(started) => {
+                let agreed = started.approvals.iter().map(|decided| &decided.facts.subject);
+                let are_open = agreed.clone().all(|who| self.is_open(&[who], None));
+                must(agreed.count() > 0 && are_open, "a start that nobody agrees to")?;
                 let given = self.grants.get_mut(&started.grant).ok_or("no grant")?;
                 must(!given.is_over, "a start after the end")?;
                 must(started.window.contains(at), "a start at another time")?;
@@ -123,6 +134,14 @@ impl Seen {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether rules agreed, or as many people as have to, each counted once and none of them locked.
+    fn is_agreed(&self, made: &RequestMade) -> bool {
+        let Some(approvers) = self.approvers.get(&made.request) else { return false };
+        let people = approvers.iter().flatten().filter(|who| self.is_open(&[who], None)).count();
+        let needed = made.approvals.iter().map(|quorum| usize::from(quorum.count)).sum();
+        approvers.contains(&None) || people >= needed
     }
 
     fn over(&mut self, grant: GrantId) -> Result<(), String> {

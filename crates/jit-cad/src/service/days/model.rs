@@ -149,6 +149,10 @@ impl Request {
         matches!(self.state, State::Pending) && now < self.lapses
     }
 
+    fn is_in_force(&self, now: u64) -> bool {
+        self.is_pending(now) || self.grant().is_some_and(|it| it.must_not_be_over(now).is_ok())
+    }
+
     pub(super) fn grant(&self) -> Option<&Grant> {
         match &self.state {
             State::Granted(grant) => Some(grant),

@@ -131,6 +131,31 @@ pub(super) fn day(chance: &mut Chance, worlds: usize) -> Vec<Step> {
             steps.push(Step::Again);
         }
     }
+    steps.extend(change_of_mind(chance, worlds));
+    steps
+}
+
+/// Something is asked for and agreed to; then the policy changes, or somebody is locked; and then it is to be granted, or
+/// to begin.
+fn change_of_mind(chance: &mut Chance, worlds: usize) -> Vec<Step> {
+    let whole = Part { duration: None, rows: 3, hosts: None, signed: true, says_why: false };
+    let (by, role) = ([0, 1, 5][chance.below(3)], chance.below(ROLES.len()));
+    let ahead = (chance.below(3) > 0 && ROLES[role] != "use").then_some(30);
+    let mut steps = vec![Step::Request { by, role, hosts: 0, duration: 60, ahead }];
+    let approve = |steps: &mut Vec<Step>, chance: &mut Chance| {
+        let (by, part) = (1 + chance.below(4), whole.clone());
+        steps.push(Step::Approve { by, of: 0, part });
+    };
+    approve(&mut steps, chance);
+    steps.push(match chance.below(3) {
+        0 => Step::Lock { by: 2, what: What::Person(1 + chance.below(4)) },
+        _ => Step::Reload { world: chance.below(worlds) },
+    });
+    approve(&mut steps, chance);
+    steps.extend([Step::Pass { seconds: 30 }, Step::Tick]);
+    let issue = Step::Issue { by: WHO_ASKED, of: 0, row: 0 };
+    steps.extend([issue.clone(), Step::UnlockHere { what: What::Held }, issue]);
+    approve(&mut steps, chance);
     steps
 }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use jit_ca_core::event::{CertificateIntended, Event, Factor, GrantMade, GrantStarted, LoggedIn};
+use jit_ca_core::event::{
+    CertificateIntended, Event, Factor, GrantMade, GrantStarted, LoggedIn, RequestMade,
+};
 use jit_ca_core::workflow::{Grant, GrantState, Over, Term};
 use jit_ca_core::{Digest, GrantId, RequestId, UnixTime, Window};
 use redb::ReadableTable as _;
 
-use super::{Clash, Fold, ssh_serial};
+use super::{Clash, Fold, follower, ssh_serial};
 use crate::store::StoreError;
 use crate::store::record::AccessRecord;
 
@@ -63,13 +65,14 @@ impl Fold<'_> {
             }
             Event::CertificateIssued(issued) => self.admit_outcome(issued.issuance.as_bytes())?,
             Event::IssuanceFailed(failed) => self.admit_outcome(failed.issuance.as_bytes())?,
-            Event::RequestMade(made) => self
-                .accesses
-                .get(made.request.as_bytes())?
-                .is_none()
-                .then_some(())
-                .ok_or(Clash::Taken),
+            Event::RequestMade(made) => self.admit_request(made, now)?,
             Event::GrantMade(made) => self.admit_grant(made)?,
+            Event::GrantStarted(started) => {
+                let record = self.access_of(&started.grant)?;
+                let grant = record.as_ref().and_then(|record| record.access.grant());
+                let waits = grant.is_some_and(|grant| grant.can_begin(now));
+                waits.then_some(()).ok_or(Clash::Access)
+            }
             Event::ClockFaulted(_) => {
                 self.clock_fault()?.is_none().then_some(()).ok_or(Clash::Clock)
             }
@@ -122,6 +125,21 @@ impl Fold<'_> {
         let over = record.as_ref().and_then(|record| record.access.grant()?.over.as_ref());
         let is_revoked = matches!(over, Some(Over::Revoked { .. }));
         Ok((!is_revoked).then_some(()).ok_or(Clash::Access))
+    }
+
+    /// Of what asks for more time after a grant, one at a time is in force.
+    fn admit_request(
+        &self,
+        made: &RequestMade,
+        now: UnixTime,
+    ) -> Result<Result<(), Clash>, StoreError> {
+        if self.accesses.get(made.request.as_bytes())?.is_some() {
+            return Ok(Err(Clash::Taken));
+        }
+        let Some(grant) = made.extends else { return Ok(Ok(())) };
+        let access = |id: RequestId| self.accesses.get(id.as_bytes());
+        let follower = follower(&self.requests, access, &made.subject, grant, now)?;
+        Ok(follower.is_none().then_some(()).ok_or(Clash::Access))
     }
 
     fn admit_intent(

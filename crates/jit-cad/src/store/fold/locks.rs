@@ -56,8 +56,9 @@ fn vouches(event: &Event) -> Option<&SubjectId> {
 }
 
 impl Fold<'_> {
-    /// Nobody logs in, asks, agrees or gets a certificate where a lock is; and who is locked vouches for nothing: lifts no
-    /// lock, brings no policy into force, enrols nothing, reviews nothing, has nothing erased.
+    /// Nobody logs in, asks, agrees or gets a certificate where a lock is; nothing begins that they agreed to, if that
+    /// counts; and who is locked vouches for nothing: lifts no lock, brings no policy into force, enrols nothing, reviews
+    /// nothing, has nothing erased.
     ///
     /// What takes access away goes on, also by who is locked: to deny, cancel, end, revoke, log out, and to lock. On the
     /// daemon's machine every lock can be lifted.
@@ -79,20 +80,19 @@ impl Fold<'_> {
         let stopped = match event {
             Event::LoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::RequestMade(made) => stopping(&self.locks, &[&made.subject], Some(&made.role))?,
-            Event::ApprovalGiven(given) => {
-                let by = match &given.by {
-                    Approver::Person { subject, .. } => Some(subject),
-                    Approver::Rules(_) => None,
-                };
-                self.stopped(event, by)?
-            }
-            Event::GlassBroken(_) | Event::GrantMade(_) | Event::GrantStarted(_) => {
-                self.stopped(event, None)?
+            Event::ApprovalGiven(given) => match &given.by {
+                Approver::Person { subject, .. } => self.stopped(event, &[subject])?,
+                Approver::Rules(_) => self.stopped(event, &[])?,
+            },
+            Event::GlassBroken(_) | Event::GrantMade(_) => self.stopped(event, &[])?,
+            Event::GrantStarted(started) => {
+                let agreed = started.approvals.iter().map(|decided| &decided.facts.subject);
+                self.stopped(event, &agreed.collect::<Vec<_>>())?
             }
             Event::CertificateIntended(intended) => match &intended.under {
                 Some(under) => {
                     let record = self.access_of(&under.grant)?;
-                    self.stops(record.as_ref().map(|record| &record.access), None)?
+                    self.stops(record.as_ref().map(|record| &record.access), &[])?
                 }
                 None => None,
             },
@@ -104,11 +104,18 @@ impl Fold<'_> {
         Ok(stopped.is_none().then_some(()).ok_or(Clash::Lock))
     }
 
-    fn stopped(
-        &self,
-        event: &Event,
-        by: Option<&SubjectId>,
-    ) -> Result<Option<LockRecord>, StoreError> {
+    /// Whether something is locked that was not when the log had this size.
+    pub(in crate::store) fn is_locked_since(&self, size: u64) -> Result<bool, StoreError> {
+        for row in self.locks.iter()? {
+            let lock: LockRecord = payload::decode(row?.1.value())?;
+            if lock.entry >= size {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn stopped(&self, event: &Event, by: &[&SubjectId]) -> Result<Option<LockRecord>, StoreError> {
         let Some(request) = event.request() else { return Ok(None) };
         let record = self.accesses.get(request.as_bytes())?;
         self.stops(record.as_ref().map(|record| &record.access), by)
@@ -117,11 +124,11 @@ impl Fold<'_> {
     fn stops(
         &self,
         access: Option<&Access>,
-        by: Option<&SubjectId>,
+        by: &[&SubjectId],
     ) -> Result<Option<LockRecord>, StoreError> {
         let request = access.map(|access| &access.request);
         let subjects: Vec<&SubjectId> =
-            request.map(|request| &request.subject).into_iter().chain(by).collect();
+            request.map(|request| &request.subject).into_iter().chain(by.iter().copied()).collect();
         stopping(&self.locks, &subjects, request.map(|request| &request.role))
     }
 

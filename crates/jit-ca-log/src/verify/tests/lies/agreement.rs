@@ -7,6 +7,7 @@ use jit_ca_core::{Action, GrantId, Span};
 use super::super::access::*;
 use super::super::story::*;
 use super::super::workflow::{from_to, time};
+use super::running::lock;
 use super::{Change, event};
 use crate::verify::Code;
 
@@ -31,16 +32,36 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         (Code::Request, at::EXTENSION, |_, s| {
             extension(s, |made| made.extends = Some(GrantId::from_bytes([5; 16])));
         }),
-        // What begins with its first certificate has no end to follow on.
+        // What waits is not extended: for its first certificate, or for its time.
         (Code::Request, at::EXTENSION, |_, s| {
-            extension(s, |made| made.extends = Some(GrantId::from_bytes(id(4))));
+            extension(s, |made| made.extends = Some(GrantId::from_bytes(id(6))));
+        }),
+        (Code::Request, at::EXTENSION, |_, s| {
+            extension(s, |made| {
+                made.extends = Some(GrantId::from_bytes(id(5)));
+                made.start = Start::At(time(4_200));
+            });
+        }),
+        // Nor what is extended already, whether that is agreed on or not.
+        (Code::Request, at::EXTENSION + 1, |t, s| {
+            let more = t.extension(70, in_force(s));
+            s.insert(at::EXTENSION + 1, (ALICE, more.into()));
+        }),
+        (Code::Request, at::EXTENSION + 3, |t, s| {
+            let (first, more) = (s.remove(at::EXTENSION), t.extension(70, in_force(s)));
+            let Event::RequestMade(first) = first.1 else { panic!() };
+            let mut agreed = Story::new();
+            t.agree(&mut agreed, *first, Term::Scheduled(from_to(1_800, 5_400)));
+            agreed.push((ALICE, more.into()));
+            s.splice(at::EXTENSION..at::EXTENSION, agreed);
         }),
         (Code::Request, at::EXTENSION, |_, s| {
             event!(s, at::EXTENSION, RequestMade).extends = None;
         }),
         (Code::Request, at::EXTENSION + 1, |t, s| {
-            let planned = t.granted(s, at::PLANNED, at::PLANNED_GRANT);
-            s.insert(at::EXTENSION, (ALICE, planned.ended(0, EndCause::GivenBack).into()));
+            let mut planned = t.granted(s, at::PLANNED, at::PLANNED_GRANT);
+            planned.grant.term = Term::Open(from_to(600, 1_800));
+            s.insert(at::EXTENSION, (ALICE, planned.ended(600, EndCause::GivenBack).into()));
         }),
         // Of what is over, with an end that nobody has written yet.
         (Code::Request, at::EXTENSION + 1, |_, s| {
@@ -73,10 +94,16 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
             let given = event!(s, at::PLANNED_BY_CAROL, ApprovalGiven);
             given.groups.insert("security".parse().unwrap());
         }),
-        // Again, whatever was said the first time.
-        (Code::Approval, at::PLANNED_BY_CAROL, |t, s| {
+        // Again, whatever was said the first time: one person counts once.
+        (Code::Grant, at::PLANNED_GRANT, |t, s| {
             s[at::PLANNED_BY_CAROL] = s[at::PLANNED_BY_BOB].clone();
             given(t, s, at::PLANNED_BY_CAROL, |_| ());
+        }),
+        // And with less than the first time, or for another time.
+        (Code::Grant, at::PLANNED_GRANT, |_, s| s.swap(at::PLANNED_FIRST, at::PLANNED_BY_BOB)),
+        // Who is locked by then does not count.
+        (Code::Grant, at::PLANNED_GRANT + 1, |_, s| {
+            lock(s, at::PLANNED_BY_CAROL, Locked::Subject(subject("u-2")));
         }),
         (Code::Approval, at::APPROVAL, |t, s| {
             given(t, s, at::APPROVAL, |given| given.comment = None);
@@ -113,6 +140,7 @@ pub(super) fn lies() -> Vec<(Code, usize, Change)> {
         // === grants ===
         // One of two: nobody counts in both quorums.
         (Code::Grant, at::PLANNED_GRANT - 1, |_, s| drop(s.remove(at::PLANNED_BY_CAROL))),
+        (Code::Grant, at::GRANT + 1, |_, s| lock(s, at::GRANT, Locked::Subject(subject("u-2")))),
         (Code::Grant, at::PLANNED_GRANT - 1, |t, s| {
             s.remove(at::PLANNED_BY_CAROL);
             let given = event!(s, at::PLANNED_BY_BOB, ApprovalGiven);

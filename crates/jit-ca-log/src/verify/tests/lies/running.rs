@@ -52,14 +52,45 @@ fn starts() -> Vec<(Code, usize, Change)> {
     vec![
         (Code::Decision, at::PLANNED_START, |_, s| {
             let decided = &mut event!(s, at::PLANNED_START, GrantStarted).decision;
-            decided.as_mut().unwrap().decision.outcome = Outcome::Deny;
+            decided.decision.outcome = Outcome::Deny;
         }),
         (Code::Decision, at::PLANNED_START, |_, s| {
-            event!(s, at::PLANNED_START, GrantStarted).decision =
-                Some(decided(Action::Request, "u-2"));
+            event!(s, at::PLANNED_START, GrantStarted).decision = decided(Action::Request, "u-2");
+        }),
+        (Code::Decision, at::FIRST_START, |_, s| {
+            event!(s, at::FIRST_START, GrantStarted).decision = decided(Action::Issue, "u-1");
+        }),
+        // Who agrees still: others, rules that had not, nobody, somebody twice, who may not any more, or is locked.
+        (Code::State, at::PLANNED_START, |_, s| {
+            event!(s, at::PLANNED_START, GrantStarted).approvals[0] =
+                decided(Action::Approve, "u-1");
         }),
         (Code::State, at::PLANNED_START, |_, s| {
-            event!(s, at::PLANNED_START, GrantStarted).decision = None;
+            event!(s, at::PLANNED_START, GrantStarted).approvals =
+                vec![decided(Action::SkipApproval, "u-1")];
+        }),
+        (Code::Decision, at::PLANNED_START, |_, s| {
+            event!(s, at::PLANNED_START, GrantStarted).approvals =
+                vec![decided(Action::SkipApproval, "u-2")];
+        }),
+        (Code::State, at::FIRST_START, |_, s| {
+            event!(s, at::FIRST_START, GrantStarted).approvals.clear();
+        }),
+        (Code::State, at::PLANNED_START, |_, s| {
+            event!(s, at::PLANNED_START, GrantStarted).approvals.swap_remove(0);
+            let approvals = &mut event!(s, at::PLANNED_START, GrantStarted).approvals;
+            approvals.push(approvals[0].clone());
+        }),
+        (Code::Decision, at::PLANNED_START, |_, s| {
+            let approvals = &mut event!(s, at::PLANNED_START, GrantStarted).approvals;
+            approvals[1].decision.outcome = Outcome::Deny;
+        }),
+        (Code::Decision, at::PLANNED_START, |_, s| {
+            event!(s, at::PLANNED_START, GrantStarted).approvals[1] =
+                decided(Action::Request, "u-3");
+        }),
+        (Code::Lock, at::PLANNED_START + 1, |_, s| {
+            lock(s, at::PLANNED_START, Locked::Subject(subject("u-3")));
         }),
         (Code::State, at::PLANNED_START, |_, s| {
             event!(s, at::PLANNED_START, GrantStarted).window = from_to(600, 1_801);
@@ -71,21 +102,12 @@ fn starts() -> Vec<(Code, usize, Change)> {
         (Code::State, at::PLANNED_START, |_, s| s[at::PLANNED_START].0 = BOB),
         (Code::State, at::PLANNED_START, |_, s| {
             s[at::PLANNED_START].0 = ALICE;
-            event!(s, at::PLANNED_START, GrantStarted).decision = None;
         }),
         (Code::State, at::PLANNED_START + 1, |_, s| {
             s.insert(at::PLANNED_START, s[at::PLANNED_START].clone());
         }),
         (Code::State, at::FIRST_START, |_, s| s[at::FIRST_START].0 = BOB),
-        (Code::State, at::FIRST_START, |_, s| {
-            s[at::FIRST_START].0 = ActorRef::DAEMON;
-            event!(s, at::FIRST_START, GrantStarted).decision =
-                Some(decided(Action::Request, "u-1"));
-        }),
-        (Code::State, at::FIRST_START, |_, s| {
-            event!(s, at::FIRST_START, GrantStarted).decision =
-                Some(decided(Action::Request, "u-1"));
-        }),
+        (Code::State, at::FIRST_START, |_, s| s[at::FIRST_START].0 = ActorRef::DAEMON),
         (Code::State, at::FIRST_START, |_, s| {
             event!(s, at::FIRST_START, GrantStarted).window = from_to(611, 4_211);
         }),

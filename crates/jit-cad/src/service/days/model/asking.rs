@@ -41,6 +41,9 @@ impl Model {
             Term::Open(start, end) if start <= self.now => end,
             _ => return Err("grant-waiting"),
         };
+        if self.requests.iter().any(|it| it.extends == Some(of) && it.is_in_force(self.now)) {
+            return Err("already-extended");
+        }
         self.role(request.role).ok_or("unknown-role")?;
         let of_grant = request.rows.iter().filter(|row| grant.rows.contains(&row.0));
         let rows = of_grant.filter(|row| self.still_gives(request, row.0)).copied().collect();
@@ -171,15 +174,15 @@ impl Model {
         if !request.is_pending(self.now) {
             return Err("not-pending");
         }
-        if request.approvals.iter().any(|given| given.by == Some(by)) {
-            return Err("already-approved");
-        }
         let today = self.role(request.role).map(|role| role.quorums.clone()).unwrap_or_default();
         let named = request.quorums.iter().chain(&today).fold(0, |all, quorum| all | quorum.1);
         let groups = self.groups(by).unwrap_or(0) & named;
-        let is_heard = |signed: bool| {
-            request.quorums.iter().any(|quorum| groups & quorum.1 != 0 && (signed || !quorum.2))
+        let earlier = request.approvals.iter().find(|given| given.by == Some(by));
+        let own = self.groups(by).unwrap_or(0);
+        let counts = |then, now, signed| {
+            is_heard(&request.quorums, then, signed) && is_heard(&today, now, signed)
         };
+        let is_heard = |signed: bool| counts(groups, own, signed);
         if !is_heard(part.signed) {
             return Err(if is_heard(true) { "signature-required" } else { "not-an-approver" });
         }
@@ -199,8 +202,9 @@ impl Model {
         if is_less && !part.says_why {
             return Err("reason-required");
         }
-        let mut agreed = request.clone();
-        let signed = part.signed;
+        let is_counted = earlier.is_some_and(|given| counts(given.groups, own, given.signed));
+        let (mut agreed, signed) = (request.clone(), part.signed);
+        agreed.approvals.retain(|given| given.by != Some(by));
         agreed.approvals.push(Approval { by: Some(by), groups, signed, duration, rows, hosts });
         if agreed.kept().is_none() {
             return Err("widening");
@@ -210,6 +214,10 @@ impl Model {
             agreed.state = State::Granted(agreed.granted(self.now)?);
             agreed.began = self.now;
             written.push("grant");
+            self.may(request.by, Action::Request, self.about(request))
+                .map_err(|_| "no-longer-permitted")?;
+        } else if is_counted {
+            return Err("already-approved");
         }
         self.requests[of] = agreed;
         Ok(written)
@@ -217,17 +225,64 @@ impl Model {
 
     /// Whether enough agree of those who may today, by what was asked for and by what is today.
     fn is_agreed(&self, request: &Request, newest: usize, today: &[Quorum]) -> bool {
-        let still = |who: usize| {
-            who == newest || self.may(who, Action::Approve, self.about(request)).is_ok()
-        };
-        let those = request.approvals.iter().filter(|given| given.by.is_some_and(still));
         let (mut then, mut now) = (Vec::new(), Vec::new());
-        for given in those {
-            then.push((given.groups, given.signed));
-            now.push((given.by.and_then(|by| self.groups(by)).unwrap_or(0), given.signed));
+        for given in &request.approvals {
+            let Some(by) = given.by else { continue };
+            let is_open = !self.is_locked(&[by], None);
+            if by == newest || is_open && self.agrees_still(request, given) {
+                then.push((given.groups, given.signed));
+                now.push((self.groups(by).unwrap_or(0), given.signed));
+            }
         }
         fill(&seats(&request.quorums), &then) && fill(&seats(today), &now)
     }
+
+    /// Whether somebody who approved could approve the same today.
+    fn agrees_still(&self, request: &Request, given: &Approval) -> bool {
+        let about = About { duration: given.duration, hosts: given.hosts, ..self.about(request) };
+        given.by.is_some_and(|by| self.may(by, Action::Approve, about).is_ok())
+    }
+
+    /// Whether what waits may begin, as far as the policy of today is concerned; nothing where a lock stops it.
+    pub(super) fn may_begin(&self, of: usize) -> Option<bool> {
+        let request = &self.requests[of];
+        if self.is_locked(&[request.by], Some(request.role)) {
+            return None;
+        }
+        // As it was asked for.
+        let about = About { hosts: request.hosts, ..self.about(request) };
+        let rows = request.grant().map(|grant| grant.rows.clone()).unwrap_or_default();
+        let is_asked = self.may(request.by, Action::Request, about).is_ok()
+            && rows.iter().all(|row| self.still_gives(request, *row));
+        if !is_asked {
+            return Some(false);
+        }
+        if request.approvals.iter().any(|given| given.by.is_none()) {
+            return Some(self.may(request.by, Action::SkipApproval, about).is_ok());
+        }
+        let role = self.role(request.role)?;
+        let those = |with_locked: bool| -> Vec<(u8, bool)> {
+            let counts = |given: &&Approval| {
+                let is_locked = given.by.is_some_and(|by| self.is_locked(&[by], None));
+                self.agrees_still(request, given) && (with_locked || !is_locked)
+            };
+            let those = request.approvals.iter().filter(counts);
+            those.map(|it| (it.by.and_then(|by| self.groups(by)).unwrap_or(0), it.signed)).collect()
+        };
+        match (
+            fill(&seats(&role.quorums), &those(true)),
+            fill(&seats(&role.quorums), &those(false)),
+        ) {
+            (false, _) => Some(false),
+            (true, true) => Some(true),
+            (true, false) => None,
+        }
+    }
+}
+
+/// Whether an approval by these groups counts for one of the quorums.
+fn is_heard(quorums: &[Quorum], groups: u8, signed: bool) -> bool {
+    quorums.iter().any(|quorum| groups & quorum.1 != 0 && (signed || !quorum.2))
 }
 
 impl Request {

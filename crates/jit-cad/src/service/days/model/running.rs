@@ -1,6 +1,6 @@
 //! What a grant gives, and what time alone brings.
 
-use super::rights::{About, Action};
+use super::rights::Action;
 use super::{CutOff, Model, Outcome, Over, SKIPPED, State, Term};
 
 impl Model {
@@ -59,15 +59,16 @@ impl Model {
     }
 
     /// Whether the grant gives it now; and the grant's term from then on.
-    fn given(&self, by: usize, of: usize, row: usize) -> Result<Term, &'static str> {
+    fn given(&mut self, by: usize, of: usize, row: usize) -> Result<Term, &'static str> {
+        let begins = self.begins_with_use(of);
         let (now, request) = (self.now, &self.requests[of]);
         let Some(grant) = request.grant() else { return Err("not-found") };
         self.must_be_open(&[by], request.role)?;
         grant.must_not_be_over(now)?;
         let term = match grant.term {
             Term::Open(start, end) if now >= start => Term::Open(start, end),
-            Term::FirstUse { duration, .. } => Term::Open(now, now + duration),
-            Term::Open(..) | Term::Scheduled(..) => return Err("grant-waiting"),
+            Term::FirstUse { duration, .. } if begins => Term::Open(now, now + duration),
+            _ => return Err("grant-waiting"),
         };
         if !grant.rows.contains(&row) {
             return Err("unknown-row");
@@ -101,14 +102,10 @@ impl Model {
         let (now, request) = (self.now, &self.requests[of]);
         let grant = request.grant().filter(|grant| grant.over.is_none())?;
         let Term::Scheduled(start, end) = grant.term else { return None };
-        let is_open = !self.is_locked(&[request.by], Some(request.role));
-        if !(start..end).contains(&now) || !is_open {
+        if !(start..end).contains(&now) {
             return None;
         }
-        // As it was asked for.
-        let about = About { hosts: request.hosts, ..self.about(request) };
-        let still = self.may(request.by, Action::Request, about).is_ok()
-            && grant.rows.iter().all(|row| self.still_gives(request, *row));
+        let still = self.may_begin(of)?;
         let request = &mut self.requests[of];
         let State::Granted(grant) = &mut request.state else { return None };
         match still {
@@ -122,6 +119,20 @@ impl Model {
                 Some("grant.end")
             }
         }
+    }
+
+    /// Whether the policy lets a first use begin the grant; if it says no, that is its end.
+    fn begins_with_use(&mut self, of: usize) -> bool {
+        let Some(grant) = self.requests[of].grant() else { return false };
+        let waits = matches!(grant.term, Term::FirstUse { .. });
+        if !waits || grant.must_not_be_over(self.now).is_err() {
+            return false;
+        }
+        let may = self.may_begin(of);
+        if may == Some(false) {
+            self.finish(of, Over::Ended("policy"));
+        }
+        may == Some(true)
     }
 
     fn pass_by(&mut self, of: usize) -> Option<&'static str> {
