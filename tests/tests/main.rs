@@ -23,6 +23,8 @@ mod histories;
 mod holds;
 mod identity;
 mod input;
+mod lists;
+mod newcomers;
 mod notify;
 mod openapi;
 mod policy;

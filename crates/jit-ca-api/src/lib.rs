@@ -11,7 +11,7 @@
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
 //! GET  /v1/roles                             with MFA   [Role]
 //! POST /v1/requests          RequestCall     with MFA   -> Request
-//! GET  /v1/requests?…        RequestFilter   with MFA   [Request]   own, and those to approve; all with read-log
+//! GET  /v1/requests?…        RequestFilter   with MFA   RequestList own, and those to approve; all with read-log
 //! GET  /v1/requests/ID?wait= WaitQuery       with MFA   Request     waits while it is pending
 //! POST /v1/requests/ID/approve  ApproveCall  with MFA   -> Request
 //! POST /v1/requests/ID/deny     DenyCall     with MFA   -> Request
@@ -68,7 +68,7 @@ pub use policy::{ActivateCall, FileChange, PendingPolicy, PolicyState};
 pub use problem::{PROBLEM_JSON, Problem, problem_type};
 pub use requests::{
     ApprovalView, ApproveCall, BreakGlassCall, DenialView, DenyCall, ExtendCall, GrantView,
-    Request, RequestCall, RequestFilter, RequestStatus, ReviewCall, Role, WaitQuery,
+    Request, RequestCall, RequestFilter, RequestList, RequestStatus, ReviewCall, Role, WaitQuery,
 };
 
 /// The header that makes a POST repeatable.

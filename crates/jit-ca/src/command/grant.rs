@@ -5,16 +5,19 @@ use jit_ca_api::{CertificateView, ExtendCall, GrantFile, RequestStatus, RevokeCa
 use jit_ca_core::{GrantId, UnixTime};
 
 use crate::cli::{ExtendCommand, RevokeCommand};
-use crate::command::access::{reason, request_fields};
-use crate::command::{Context, grant_named};
-use crate::error::Result;
+use crate::command::Context;
+use crate::command::access::reason;
+use crate::command::shown::{request_fields, until};
+use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::login::Ca;
+use crate::named;
 use crate::printer::{join, table};
 use crate::wait;
 
 pub(super) fn extend(context: &Context, arguments: &ExtendCommand) -> Result<Exit> {
     let ca = context.ca()?;
-    let grant = grant_named(&ca, &arguments.grant)?;
+    let grant = named::grant(&ca, &arguments.grant)?;
     let wish = &arguments.wish;
     let call = ExtendCall {
         duration: wish.duration,
@@ -33,9 +36,9 @@ pub(super) fn extend(context: &Context, arguments: &ExtendCommand) -> Result<Exi
 
 pub(super) fn end(context: &Context, grant: &str) -> Result<()> {
     let ca = context.ca()?;
-    let grant = grant_named(&ca, grant)?;
+    let grant = named::grant(&ca, grant)?;
     let file = ca.client.end(&grant, &IdempotencyKey::random()?)?;
-    tell_what_goes_on(context, &file);
+    tell_what_goes_on(context, &ca, &file, &Verbs { end: "end", stop: "cancel" })?;
     forget(context, grant)?;
     context.printer.data(&file, |file| text(file, context.now));
     Ok(())
@@ -43,37 +46,63 @@ pub(super) fn end(context: &Context, grant: &str) -> Result<()> {
 
 pub(super) fn revoke(context: &Context, arguments: &RevokeCommand) -> Result<()> {
     let ca = context.ca()?;
-    let grant = grant_named(&ca, &arguments.grant)?;
+    let grant = named::grant(&ca, &arguments.grant)?;
     let call = RevokeCall { reason: arguments.reason.clone() };
     let file = ca.client.revoke(&grant, &call, &IdempotencyKey::random()?)?;
-    tell_what_goes_on(context, &file);
+    tell_what_goes_on(context, &ca, &file, &Verbs { end: "revoke", stop: "deny" })?;
     context.printer.data(&file, |file| text(file, context.now));
     Ok(())
 }
 
 pub(super) fn show(context: &Context, grant: &str) -> Result<()> {
     let ca = context.ca()?;
-    let grant = grant_named(&ca, grant)?;
+    let grant = named::grant(&ca, grant)?;
     let file = ca.client.grant(&grant)?;
     context.printer.data(&file, |file| text(file, context.now));
     Ok(())
 }
 
-/// Certificates are valid until they end: nothing takes them back. Whoever ends a grant has to know which there are.
-fn tell_what_goes_on(context: &Context, file: &GrantFile) {
+/// How somebody ends a grant, and a request.
+struct Verbs {
+    end: &'static str,
+    stop: &'static str,
+}
+
+/// Certificates are valid until they end: nothing takes them back. And what was asked for beyond the end goes on.
+/// Whoever ends a grant has to know of both.
+fn tell_what_goes_on(context: &Context, ca: &Ca, file: &GrantFile, verbs: &Verbs) -> Result<()> {
     let valid: Vec<&CertificateView> =
         file.certificates.iter().filter(|it| !it.failed && context.now < it.until).collect();
-    let Some(last) = valid.iter().map(|it| it.until).max() else { return };
-    context.printer.note(&format!(
-        "no further certificate is issued; {} that {} issued {} valid, the last one until {last}",
-        valid.len(),
-        if valid.len() == 1 { "was" } else { "were" },
-        if valid.len() == 1 { "stays" } else { "stay" },
-    ));
-    if !file.extensions.is_empty() {
-        let others = join(&file.extensions);
-        context.printer.note(&format!("more time was asked for by {others}, which goes on"));
+    if let Some(last) = valid.iter().map(|it| it.until).max() {
+        context.printer.note(&format!(
+            "no further certificate is issued; {} that {} issued {} valid, the last one until {last}",
+            valid.len(),
+            if valid.len() == 1 { "was" } else { "were" },
+            if valid.len() == 1 { "stays" } else { "stay" },
+        ));
     }
+    for id in &file.extensions {
+        let extension = ca.client.request_by_id(id, &Default::default()).map_err(Error::from);
+        let extension = match extension {
+            Err(error) if error.is_not_found() => continue,
+            other => other?,
+        };
+        let goes_on = match (&extension.grant, extension.status) {
+            (Some(grant), _) if !grant.is_over() => {
+                let (grant, until, end) = (grant.id, until(grant), verbs.end);
+                format!(
+                    "more time was granted: {grant}, {until}; jit-ca {end} {grant} ends that too"
+                )
+            }
+            (None, RequestStatus::Pending) => {
+                let stop = verbs.stop;
+                format!("more time was asked for, and may still be granted; jit-ca {stop} {id}")
+            }
+            _ => continue,
+        };
+        context.printer.note(&goes_on);
+    }
+    Ok(())
 }
 
 /// The certificates that we hold of it are of no use any more.

@@ -201,7 +201,7 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             (StatusCode::FORBIDDEN, "approve with your SSH key: without --unsigned")
         }
         Code::SelfApproval => {
-            (StatusCode::FORBIDDEN, "ask a colleague; `jit-ca requests` shows who can approve")
+            (StatusCode::FORBIDDEN, "ask a colleague; `jit-ca requests ID` shows who can approve")
         }
         Code::NotAnApprover => (StatusCode::FORBIDDEN, "the role says which groups approve"),
         Code::Widening => (
@@ -214,7 +214,7 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         ),
         Code::NotYours => (StatusCode::FORBIDDEN, "`jit-ca status` lists what is yours"),
         Code::NotPending | Code::AlreadyApproved => {
-            (StatusCode::CONFLICT, "`jit-ca requests` shows how it stands")
+            (StatusCode::CONFLICT, "`jit-ca requests ID` shows how it stands")
         }
         Code::NotProposed => {
             (StatusCode::CONFLICT, "`jit-ca policy pending` shows what is proposed now")
@@ -222,7 +222,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         Code::GrantEnded | Code::GrantRevoked => {
             (StatusCode::CONFLICT, "ask again: jit-ca request")
         }
-        Code::NotToReview => (StatusCode::CONFLICT, "`jit-ca reviews` lists what is to review"),
+        Code::NotToReview => (
+            StatusCode::CONFLICT,
+            "`jit-ca reviews` lists what is to review; what goes on, its holder ends by `jit-ca end`, others by `jit-ca revoke`",
+        ),
         Code::LockUnchanged => (StatusCode::CONFLICT, "`jit-ca locks` lists what is locked"),
         Code::GrantWaiting => (StatusCode::CONFLICT, "wait for its start"),
         Code::UnknownRow => {

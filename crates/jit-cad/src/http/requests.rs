@@ -8,13 +8,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use jit_ca_api::{
-    ApproveCall, BreakGlassCall, DenyCall, Request, RequestCall, RequestFilter, RequestStatus,
-    ReviewCall, WaitQuery,
+    ApproveCall, BreakGlassCall, DenyCall, Request, RequestCall, RequestFilter, RequestList,
+    RequestStatus, ReviewCall, WaitQuery,
 };
 use jit_ca_core::RequestId;
 
 use self::search::search;
-use self::view::{approvers, status_of, view};
+use self::view::{status_of, view};
 use super::call::{Call, Filter, Id, Nothing, WithMfa};
 use super::poll::Poll;
 use crate::app::App;
@@ -36,11 +36,10 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     WithMfa(caller): WithMfa,
     Filter(filter): Filter<RequestFilter>,
-) -> Result<Json<Vec<Request>>, Fault> {
+) -> Result<Json<RequestList>, Fault> {
     let (now, asking) = (clock::now(), caller.clone());
     let found = service::in_turn(&app, &caller, move |app| search(app, &asking, &filter, now));
-    let found = found.await?;
-    Ok(Json(found.iter().map(|record| view(&record.access, Vec::new(), now)).collect()))
+    Ok(Json(found.await?))
 }
 
 /// `GET /v1/requests/ID`. With `wait`, the answer comes when the request has changed, or when the time is over.
@@ -119,10 +118,5 @@ pub(super) async fn break_glass(
 /// A request as the caller may see it now.
 pub(super) fn answer(app: &App, caller: &Caller, id: RequestId) -> Result<Json<Request>, Fault> {
     let record = access::visible(app, caller, id)?;
-    let now = clock::now();
-    let approvers = match status_of(&record.access, now) {
-        RequestStatus::Pending => approvers(caller, &record.access, now),
-        _ => Vec::new(),
-    };
-    Ok(Json(view(&record.access, approvers, now)))
+    Ok(Json(view(caller, &record.access, clock::now())))
 }

@@ -140,7 +140,8 @@ fn extensions(
         most: usize::MAX,
     };
     let found = snapshot.search(&search, |other| other.access.request.extends == Some(grant))?;
-    Ok(found.into_iter().map(|record| record.access.request.id).rev().collect())
+    let ids = found.records.into_iter().map(|record| record.access.request.id);
+    Ok(ids.rev().collect())
 }
 
 /// A grant, if the caller may see its request.

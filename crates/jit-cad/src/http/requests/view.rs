@@ -8,15 +8,20 @@ use jit_ca_policy::who_can_approve;
 use crate::service::{Caller, access};
 
 /// A request, with who can still approve it.
-pub(super) fn view(access: &Access, approvers: Vec<PersonName>, now: UnixTime) -> Request {
+pub(super) fn view(caller: &Caller, access: &Access, now: UnixTime) -> Request {
     let request = &access.request;
     let denied = match &access.state {
-        RequestState::Denied { by, name, reason } => {
-            Some(DenialView { by: by.clone(), name: name.clone(), reason: reason.clone() })
+        RequestState::Denied { at, by, name, reason } => {
+            let (at, by, name, reason) = (*at, by.clone(), name.clone(), reason.clone());
+            Some(DenialView { at, by, name, reason })
         }
         _ => None,
     };
     let status = status_of(access, now);
+    let approvers = match status {
+        RequestStatus::Pending => approvers(caller, access, now),
+        _ => Vec::new(),
+    };
     Request {
         id: request.id,
         subject: request.subject.clone(),
@@ -49,6 +54,7 @@ pub(super) fn view(access: &Access, approvers: Vec<PersonName>, now: UnixTime) -
 
 fn approval(given: &Approval) -> ApprovalView {
     ApprovalView {
+        at: given.at,
         by: given.by.clone(),
         groups: given.groups.clone(),
         signed: given.signed,
@@ -83,8 +89,8 @@ pub(super) fn status_of(access: &Access, now: UnixTime) -> RequestStatus {
     }
 }
 
-/// Who can still approve it, by name.
-pub(super) fn approvers(caller: &Caller, access: &Access, now: UnixTime) -> Vec<PersonName> {
+/// Who can still approve it by today's policy, by name: all of it, or as much as its role still gives.
+fn approvers(caller: &Caller, access: &Access, now: UnixTime) -> Vec<PersonName> {
     let asked = Facts {
         action: Action::Request,
         subject: access.request.subject.clone(),
@@ -98,8 +104,10 @@ pub(super) fn approvers(caller: &Caller, access: &Access, now: UnixTime) -> Vec<
         reason: None,
         ticket: None,
     };
+    let bundle = &caller.policy.bundle;
+    let mut facts = access::facts_about(access, asked);
+    access::leave_what_is_given(bundle, &mut facts);
     let gave = access.approvers();
-    let people =
-        who_can_approve(&caller.policy.bundle, &access::facts_about(access, asked)).into_iter();
+    let people = who_can_approve(bundle, &facts).into_iter();
     people.filter(|person| !gave.contains(&person.id)).map(|person| person.name.clone()).collect()
 }
