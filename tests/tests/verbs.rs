@@ -57,7 +57,10 @@ fn an_approval_for_less_says_why_and_the_requester_reads_it() {
     approve(&scene.bob, &request, &["--host", "db1", "--comment", "x"]).exits(2).says("hosts");
     let less = ["--for", "5m", "--host", "web1", "--comment", "web1 will do"];
     let granted = approve(&scene.bob, &request, &less).ok().says("(asked for: 10m)").json();
-    assert_eq!((&granted["grant"]["hosts"], &granted["rows"]), (&json!("web1"), &request["rows"]));
+    assert_eq!(
+        (&granted["grant"]["hosts"], &granted["rows"]),
+        (&json!(["web1"]), &request["rows"])
+    );
     let shown = scene.alice.jit_ca(&["requests", "--mine"]).ok();
     assert!(shown.stdout.contains("active"), "{shown}");
     let shown = scene.alice.jit_ca(&["grant", "show", id(&granted["grant"])]).ok();

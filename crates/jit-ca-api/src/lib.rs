@@ -42,11 +42,13 @@
 //!
 //! Every POST that writes bears an `Idempotency-Key` (1 to 128 visible ASCII characters): the same
 //! key with the same body gives the same answer again, with another body it is refused. Refusals are
-//! [`Problem`]s (RFC 9457). Times are RFC 3339 in UTC, durations as people write them (`1h30m`).
+//! [`Problem`]s (RFC 9457). Times are RFC 3339 in UTC, durations as people write them (`1h30m`),
+//! hosts a list: `["*"]` for all that the rows give.
 
 #[cfg(feature = "client")]
 pub mod client;
 mod grants;
+pub mod hosts;
 mod locks;
 mod log;
 mod login;

@@ -114,6 +114,7 @@ pub struct Request {
     /// The rows asked for.
     pub rows: Vec<Row>,
     /// On which hosts.
+    #[serde(with = "crate::hosts")]
     pub hosts: Hosts,
     /// For how long.
     pub duration: Span,
@@ -206,6 +207,7 @@ pub struct ApprovalView {
     /// The rows kept.
     pub rows: Vec<Row>,
     /// The hosts kept.
+    #[serde(with = "crate::hosts")]
     pub hosts: Hosts,
     /// What was said with it; there, where it is for less than was asked for.
     pub comment: Option<Text>,
@@ -232,6 +234,7 @@ pub struct GrantView {
     /// The rows that it gives.
     pub rows: Vec<Row>,
     /// On which hosts.
+    #[serde(with = "crate::hosts")]
     pub hosts: Hosts,
     /// For which time, and what begins it.
     pub term: Term,
@@ -330,6 +333,7 @@ pub struct ApproveCall {
     /// The rows kept.
     pub rows: Vec<Row>,
     /// The hosts kept.
+    #[serde(with = "crate::hosts")]
     pub hosts: Hosts,
     /// What the approver has to say; has to be there, where it is for less than was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
