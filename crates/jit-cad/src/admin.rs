@@ -122,8 +122,8 @@ enum Answer {
         why: String,
         /// What to do.
         hint: Option<String>,
-        /// Whether the command names something that is not there, or asks for what can't be.
-        is_usage: bool,
+        /// Whether the command names something that is not there.
+        is_absent: bool,
     },
 }
 
@@ -156,11 +156,11 @@ pub struct ToErase {
 impl From<Fault> for Answer {
     fn from(fault: Fault) -> Self {
         let hint = match &fault {
-            Fault::Bad { hint, .. } => Some((*hint).to_owned()),
+            Fault::Bad { hint, .. } | Fault::NoSuch { hint, .. } => Some((*hint).to_owned()),
             _ => None,
         };
-        let is_usage = matches!(fault, Fault::Bad { .. } | Fault::NotFound(_));
-        Self::Refused { why: crate::failure::with_causes(&fault), hint, is_usage }
+        let is_absent = matches!(fault, Fault::NoSuch { .. } | Fault::NotFound(_));
+        Self::Refused { why: crate::failure::with_causes(&fault), hint, is_absent }
     }
 }
 
@@ -227,7 +227,7 @@ impl Drop for AdminSocket {
 async fn answer(app: &Arc<App>, mut stream: UnixStream) -> std::io::Result<()> {
     let asker = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
-    let refused = |why: String| Answer::Refused { why, hint: None, is_usage: false };
+    let refused = |why: String| Answer::Refused { why, hint: None, is_absent: false };
     let answer = if asker != 0 && asker != own {
         refused("only root and the daemon's own account ask here".into())
     } else {

@@ -63,7 +63,7 @@ fn a_lock_stops_it_at_once_and_says_why() {
     let key = scene.alice.person.make_key("work", "ed25519");
     let call = |what: &str| json!({"what": what, "reason": "INC-7: keys leaked"});
     scene.alice.wire.post("/v1/locks", &call("bob")).refused("not-permitted");
-    scene.bob.wire.post("/v1/locks", &call("nobody-at-all")).refused("bad-request");
+    scene.bob.wire.post("/v1/locks", &call("nobody-at-all")).refused("not-found");
 
     for what in ["alice", "local/u-1001", "web-shell", "role:web-shell", "all"] {
         let locks = scene.bob.wire.post("/v1/locks", &call(what)).ok().json();

@@ -179,9 +179,9 @@ async fn ask(socket: &Path, question: &Question, hint: &str) -> Result<Answer, F
     let mut answer = String::new();
     BufReader::new(stream.take(LONGEST_LINE)).read_line(&mut answer).await.map_err(silent)?;
     match serde_json::from_str(&answer) {
-        Ok(Answer::Refused { why, hint: own, is_usage }) => {
+        Ok(Answer::Refused { why, hint: own, is_absent }) => {
             let hint = own.as_deref().unwrap_or(hint);
-            Err(match is_usage {
+            Err(match is_absent {
                 true => Failure::usage(why, hint),
                 false => Failure::failed(why).with_hint(hint),
             })

@@ -47,6 +47,9 @@ impl IntoResponse for Fault {
                     hint,
                 )
             }
+            Self::NoSuch { detail, hint } => {
+                Told::new(StatusCode::NOT_FOUND, "not-found", detail, hint)
+            }
             Self::KeyReused => {
                 let hint = "use a new Idempotency-Key for each new call";
                 Told::new(
