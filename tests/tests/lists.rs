@@ -20,8 +20,8 @@ fn asked(person: &Person, reason: &str, arguments: &[&str]) -> Value {
 #[track_caller]
 fn cells<'o>(output: &'o Output, with: &str) -> Vec<&'o str> {
     let found = output.stdout.lines().find(|line| line.contains(with));
-    let line = found.unwrap_or_else(|| panic!("no line has {with:?}: {output}"));
-    line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
+    assert!(found.is_some(), "no line has {with:?}: {output}");
+    found.unwrap().split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
 }
 
 #[test]

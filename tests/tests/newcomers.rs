@@ -53,7 +53,8 @@ fn id(value: &Value) -> &str {
 #[track_caller]
 fn line<'o>(output: &'o Output, with: &str) -> &'o str {
     let found = output.stdout.lines().find(|line| line.starts_with(with));
-    found.unwrap_or_else(|| panic!("no line begins with {with:?}: {output}"))
+    assert!(found.is_some(), "no line begins with {with:?}: {output}");
+    found.unwrap()
 }
 
 #[test]
