@@ -27,6 +27,7 @@ mod certificate;
 mod document;
 pub mod grown;
 mod lab;
+mod lines;
 mod nginx;
 mod person;
 mod program;
@@ -41,6 +42,7 @@ pub use caller::Caller;
 pub use certificate::{Issued, sha256};
 pub use document::{Block, blocks, commands, documents};
 pub use lab::Lab;
+pub use lines::Lines;
 pub use nginx::Nginx;
 pub use person::{Authenticator, Person};
 pub use program::{

@@ -133,7 +133,9 @@ impl Wire {
         for row in rows.as_array().expect("rows") {
             statement.push_str(&format!("row: {}\n", row.as_str().expect("a row")));
         }
-        statement.push_str(&format!("hosts: {}\n", hosts.as_str().expect("hosts")));
+        let named: Vec<&str> =
+            hosts.as_array().expect("hosts").iter().filter_map(Value::as_str).collect();
+        statement.push_str(&format!("hosts: {}\n", named.join(",")));
         let signature = self.sign("approval.v1@jit-ca", ssh_key, &statement);
         json!({
             "hash": request["hash"], "duration": duration, "rows": rows, "hosts": hosts,

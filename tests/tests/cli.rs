@@ -90,7 +90,7 @@ fn json_is_one_document_with_stable_names() {
     assert_eq!(names, ["orders-api", "web-deploy", "web-logs", "web-shell"]);
 
     let request = ask(&alice, &["web-logs", "--host", "web2"]);
-    assert_eq!((&request["status"], &request["hosts"]), (&json!("approved"), &json!("web2")));
+    assert_eq!((&request["status"], &request["hosts"]), (&json!("approved"), &json!(["web2"])));
     let issued = alice.jit_ca(&["cert", "ssh", "--out", "keys", "--json"]).ok().json();
     assert_eq!(
         fields(&issued),

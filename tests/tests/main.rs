@@ -24,6 +24,8 @@ mod holds;
 mod identity;
 mod input;
 mod left;
+mod lists;
+mod newcomers;
 mod notify;
 mod openapi;
 mod policy;

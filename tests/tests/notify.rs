@@ -268,7 +268,7 @@ fn what_is_given_up_is_kept_shown_and_sent_again() {
     ca.serve();
     receiver.gets_well();
     let retry = |which: &str| ca.jit_cad(&["notify", "retry", which]);
-    retry("none-is-so").exits(1).says("no message that was tried").says("hint: ");
+    retry("none-is-so").exits(2).says("no message that was tried").says("hint: ");
     let of_picky = listed.split("picky: ").nth(1).unwrap();
     let id = of_picky.lines().nth(1).unwrap().split_whitespace().next().unwrap();
     retry(&id.chars().skip(20).collect::<String>()).ok().says("1 to be sent again");

@@ -232,7 +232,7 @@ fn who_is_removed_can_do_nothing_from_then_on_and_who_is_new_can_enrol() {
     let (call, _) =
         scene.alice.wire.login_call(&scene.alice.person.key(), json!({"totp": "000000"}));
     scene.alice.wire.post("/v1/logins", &call).refused("login-refused");
-    scene.ca.jit_cad(&["user", "enroll", "alice"]).exits(1);
+    scene.ca.jit_cad(&["user", "enroll", "alice"]).exits(2);
     // Nobody gives her anything.
     scene.bob.approve(&waits).refused("not-permitted");
     scene.ca.jit_cad(&["user", "enroll", "erin"]).ok();

@@ -177,9 +177,9 @@ fn approvers_shorten_and_drop_and_never_widen() {
         json!({"rows": ["x509 orders-api"]}),
         json!({"rows": wider}),
         json!({"rows": [rows[1], rows[0]]}),
-        json!({"hosts": "web2"}),
-        json!({"hosts": "web1,web2"}),
-        json!({"hosts": "*"}),
+        json!({"hosts": ["web2"]}),
+        json!({"hosts": ["web1", "web2"]}),
+        json!({"hosts": ["*"]}),
     ] {
         let mut part = part;
         part["comment"] = json!("why");

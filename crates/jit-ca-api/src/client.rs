@@ -20,8 +20,8 @@ pub use tls::{LoginIdentity, RootCertificate};
 use crate::{
     ActivateCall, ApproveCall, BreakGlassCall, Challenge, Consistency, ConsistencyQuery, DenyCall,
     Entry, ExtendCall, GrantFile, Lock, LockCall, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
-    MfaSecret, PolicyState, Request, RequestCall, RequestFilter, ReviewCall, RevokeCall, Role,
-    SshCall, SshCertificate, Trust, WaitQuery, X509Call, X509Certificate,
+    MfaSecret, PolicyState, Request, RequestCall, RequestFilter, RequestList, ReviewCall,
+    RevokeCall, Role, SshCall, SshCertificate, Trust, WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -164,7 +164,7 @@ impl Client {
     ///
     /// # Errors
     /// As every call: see [`Error`].
-    pub fn requests(&self, filter: &RequestFilter) -> Result<Vec<Request>, Error> {
+    pub fn requests(&self, filter: &RequestFilter) -> Result<RequestList, Error> {
         self.http.get("/v1/requests", filter)
     }
 

@@ -11,7 +11,7 @@
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
 //! GET  /v1/roles                             with MFA   [Role]
 //! POST /v1/requests          RequestCall     with MFA   -> Request
-//! GET  /v1/requests?…        RequestFilter   with MFA   [Request]   own, and those to approve; all with read-log
+//! GET  /v1/requests?…        RequestFilter   with MFA   RequestList own, and those to approve; all with read-log
 //! GET  /v1/requests/ID?wait= WaitQuery       with MFA   Request     waits while it is pending
 //! POST /v1/requests/ID/approve  ApproveCall  with MFA   -> Request
 //! POST /v1/requests/ID/deny     DenyCall     with MFA   -> Request
@@ -42,11 +42,13 @@
 //!
 //! Every POST that writes bears an `Idempotency-Key` (1 to 128 visible ASCII characters): the same
 //! key with the same body gives the same answer again, with another body it is refused. Refusals are
-//! [`Problem`]s (RFC 9457). Times are RFC 3339 in UTC, durations as people write them (`1h30m`).
+//! [`Problem`]s (RFC 9457). Times are RFC 3339 in UTC, durations as people write them (`1h30m`),
+//! hosts a list: `["*"]` for all that the rows give.
 
 #[cfg(feature = "client")]
 pub mod client;
 mod grants;
+pub mod hosts;
 mod locks;
 mod log;
 mod login;
@@ -68,7 +70,7 @@ pub use policy::{ActivateCall, FileChange, PendingPolicy, PolicyState};
 pub use problem::{PROBLEM_JSON, Problem, problem_type};
 pub use requests::{
     ApprovalView, ApproveCall, BreakGlassCall, DenialView, DenyCall, ExtendCall, GrantView,
-    Request, RequestCall, RequestFilter, RequestStatus, ReviewCall, Role, WaitQuery,
+    Request, RequestCall, RequestFilter, RequestList, RequestStatus, ReviewCall, Role, WaitQuery,
 };
 
 /// The header that makes a POST repeatable.

@@ -33,14 +33,30 @@ pub struct Lock {
     pub entry: u64,
 }
 
+impl Lock {
+    /// What to write in a [`LockCall`] for it.
+    pub fn what(&self) -> String {
+        match (&self.lock, &self.name) {
+            (Locked::All, _) => "all".to_owned(),
+            (Locked::Subject(_), Some(name)) => format!("person:{name}"),
+            (Locked::Subject(subject), None) => format!("person:{subject}"),
+            (Locked::Role(role), _) => format!("role:{role}"),
+        }
+    }
+
+    /// The same, with whom a name stands for.
+    pub fn shown(&self) -> String {
+        match (&self.lock, &self.name) {
+            (Locked::Subject(subject), Some(_)) => format!("{} ({subject})", self.what()),
+            _ => self.what(),
+        }
+    }
+}
+
 impl fmt::Display for Lock {
     /// For whoever reads one line of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.lock)?;
-        if let Some(name) = &self.name {
-            write!(f, " ({name})")?;
-        }
-        write!(f, " is locked since {}", self.since)?;
+        write!(f, "{} is locked since {}", self.shown(), self.since)?;
         if let Some(by) = &self.by {
             write!(f, " by {by}")?;
         }

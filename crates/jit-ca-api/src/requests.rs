@@ -114,6 +114,7 @@ pub struct Request {
     /// The rows asked for.
     pub rows: Vec<Row>,
     /// On which hosts.
+    #[serde(with = "crate::hosts")]
     pub hosts: Hosts,
     /// For how long.
     pub duration: Span,
@@ -141,7 +142,7 @@ pub struct Request {
     pub still_needed: usize,
     /// Who approved so far.
     pub approvals: Vec<ApprovalView>,
-    /// Who can approve it, by name; in the answer about one pending request alone.
+    /// Who can approve it by today's policy, by name; nobody, once it is no longer pending.
     pub approvers: Vec<PersonName>,
     /// Who denied it and why, if somebody did.
     pub denied: Option<DenialView>,
@@ -149,6 +150,17 @@ pub struct Request {
     pub grant: Option<GrantView>,
     /// Where nobody was asked: who was told, and who looked at it afterwards.
     pub emergency: Option<Emergency>,
+}
+
+/// Requests that were looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestList {
+    /// The newest of them, newest first. Where there are too many for one answer, those that are not over go first.
+    pub requests: Vec<Request>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// Where there are none: what the filter names that neither the policy nor the log knows, in words.
+    pub unknown: Vec<String>,
 }
 
 /// How a request stands.
@@ -182,6 +194,8 @@ impl std::fmt::Display for RequestStatus {
 /// Somebody's yes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalView {
+    /// When.
+    pub at: UnixTime,
     /// Who.
     pub by: Approver,
     /// The groups by which it counts.
@@ -193,6 +207,7 @@ pub struct ApprovalView {
     /// The rows kept.
     pub rows: Vec<Row>,
     /// The hosts kept.
+    #[serde(with = "crate::hosts")]
     pub hosts: Hosts,
     /// What was said with it; there, where it is for less than was asked for.
     pub comment: Option<Text>,
@@ -201,6 +216,8 @@ pub struct ApprovalView {
 /// Somebody's no.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DenialView {
+    /// When.
+    pub at: UnixTime,
     /// Who.
     pub by: SubjectId,
     /// What that person is called.
@@ -217,6 +234,7 @@ pub struct GrantView {
     /// The rows that it gives.
     pub rows: Vec<Row>,
     /// On which hosts.
+    #[serde(with = "crate::hosts")]
     pub hosts: Hosts,
     /// For which time, and what begins it.
     pub term: Term,
@@ -237,6 +255,11 @@ impl GrantView {
         self.state == GrantState::Active || self.state == GrantState::Waiting && begins_with_use
     }
 
+    /// Whether nothing can be had of it any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, GrantState::Ended | GrantState::Revoked)
+    }
+
     /// When it is over at the latest, as far as is known.
     pub fn last_end(&self) -> UnixTime {
         match self.term {
@@ -253,19 +276,22 @@ pub struct RequestFilter {
     /// Those of this status alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<RequestStatus>,
+    /// Those alone whose grant stands so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<GrantState>,
     /// The caller's own alone.
     #[serde(default)]
     pub mine: bool,
     /// Emergencies alone that somebody still has to look at.
     #[serde(default)]
     pub to_review: bool,
-    /// Those of a person, by name or id.
+    /// Those of a person, by id, by today's name, or by the name that the person had then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// Those for a role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<RoleName>,
-    /// Those that a person approved, by name or id.
+    /// Those that a person approved, named in the same way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approver: Option<String>,
     /// Those made at or after this time.
@@ -274,7 +300,8 @@ pub struct RequestFilter {
     /// Those made before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<UnixTime>,
-    /// Those with this in their reason, ticket or comments, in whatever case.
+    /// Those with this in what people wrote of them, in whatever case: reason, ticket, comments, and why they were
+    /// denied or revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Those made before this one: to go on where an answer ended.
@@ -306,6 +333,7 @@ pub struct ApproveCall {
     /// The rows kept.
     pub rows: Vec<Row>,
     /// The hosts kept.
+    #[serde(with = "crate::hosts")]
     pub hosts: Hosts,
     /// What the approver has to say; has to be there, where it is for less than was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

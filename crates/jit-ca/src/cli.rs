@@ -13,7 +13,7 @@ use jit_ca_core::{Origin, RoleName, RowName, Text};
 
 pub(crate) use access::{
     ApproveCommand, BreakGlassCommand, ExtendCommand, GrantCommand, LockCommand, RequestCommand,
-    RequestsCommand, ReviewCommand, RevokeCommand,
+    RequestsCommand, ReviewCommand, RevokeCommand, Status,
 };
 pub(crate) use log::{
     ExportFormat, LogCommand, LogExportCommand, LogFilterArgs, LogFollowCommand, LogListCommand,
@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Roles,
     /// Ask for a role, and wait until it is granted
     Request(RequestCommand),
-    /// List your requests, and those that you may approve, also when they are over
+    /// List your requests, and those that you may approve, also when they are over; or show all of one
     Requests(RequestsCommand),
     /// Approve a request, for what it asks or for less
     Approve(ApproveCommand),
@@ -83,7 +83,7 @@ pub(crate) enum Command {
     Extend(ExtendCommand),
     /// Give a grant of yours back before its end
     End {
-        /// The grant, or the last four or more characters of its id
+        /// The grant or its request, or the last four or more characters of the id
         grant: String,
     },
     /// Take a grant away from its holder

@@ -14,19 +14,18 @@ mod mfa;
 mod policy;
 mod report;
 mod requests;
+mod shown;
 mod ssh;
 mod status;
 mod trust;
 mod who;
 
-use jit_ca_api::Request;
-use jit_ca_core::{GrantId, RequestId, UnixTime};
+use jit_ca_core::UnixTime;
 
 use crate::cli::{Cli, Command, GrantCommand};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::held::Held;
-use crate::id_ending;
 use crate::login::Ca;
 use crate::places::Places;
 use crate::printer::Printer;
@@ -81,28 +80,4 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Completions { shell } => completions::completions(context, shell),
     }
     Ok(Exit::Done)
-}
-
-/// The request that a whole id or its ending names.
-fn request_named(ca: &Ca, text: &str) -> Result<Request> {
-    let id = match text.parse::<RequestId>() {
-        Ok(id) => id,
-        Err(_) => {
-            let known = ca.client.requests(&Default::default())?;
-            id_ending::find("request", text, known.iter().map(|request| request.id))?
-        }
-    };
-    ca.client.request_by_id(&id, &Default::default()).map_err(Error::from)
-}
-
-/// The grant that a whole id or its ending names.
-fn grant_named(ca: &Ca, text: &str) -> Result<GrantId> {
-    match text.parse::<GrantId>() {
-        Ok(id) => Ok(id),
-        Err(_) => {
-            let known = ca.client.requests(&Default::default())?;
-            let grants = known.iter().filter_map(|request| request.grant.as_ref());
-            id_ending::find("grant", text, grants.map(|grant| grant.id))
-        }
-    }
 }

@@ -54,6 +54,8 @@ pub(crate) enum Error {
     Denied {
         /// What became of it.
         what: String,
+        /// What to do about it.
+        hint: Option<String>,
     },
     /// A request that is still pending.
     #[error("{id} is still pending")]
@@ -150,6 +152,7 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Call(error) => return error.hint().map(ToOwned::to_owned),
+            Self::Denied { hint, .. } => return hint.clone(),
             Self::Usage { hint, .. }
             | Self::Program { hint, .. }
             | Self::History { hint, .. }
@@ -173,11 +176,9 @@ impl Error {
                 "do not go on; tell your CA's operators, and compare the pin with the one that they publish"
             }
             Self::Agent(_) => "check that ssh-agent runs (ssh-add -l), or do without: --no-agent",
-            Self::Value(_)
-            | Self::Denied { .. }
-            | Self::File { .. }
-            | Self::Key { .. }
-            | Self::Policy { .. } => return None,
+            Self::Value(_) | Self::File { .. } | Self::Key { .. } | Self::Policy { .. } => {
+                return None;
+            }
         };
         Some(text.to_owned())
     }
@@ -185,10 +186,16 @@ impl Error {
     /// How the program ends by it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Call(client::Error::Problem(problem)) => match problem.status {
-                401 | 403 | 409 | 423 | 429 => Exit::Refused,
-                _ => Exit::Failed,
-            },
+            Self::Call(client::Error::Problem(problem)) => {
+                match (problem.status, problem.code.as_str()) {
+                    // Whatever kind of thing it is that is not there.
+                    (400 | 404, _) | (_, "unknown-role" | "unknown-host" | "unknown-row") => {
+                        Exit::Usage
+                    }
+                    (401 | 403 | 409 | 423 | 429, _) => Exit::Refused,
+                    _ => Exit::Failed,
+                }
+            }
             Self::Call(client::Error::Pin { .. })
             | Self::Unverified { .. }
             | Self::History { .. } => Exit::Unverified,
@@ -213,6 +220,22 @@ impl Error {
             | Self::Agent(_)
             | Self::Key { .. } => Exit::Failed,
         }
+    }
+
+    /// Whether it may go by itself: the CA can't be reached, or has too much to do.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Call(client::Error::Transport { .. }) => true,
+            Self::Call(client::Error::Problem(problem)) => {
+                problem.status == 429 || problem.status >= 500
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the CA says that there is no such thing.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Call(client::Error::Problem(problem)) if problem.status == 404)
     }
 
     /// Whether logging in would help.

@@ -10,7 +10,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// It failed.
     Failed = 1,
-    /// The command or a configuration is wrong.
+    /// The command or a configuration is wrong, or names something that is not there.
     Usage = 2,
     /// The CA, or a person, said no.
     Refused = 3,
@@ -25,7 +25,7 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0   done
   1   failed
-  2   wrong usage or configuration
+  2   wrong usage or configuration, or no such request, grant, person, role, host or row
   3   refused, by the CA or by an approver
   4   verification failed: a pin, a hash, a signature, a certificate that is not as granted,
       or a log that is not what it was

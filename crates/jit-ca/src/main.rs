@@ -17,6 +17,7 @@ mod held;
 mod id_ending;
 mod interrupt;
 mod login;
+mod named;
 mod output;
 mod payloads;
 mod places;

@@ -47,7 +47,8 @@ pub(crate) fn granted(request: Request) -> Result<Request> {
         RequestStatus::Cancelled => "was cancelled".to_owned(),
         RequestStatus::Lapsed => "has lapsed: nobody decided it in time".to_owned(),
     };
-    Err(Error::Denied { what: format!("{} {what}", request.id) })
+    let hint = format!("see all of it: jit-ca requests {}", request.id);
+    Err(Error::Denied { what: format!("{} {what}", request.id), hint: Some(hint) })
 }
 
 /// Who approved or denied, for a person.
@@ -55,6 +56,14 @@ pub(crate) fn approver(by: &Approver) -> String {
     match by {
         Approver::Rules(rules) => format!("rule {}", join(rules)),
         Approver::Person { name, .. } => name.to_string(),
+    }
+}
+
+/// Who can approve it, in names.
+pub(crate) fn can_approve(request: &Request) -> String {
+    match request.approvers.as_slice() {
+        [] => "nobody".to_owned(),
+        names => join(names),
     }
 }
 
@@ -137,10 +146,7 @@ fn poll(
 }
 
 fn line(request: &Request, now: UnixTime) -> String {
-    let who = match request.approvers.as_slice() {
-        [] => "nobody".to_owned(),
-        names => join(names),
-    };
+    let who = can_approve(request);
     format!(
         "{}  {} of {} approvals  can approve: {who}  lapses in {}",
         request.id,

@@ -22,7 +22,8 @@ use crate::erasure::{self, Order};
 use crate::failure::Failure;
 use crate::notify::{self, ListedTarget, Retried};
 use crate::reload::{self, NotReloaded, Reloaded};
-use crate::service::{self, Fault, locking, second_factor};
+use crate::service::second_factor::{self, EnrolmentCode};
+use crate::service::{self, Fault, locking};
 use crate::upkeep::{self, Backup, Compacted};
 
 pub use ask::{
@@ -76,13 +77,8 @@ enum Question {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Answer {
-    /// The code, and until when it can be used.
-    EnrolmentCode {
-        /// The code.
-        code: String,
-        /// Until when.
-        expires: UnixTime,
-    },
+    /// A code was made.
+    EnrolmentCode(EnrolmentCode),
     /// What would be erased.
     ToErase(ToErase),
     /// It was erased.
@@ -126,6 +122,8 @@ enum Answer {
         why: String,
         /// What to do.
         hint: Option<String>,
+        /// Whether the command names something that is not there.
+        is_absent: bool,
     },
 }
 
@@ -158,10 +156,11 @@ pub struct ToErase {
 impl From<Fault> for Answer {
     fn from(fault: Fault) -> Self {
         let hint = match &fault {
-            Fault::Bad { hint, .. } => Some((*hint).to_owned()),
+            Fault::Bad { hint, .. } | Fault::NoSuch { hint, .. } => Some((*hint).to_owned()),
             _ => None,
         };
-        Self::Refused { why: crate::failure::with_causes(&fault), hint }
+        let is_absent = matches!(fault, Fault::NoSuch { .. } | Fault::NotFound(_));
+        Self::Refused { why: crate::failure::with_causes(&fault), hint, is_absent }
     }
 }
 
@@ -228,7 +227,7 @@ impl Drop for AdminSocket {
 async fn answer(app: &Arc<App>, mut stream: UnixStream) -> std::io::Result<()> {
     let asker = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
-    let refused = |why: String| Answer::Refused { why, hint: None };
+    let refused = |why: String| Answer::Refused { why, hint: None, is_absent: false };
     let answer = if asker != 0 && asker != own {
         refused("only root and the daemon's own account ask here".into())
     } else {
@@ -248,8 +247,7 @@ async fn answer(app: &Arc<App>, mut stream: UnixStream) -> std::io::Result<()> {
 async fn done(app: &Arc<App>, question: Question, asker: u32) -> Result<Answer, Fault> {
     Ok(match question {
         Question::EnrolmentCode(name) => {
-            let (code, expires) = second_factor::make_code(app, &name).await?;
-            Answer::EnrolmentCode { code, expires }
+            Answer::EnrolmentCode(second_factor::make_code(app, &name).await?)
         }
         Question::WhatToErase { subject } => {
             let plan = erasure::plan(app, &subject).await?;

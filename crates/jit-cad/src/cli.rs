@@ -8,7 +8,8 @@ use jit_ca_core::{Origin, PersonName, Text};
 
 /// The just-in-time certificate authority's daemon.
 ///
-/// Exit codes: 0 done, 1 failed, 2 usage or configuration, 74 the log could not be written.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, or no such person, lock or message, 74 the log could
+/// not be written.
 #[derive(Debug, Parser)]
 #[command(name = "jit-cad", version)]
 pub struct Cli {
@@ -47,12 +48,13 @@ pub enum Command {
     ///
     /// A policy with faults, or with a test that fails, changes nothing. What jit-cad.toml says takes a restart.
     Reload(ConfigFile),
-    /// Lift a lock, where nobody can log in to do so. Asks the running daemon. Without a name: tell what is locked.
+    /// Lift a lock, where nobody can log in to do so. Asks the running daemon. Without a name: tell what is locked, and
+    /// the name that lifts it.
     Unlock {
         /// What: all, a person's name or id, or a role; person:NAME and role:NAME where both are called so.
         #[arg(requires = "reason")]
         what: Option<String>,
-        /// Why, for ever in the log.
+        /// Why. The log keeps it for as long as names and reasons: `keep_payloads` in jit-cad.toml.
         #[arg(long, value_name = "TEXT", requires = "what")]
         reason: Option<Text>,
         /// The configuration.
@@ -83,7 +85,7 @@ pub enum Clock {
     /// Issuance stops where the clock jumps by more than five seconds, or is behind the log. Look at the clock first,
     /// and set it right: from here on the daemon goes by it. docs/guides/trouble.md says more.
     Ack {
-        /// What was found out, for ever in the log.
+        /// What was found out. The log keeps it for as long as names and reasons: `keep_payloads` in jit-cad.toml.
         #[arg(long, value_name = "TEXT")]
         reason: Text,
         /// The configuration.

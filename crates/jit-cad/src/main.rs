@@ -76,6 +76,9 @@ async fn run(command: Command) -> Result<(), Failure> {
             let socket = Config::read(&config.file)?.admin_socket;
             let (Some(what), Some(reason)) = (what, reason) else {
                 let locks = admin::ask_for_locks(&socket).await?;
+                if locks.is_empty() {
+                    return say("nothing is locked");
+                }
                 return locks.iter().try_for_each(|lock| say(&lock.to_string()));
             };
             let entry = admin::ask_to_unlock(&socket, LockCall { what, reason }).await?;
@@ -83,9 +86,15 @@ async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::User(User::Enroll { name, config }) => {
             let config = Config::read(&config.file)?;
-            let (code, expires) = admin::ask_for_code(&config.admin_socket, name).await?;
-            tracing::info!(%expires, "the code works once");
-            say(&code)
+            let made = admin::ask_for_code(&config.admin_socket, name.clone()).await?;
+            tracing::info!(expires = %made.expires, "the code works once");
+            if !made.can_log_in {
+                tracing::warn!(
+                    %name,
+                    "the person has no SSH key, and can't log in without: add it to ssh_keys in users.toml, then `jit-cad reload`"
+                );
+            }
+            say(&made.code)
         }
         Command::Clock(Clock::Show(config)) => {
             let config = Config::read(&config.file)?;

@@ -281,7 +281,7 @@ impl<'a> Work<'a> {
         let reason = json!({"reason": "INC-43: it is known by now"});
         // Two groups, of which one signs; Carol, who is in both, counts in one.
         let pair = alice.request("pair", json!({})).ok().json();
-        let part = json!({"hosts": "web1", "comment": "web2 is not concerned"});
+        let part = json!({"hosts": ["web1"], "comment": "web2 is not concerned"});
         let mut call = carol.wire.approve_part_call(&pair, &part, &carol.person.key());
         if round % 2 == 1 {
             call["signature"] = Value::Null;

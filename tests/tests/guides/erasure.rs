@@ -36,5 +36,5 @@ fn the_guide_to_erasure_works_as_it_stands() {
     let [see, order] = blocks.as_slice() else { panic!("{blocks:?}") };
     run(&see.text).ok().says("1 person").says("nothing was erased");
     run(&order.text).ok().says("payloads; entry");
-    run(&see.text).exits(1).says("no such subject");
+    run(&see.text).exits(2).says("no such subject");
 }

@@ -168,7 +168,7 @@ impl Scene {
 
     /// The asker takes all back that still waits.
     pub(super) fn withdraw_all(&mut self) {
-        let pending = self.carol.get("/v1/requests?status=pending").ok().json();
+        let pending = self.carol.get("/v1/requests?status=pending").ok().json()["requests"].clone();
         let own = self.name_of_asker();
         for request in pending.as_array().unwrap().iter().filter(|it| it["name"] == own) {
             assert!(self.decide(self.asker, request, "cancel").is_done());

@@ -63,7 +63,7 @@ fn a_lock_stops_it_at_once_and_says_why() {
     let key = scene.alice.person.make_key("work", "ed25519");
     let call = |what: &str| json!({"what": what, "reason": "INC-7: keys leaked"});
     scene.alice.wire.post("/v1/locks", &call("bob")).refused("not-permitted");
-    scene.bob.wire.post("/v1/locks", &call("nobody-at-all")).refused("bad-request");
+    scene.bob.wire.post("/v1/locks", &call("nobody-at-all")).refused("not-found");
 
     for what in ["alice", "local/u-1001", "web-shell", "role:web-shell", "all"] {
         let locks = scene.bob.wire.post("/v1/locks", &call(what)).ok().json();
@@ -161,23 +161,26 @@ fn who_is_locked_takes_access_away_and_vouches_for_nothing() {
 fn what_is_locked_for_everybody_is_unlocked_on_the_machine() {
     let scene = Scene::new();
     let unlock = |arguments: &[&str]| scene.ca.jit_cad(&[&["unlock"], arguments].concat());
-    assert_eq!(unlock(&[]).ok().stdout, "");
-    unlock(&["all", "--reason", "x"]).exits(1).says("all is not locked").says("without a name");
+    assert_eq!(unlock(&[]).ok().line(), "nothing is locked");
+    unlock(&["all", "--reason", "x"]).exits(2).says("all is not locked").says("without a name");
     unlock(&["all"]).exits(2).says("--reason");
     for what in ["all", "alice", "web-shell"] {
         let call = json!({"what": what, "reason": "INC-7: keys leaked"});
         scene.bob.wire.post("/v1/locks", &call).ok();
     }
     let told = unlock(&[]).ok().stdout;
-    for line in
-        ["everything is", "(alice) is", "the role web-shell is", "by bob: INC-7: keys leaked"]
-    {
+    for line in [
+        "all is",
+        "person:alice (local/u-1001) is",
+        "role:web-shell is",
+        "by bob: INC-7: keys leaked",
+    ] {
         assert!(told.contains(line), "{line} is not in {told}");
     }
     scene.alice.request("web-shell", json!({})).refused("locked");
     for what in ["all", "person:alice", "role:web-shell"] {
         unlock(&[what, "--reason", "keys replaced"]).ok();
-        unlock(&[what, "--reason", "keys replaced"]).exits(1);
+        unlock(&[what, "--reason", "keys replaced"]).exits(2);
     }
     scene.alice.request("web-shell", json!({})).ok();
     let entries = scene.carol.wire.get("/v1/log/entries?start=0").ok().json();

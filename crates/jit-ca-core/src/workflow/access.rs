@@ -69,6 +69,8 @@ pub struct Request {
 /// One approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
+    /// When.
+    pub at: UnixTime,
     /// Who approved.
     pub by: Approver,
     /// Of the groups that the role names for approval, those that the approver was in.
@@ -115,6 +117,8 @@ pub enum RequestState {
     Approved(Grant),
     /// Somebody said no.
     Denied {
+        /// When.
+        at: UnixTime,
         /// Who.
         by: SubjectId,
         /// What that person is called.
@@ -174,6 +178,7 @@ impl Access {
                     self.approvals.retain(|earlier| !earlier.is_by(subject));
                 }
                 self.approvals.push(Approval {
+                    at: given.decision.facts.now,
                     by: given.by.clone(),
                     groups: given.groups.clone(),
                     signed: given.signature.is_some(),
@@ -189,6 +194,7 @@ impl Access {
             Event::GrantMade(made) => self.state = RequestState::Approved(Grant::new(made)),
             Event::RequestDenied(denied) => {
                 self.state = RequestState::Denied {
+                    at: denied.decision.facts.now,
                     by: denied.by.clone(),
                     name: denied.name.clone(),
                     reason: denied.reason.clone(),

@@ -210,8 +210,12 @@ impl Access {
         if let Some(review) = &emergency.review {
             return Err(refuse(&format!("{} has reviewed it before", review.name)));
         }
-        if self.must_not_be_over(self.must_be_granted()?, now).is_ok() {
-            return Err(refuse("it goes on; it can be reviewed once it is over, or revoked now"));
+        let grant = self.must_be_granted()?;
+        if self.must_not_be_over(grant, now).is_ok() {
+            let (id, end) = (grant.id, grant.deadline());
+            let text =
+                format!("it goes on until {end}: to review it before, end {id} or revoke it");
+            return Err(refuse(&text));
         }
         Ok(Reviewed { request: self.request.id, by, name, comment, decision }.into())
     }

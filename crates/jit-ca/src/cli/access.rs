@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use jit_ca_api::RequestStatus;
+use jit_ca_core::workflow::GrantState;
 use jit_ca_core::{HostName, RoleName, RowName, Span, Text, UnixTime, ValueError};
 
 use super::shared::WishArgs;
@@ -25,15 +26,23 @@ pub(crate) struct RequestCommand {
     pub(crate) no_wait: bool,
 }
 
+/// What narrows a list of requests.
+const FILTERS: [&str; 9] =
+    ["mine", "status", "subject", "role", "approver", "from", "to", "text", "watch"];
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct RequestsCommand {
+    /// All of this one: the request, or the last four or more characters of its id
+    #[arg(conflicts_with_all = FILTERS)]
+    pub(crate) id: Option<String>,
     /// Yours alone
     #[arg(long)]
     pub(crate) mine: bool,
-    /// Those of this status: pending, approved, denied, cancelled or lapsed
-    #[arg(long, value_parser = status)]
-    pub(crate) status: Option<RequestStatus>,
-    /// Those of this person, by name or id
+    /// Those that stand so: pending, approved, denied, cancelled or lapsed; or their grants: waiting, active, ended or
+    /// revoked
+    #[arg(long, ignore_case = true, hide_possible_values = true)]
+    pub(crate) status: Option<Status>,
+    /// Those of this person, by name or id, also of somebody who has left
     #[arg(long, value_name = "WHO")]
     pub(crate) subject: Option<String>,
     /// Those for this role
@@ -48,7 +57,7 @@ pub(crate) struct RequestsCommand {
     /// Those made before this time
     #[arg(long, value_name = "TIME")]
     pub(crate) to: Option<UnixTime>,
-    /// Those with this in their reason, ticket or comments
+    /// Those with this in what people wrote: reason, ticket, comments, why it was denied or revoked
     #[arg(long)]
     pub(crate) text: Option<String>,
     /// Stay, and show what waits for you as it comes
@@ -82,7 +91,7 @@ pub(crate) struct ApproveCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExtendCommand {
-    /// The grant, or the last four or more characters of its id
+    /// The grant or its request, or the last four or more characters of the id
     pub(crate) grant: String,
     #[command(flatten)]
     pub(crate) wish: WishArgs,
@@ -104,7 +113,7 @@ pub(crate) struct BreakGlassCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct RevokeCommand {
-    /// The grant, or the last four or more characters of its id
+    /// The grant or its request, or the last four or more characters of the id
     pub(crate) grant: String,
     /// Why
     #[arg(long)]
@@ -133,9 +142,40 @@ pub(crate) struct LockCommand {
 pub(crate) enum GrantCommand {
     /// Show a grant with all that led to it and was done with it
     Show {
-        /// The grant, or the last four or more characters of its id
+        /// The grant or its request, or the last four or more characters of the id
         id: String,
     },
+}
+
+/// How a request stands, or the grant that it became: the words that lists have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Status {
+    Pending,
+    Approved,
+    Denied,
+    Cancelled,
+    Lapsed,
+    Waiting,
+    Active,
+    Ended,
+    Revoked,
+}
+
+impl Status {
+    /// As the CA is asked for it.
+    pub(crate) fn parts(self) -> (Option<RequestStatus>, Option<GrantState>) {
+        match self {
+            Self::Pending => (Some(RequestStatus::Pending), None),
+            Self::Approved => (Some(RequestStatus::Approved), None),
+            Self::Denied => (Some(RequestStatus::Denied), None),
+            Self::Cancelled => (Some(RequestStatus::Cancelled), None),
+            Self::Lapsed => (Some(RequestStatus::Lapsed), None),
+            Self::Waiting => (None, Some(GrantState::Waiting)),
+            Self::Active => (None, Some(GrantState::Active)),
+            Self::Ended => (None, Some(GrantState::Ended)),
+            Self::Revoked => (None, Some(GrantState::Revoked)),
+        }
+    }
 }
 
 /// A point in time, as people name it.
@@ -168,17 +208,4 @@ impl FromStr for When {
             expected: "write +2h for two hours from now, or a whole time such as 2026-11-23T14:00:00Z",
         })
     }
-}
-
-fn status(text: &str) -> Result<RequestStatus, String> {
-    let all = [
-        RequestStatus::Pending,
-        RequestStatus::Approved,
-        RequestStatus::Denied,
-        RequestStatus::Cancelled,
-        RequestStatus::Lapsed,
-    ];
-    all.into_iter()
-        .find(|status| status.to_string() == text)
-        .ok_or_else(|| "write pending, approved, denied, cancelled or lapsed".to_owned())
 }

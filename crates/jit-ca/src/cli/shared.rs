@@ -49,7 +49,7 @@ pub(crate) struct WishArgs {
 /// Which grant, and what of it.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct GrantArgs {
-    /// The grant, or the last four or more characters of its id
+    /// The grant or its request, or the last four or more characters of the id
     #[arg(long, conflicts_with = "role")]
     pub(crate) grant: Option<String>,
     /// The grant of this role

@@ -1,15 +1,16 @@
-//! `roles`, `request`, `cancel`; and how requests are shown.
+//! `roles`, `request` and `cancel`.
 
 use jit_ca_api::client::IdempotencyKey;
-use jit_ca_api::{GrantView, Request, RequestCall, RequestStatus, Role};
-use jit_ca_core::workflow::{GrantState, Over, Term};
+use jit_ca_api::{RequestCall, RequestStatus, Role};
 use jit_ca_core::{HostName, KeyType, RoleName, Text};
 
 use crate::cli::{RequestCommand, WishArgs};
-use crate::command::{Context, request_named};
+use crate::command::Context;
+use crate::command::shown::request_fields;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::printer::{fields, join, table};
+use crate::named;
+use crate::printer::{fields, join};
 use crate::terminal;
 use crate::wait;
 
@@ -42,7 +43,7 @@ pub(super) fn request(context: &Context, arguments: RequestCommand) -> Result<Ex
 
 pub(super) fn cancel(context: &Context, id: &str) -> Result<()> {
     let ca = context.ca()?;
-    let request = request_named(&ca, id)?;
+    let request = named::request(&ca, id)?;
     let request = ca.client.cancel(&request.id, &IdempotencyKey::random()?)?;
     context.printer.data(&request, request_fields);
     Ok(())
@@ -64,114 +65,6 @@ pub(super) fn reason(what: &str, wish: &WishArgs) -> Result<Text> {
             let answer = terminal::ask(&format!("reason for {what}: "), "a reason", hint)?;
             answer.parse().map_err(Error::Value)
         }
-    }
-}
-
-pub(super) fn requests_table(requests: &[Request]) -> String {
-    let rows: Vec<[String; 7]> = requests
-        .iter()
-        .map(|request| {
-            let until = match &request.grant {
-                Some(grant) => until(grant),
-                None => format!("for {}", request.duration),
-            };
-            let status = match &request.grant {
-                Some(grant) => state(grant.state).to_owned(),
-                None => request.status.to_string(),
-            };
-            [
-                request.id.to_string(),
-                status,
-                request.name.to_string(),
-                request.role.to_string(),
-                request.hosts.to_string(),
-                until,
-                request.reason.to_string(),
-            ]
-        })
-        .collect();
-    match rows.is_empty() {
-        true => "there are no requests".to_owned(),
-        false => table(["id", "status", "who", "role", "hosts", "how long", "reason"], &rows),
-    }
-}
-
-pub(super) fn request_fields(request: &Request) -> String {
-    let text = |text: Option<&Text>| text.map(ToString::to_string).unwrap_or_default();
-    let is_pending = request.status == RequestStatus::Pending;
-    let needed = match is_pending {
-        true => format!("{} more: {}", request.still_needed, join(&request.quorums)),
-        false => String::new(),
-    };
-    let approvers = if is_pending { join(&request.approvers) } else { String::new() };
-    let denied = request.denied.as_ref().map(|denial| match &denial.reason {
-        Some(reason) => format!("{}: {reason}", denial.name),
-        None => denial.name.to_string(),
-    });
-    let grant = request.grant.as_ref();
-    let rows = grant.map_or(&request.rows, |grant| &grant.rows);
-    let hosts = grant.map_or(&request.hosts, |grant| &grant.hosts);
-    let mut lines = vec![
-        ("request", request.id.to_string()),
-        ("status", request.status.to_string()),
-        ("subject", format!("{} ({})", request.subject, request.name)),
-        ("role", request.role.to_string()),
-    ];
-    lines.extend(rows.iter().map(|row| ("row", row.to_string())));
-    lines.extend([
-        ("hosts", hosts.to_string()),
-        ("duration", request.duration.to_string()),
-        ("start", request.start.to_string()),
-        ("extends", request.extends.map(|grant| grant.to_string()).unwrap_or_default()),
-        ("reason", request.reason.to_string()),
-        ("ticket", text(request.ticket.as_ref())),
-        ("needed", needed),
-        ("can approve", approvers),
-        ("denied by", denied.unwrap_or_default()),
-    ]);
-    lines.extend(
-        request.approvals.iter().map(|given| ("approved by", wait::approval(request, given))),
-    );
-    if let Some(emergency) = &request.emergency {
-        let review = emergency.review.as_ref();
-        let review = review.map(|review| format!("{}: {}", review.name, review.comment));
-        lines.push(("emergency", format!("told: {}", join(&emergency.told))));
-        lines.push(("review", review.unwrap_or_else(|| "still to be done".to_owned())));
-    }
-    if let Some(grant) = grant {
-        lines.push(("grant", grant.id.to_string()));
-        lines.push(("window", grant.window.map(|it| it.to_string()).unwrap_or_default()));
-        lines.push(("state", state(grant.state).to_owned()));
-        lines.push(("ended", grant.over.as_ref().map(over).unwrap_or_default()));
-    }
-    fields(&lines)
-}
-
-/// Until when a grant lasts, or by when it has to be used.
-pub(super) fn until(grant: &GrantView) -> String {
-    match grant.term {
-        Term::Open(window) => format!("until {}", window.end()),
-        Term::Scheduled(window) => format!("from {} to {}", window.start(), window.end()),
-        Term::FirstUse { duration, by } => format!("for {duration} from first use, by {by}"),
-    }
-}
-
-/// What ended a grant.
-fn over(over: &Over) -> String {
-    match over {
-        Over::Ended { at, cause } => format!("{at}: {cause}"),
-        Over::Revoked { at, name, reason, .. } => format!("{at}: revoked by {name}: {reason}"),
-        Over::TakenBack => "the clock was put back behind it".to_owned(),
-    }
-}
-
-/// How a grant stands, in a word.
-pub(super) fn state(state: GrantState) -> &'static str {
-    match state {
-        GrantState::Waiting => "waiting",
-        GrantState::Active => "active",
-        GrantState::Ended => "ended",
-        GrantState::Revoked => "revoked",
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn activate(context: &Context, hash: Digest, yes: bool) -> Result<()>
     if let Some(pending) = state.pending.filter(|pending| pending.hash == hash) {
         context.printer.note(&shown(&pending, &state.in_force));
         if !yes && !terminal::confirm("bring this policy into force?")? {
-            return Err(Error::Denied { what: "the policy in force stays".to_owned() });
+            return Err(Error::Denied { what: "the policy in force stays".to_owned(), hint: None });
         }
     }
     let state = ca.client.activate_policy(&ActivateCall { hash }, &IdempotencyKey::random()?)?;

@@ -4,6 +4,8 @@
 //! hash; we make that hash ourselves, from the values that we show and from what we kept of the CA
 //! at first contact.
 
+use std::collections::BTreeSet;
+
 use jit_ca_api::client::IdempotencyKey;
 use jit_ca_api::{ApproveCall, DenyCall, Request};
 use jit_ca_core::statement::{self, Kind};
@@ -11,15 +13,17 @@ use jit_ca_core::{Digest, HostName, Hosts, Origin, Row, RowName, Span, Text};
 use jit_ca_log::hash::sha256;
 
 use crate::cli::ApproveCommand;
-use crate::command::{Context, access, request_named};
+use crate::command::Context;
+use crate::command::shown::request_fields;
 use crate::error::{Error, Result};
+use crate::named;
 use crate::printer::{fields, join};
 use crate::signing::SigningKey;
 use crate::terminal;
 
 pub(super) fn approve(context: &Context, arguments: &ApproveCommand) -> Result<()> {
     let ca = context.ca()?;
-    let request = request_named(&ca, &arguments.id)?;
+    let request = named::request(&ca, &arguments.id)?;
     let origin = &ca.profile.ca.trust.origin;
     let hash = checked_hash(origin, &request)?;
     let duration = duration(&request, arguments.duration)?;
@@ -34,7 +38,7 @@ pub(super) fn approve(context: &Context, arguments: &ApproveCommand) -> Result<(
     context.printer.note(&shown(&request, hash, duration, &rows, &hosts));
     let question = if arguments.unsigned { "approve this?" } else { "sign this approval?" };
     if !arguments.yes && !terminal::confirm(question)? {
-        return Err(Error::Denied { what: "nothing was approved".to_owned() });
+        return Err(Error::Denied { what: "nothing was approved".to_owned(), hint: None });
     }
 
     let statement =
@@ -48,16 +52,16 @@ pub(super) fn approve(context: &Context, arguments: &ApproveCommand) -> Result<(
     };
     let call = ApproveCall { hash, duration, rows, hosts, comment, signature };
     let request = ca.client.approve(&request.id, &call, &IdempotencyKey::random()?)?;
-    context.printer.data(&request, access::request_fields);
+    context.printer.data(&request, request_fields);
     Ok(())
 }
 
 pub(super) fn deny(context: &Context, id: &str, reason: Option<Text>) -> Result<()> {
     let ca = context.ca()?;
-    let request = request_named(&ca, id)?;
+    let request = named::request(&ca, id)?;
     let call = DenyCall { reason };
     let request = ca.client.deny(&request.id, &call, &IdempotencyKey::random()?)?;
-    context.printer.data(&request, access::request_fields);
+    context.printer.data(&request, request_fields);
     Ok(())
 }
 
@@ -124,8 +128,22 @@ fn hosts(request: &Request, wanted: &[HostName]) -> Result<Hosts> {
         true => Ok(hosts),
         false => Err(Error::usage(
             format!("{hosts} is not within the hosts asked for"),
-            format!("the request is for {}", request.hosts),
+            format!("the request is for {}", hosts_asked_for(request)),
         )),
+    }
+}
+
+/// The hosts that an approval can name: of a request for all, those of its rows.
+fn hosts_asked_for(request: &Request) -> String {
+    let given = request.rows.iter().filter_map(|row| match row {
+        Row::Ssh(row) => Some(&row.hosts),
+        Row::X509(_) => None,
+    });
+    let given: BTreeSet<&HostName> = given.flatten().collect();
+    match &request.hosts {
+        Hosts::Named(_) => request.hosts.to_string(),
+        Hosts::All if given.is_empty() => "no host in particular".to_owned(),
+        Hosts::All => join(given),
     }
 }
 

@@ -75,7 +75,7 @@ fn ssh(
 ) -> Result<Issued> {
     let requests = grant::active(ca)?;
     let is_ssh = |row: &Row| matches!(row, Row::Ssh(_));
-    let (request, grant) = grant::choose(&requests, arguments, is_ssh)?;
+    let (request, grant) = grant::choose(ca, &requests, arguments, is_ssh)?;
     let row = grant::ssh_row(grant, arguments.row.as_ref())?;
     let under = (request, grant, row);
     let (reply, certificate, key) = match (key, out) {
@@ -119,7 +119,7 @@ fn ssh(
 fn x509(ca: &Ca, arguments: &GrantArgs, csr: Option<&Path>, out: &Path) -> Result<Issued> {
     let requests = grant::active(ca)?;
     let is_x509 = |row: &Row| matches!(row, Row::X509(_));
-    let (_, grant) = grant::choose(&requests, arguments, is_x509)?;
+    let (_, grant) = grant::choose(ca, &requests, arguments, is_x509)?;
     let row = grant::x509_row(grant, arguments.row.as_ref())?;
     let (reply, key) = match csr {
         Some(csr) => (certify::requested(ca, grant, row, csr, out)?, None),

@@ -4,9 +4,11 @@ use jit_ca_api::client::IdempotencyKey;
 use jit_ca_api::{BreakGlassCall, Request, RequestFilter, ReviewCall};
 
 use crate::cli::{BreakGlassCommand, ReviewCommand};
-use crate::command::access::{reason, request_fields};
-use crate::command::{Context, request_named};
+use crate::command::Context;
+use crate::command::access::reason;
+use crate::command::shown::request_fields;
 use crate::error::Result;
+use crate::named;
 use crate::printer::{join, table};
 use crate::wait;
 
@@ -22,9 +24,10 @@ pub(super) fn break_glass(context: &Context, arguments: &BreakGlassCommand) -> R
     };
     let request = ca.client.break_glass(&call, &IdempotencyKey::random()?)?;
     let request = wait::granted(request)?;
-    let told = request.emergency.iter().flat_map(|it| &it.told);
-    let told = join(told);
-    context.printer.note(&format!("{told} are told; somebody else has to review it afterwards"));
+    // Whether messages go out is the CA's own affair; in their status all of them have it.
+    let told = join(request.emergency.iter().flat_map(|it| &it.told));
+    let note = "it stands in their jit-ca status until somebody else has reviewed it";
+    context.printer.note(&format!("shown to all of {told}: {note}"));
     context.printer.data(&request, request_fields);
     Ok(())
 }
@@ -32,7 +35,7 @@ pub(super) fn break_glass(context: &Context, arguments: &BreakGlassCommand) -> R
 pub(super) fn reviews(context: &Context) -> Result<()> {
     let ca = context.ca()?;
     let filter = RequestFilter { to_review: true, ..RequestFilter::default() };
-    let open = ca.client.requests(&filter)?;
+    let open = ca.client.requests(&filter)?.requests;
     context.printer.data(&open, |open| match open.is_empty() {
         true => "there is nothing to review".to_owned(),
         false => reviews_table(open),
@@ -42,7 +45,7 @@ pub(super) fn reviews(context: &Context) -> Result<()> {
 
 pub(super) fn review(context: &Context, arguments: &ReviewCommand) -> Result<()> {
     let ca = context.ca()?;
-    let request = request_named(&ca, &arguments.id)?;
+    let request = named::request(&ca, &arguments.id)?;
     let call = ReviewCall { comment: arguments.comment.clone() };
     let request = ca.client.review(&request.id, &call, &IdempotencyKey::random()?)?;
     context.printer.data(&request, request_fields);

@@ -1,22 +1,23 @@
 //! `extend`, `end`, `revoke` and `grant show`.
 
 use jit_ca_api::client::IdempotencyKey;
-use jit_ca_api::{
-    CertificateView, ExtendCall, ExtensionView, GrantFile, RequestStatus, RevokeCall,
-};
-use jit_ca_core::{GrantId, UnixTime};
+use jit_ca_api::{CertificateView, ExtendCall, GrantFile, RequestStatus, RevokeCall};
+use jit_ca_core::{GrantId, RequestId, UnixTime};
 
 use crate::cli::{ExtendCommand, RevokeCommand};
-use crate::command::access::{reason, request_fields};
-use crate::command::{Context, grant_named};
-use crate::error::Result;
+use crate::command::Context;
+use crate::command::access::reason;
+use crate::command::shown::{request_fields, until};
+use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::login::Ca;
+use crate::named;
 use crate::printer::{join, table};
 use crate::wait;
 
 pub(super) fn extend(context: &Context, arguments: &ExtendCommand) -> Result<Exit> {
     let ca = context.ca()?;
-    let grant = grant_named(&ca, &arguments.grant)?;
+    let grant = named::grant(&ca, &arguments.grant)?;
     let wish = &arguments.wish;
     let call = ExtendCall {
         duration: wish.duration,
@@ -35,16 +36,9 @@ pub(super) fn extend(context: &Context, arguments: &ExtendCommand) -> Result<Exi
 
 pub(super) fn end(context: &Context, grant: &str) -> Result<()> {
     let ca = context.ca()?;
-    let grant = grant_named(&ca, grant)?;
+    let grant = named::grant(&ca, grant)?;
     let file = ca.client.end(&grant, &IdempotencyKey::random()?)?;
-    tell_what_goes_on(context, &file);
-    let following = following(&file);
-    if !following.is_empty() {
-        context.printer.note(&format!(
-            "more time after it was asked for, which goes on: {}",
-            join(following.iter().map(|it| it.request))
-        ));
-    }
+    tell_what_goes_on(context, &ca, &file, Ending::GivenBack)?;
     forget(context, grant)?;
     context.printer.data(&file, |file| text(file, context.now));
     Ok(())
@@ -52,47 +46,76 @@ pub(super) fn end(context: &Context, grant: &str) -> Result<()> {
 
 pub(super) fn revoke(context: &Context, arguments: &RevokeCommand) -> Result<()> {
     let ca = context.ca()?;
-    let grant = grant_named(&ca, &arguments.grant)?;
+    let grant = named::grant(&ca, &arguments.grant)?;
     let call = RevokeCall { reason: arguments.reason.clone() };
     let file = ca.client.revoke(&grant, &call, &IdempotencyKey::random()?)?;
-    tell_what_goes_on(context, &file);
-    for extension in following(&file) {
-        context.printer.note(&match extension.grant {
-            Some(grant) => format!("{grant} follows on it and goes on: jit-ca revoke {grant}"),
-            None => format!(
-                "{} asks for more time after it; nobody can approve that now",
-                extension.request
-            ),
-        });
-    }
+    tell_what_goes_on(context, &ca, &file, Ending::Revoked)?;
     context.printer.data(&file, |file| text(file, context.now));
     Ok(())
 }
 
 pub(super) fn show(context: &Context, grant: &str) -> Result<()> {
     let ca = context.ca()?;
-    let grant = grant_named(&ca, grant)?;
+    let grant = named::grant(&ca, grant)?;
     let file = ca.client.grant(&grant)?;
     context.printer.data(&file, |file| text(file, context.now));
     Ok(())
 }
 
-/// Certificates are valid until they end: nothing takes them back. Whoever ends a grant has to know which there are.
-fn tell_what_goes_on(context: &Context, file: &GrantFile) {
-    let valid: Vec<&CertificateView> =
-        file.certificates.iter().filter(|it| !it.failed && context.now < it.until).collect();
-    let Some(last) = valid.iter().map(|it| it.until).max() else { return };
-    context.printer.note(&format!(
-        "no further certificate is issued; {} that {} issued {} valid, the last one until {last}",
-        valid.len(),
-        if valid.len() == 1 { "was" } else { "were" },
-        if valid.len() == 1 { "stays" } else { "stay" },
-    ));
+/// How a grant came to its end.
+#[derive(Clone, Copy)]
+enum Ending {
+    GivenBack,
+    Revoked,
 }
 
-/// What follows on a grant and goes on without it.
-fn following(file: &GrantFile) -> Vec<&ExtensionView> {
-    file.extensions.iter().filter(|extension| extension.goes_on).collect()
+/// Certificates are valid until they end: nothing takes them back. And what was asked for beyond the end goes on.
+/// Whoever ends a grant has to know of both.
+fn tell_what_goes_on(context: &Context, ca: &Ca, file: &GrantFile, ending: Ending) -> Result<()> {
+    let valid: Vec<&CertificateView> =
+        file.certificates.iter().filter(|it| !it.failed && context.now < it.until).collect();
+    if let Some(last) = valid.iter().map(|it| it.until).max() {
+        context.printer.note(&format!(
+            "no further certificate is issued; {} that {} issued {} valid, the last one until {last}",
+            valid.len(),
+            if valid.len() == 1 { "was" } else { "were" },
+            if valid.len() == 1 { "stays" } else { "stay" },
+        ));
+    }
+    for extension in file.extensions.iter().filter(|extension| extension.goes_on) {
+        context.printer.note(&match extension.grant {
+            Some(grant) => granted_after(ca, extension.request, grant, ending)?,
+            None => asked_after(extension.request, ending),
+        });
+    }
+    Ok(())
+}
+
+fn granted_after(ca: &Ca, request: RequestId, grant: GrantId, ending: Ending) -> Result<String> {
+    let found = ca.client.request_by_id(&request, &Default::default()).map_err(Error::from);
+    let until = match found {
+        Ok(found) => found.grant.as_ref().map(until),
+        // It is another's, and not for the caller to see.
+        Err(error) if error.is_not_found() => None,
+        Err(error) => return Err(error),
+    };
+    let until = until.map(|until| format!(", {until}")).unwrap_or_default();
+    let verb = match ending {
+        Ending::GivenBack => "end",
+        Ending::Revoked => "revoke",
+    };
+    Ok(format!("more time was granted: {grant}{until}; jit-ca {verb} {grant} ends that too"))
+}
+
+fn asked_after(request: RequestId, ending: Ending) -> String {
+    match ending {
+        Ending::GivenBack => {
+            format!("more time was asked for, and may still be granted; jit-ca cancel {request}")
+        }
+        Ending::Revoked => {
+            format!("more time was asked for by {request}, and nobody can approve that now")
+        }
+    }
 }
 
 /// The certificates that we hold of it are of no use any more.

@@ -36,9 +36,8 @@ pub(super) fn locks_table(locks: &[Lock]) -> String {
     let rows: Vec<[String; 4]> = locks
         .iter()
         .map(|lock| {
-            let called = lock.name.as_ref().map(|name| format!(" ({name})"));
             [
-                format!("{}{}", lock.lock, called.unwrap_or_default()),
+                lock.shown(),
                 lock.since.to_string(),
                 lock.by.as_ref().map_or("the CA's machine".to_owned(), ToString::to_string),
                 lock.reason.to_string(),

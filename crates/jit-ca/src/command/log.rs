@@ -6,7 +6,6 @@ mod replay;
 mod verify;
 
 use jit_ca_api::{Entry, LogQuery};
-use jit_ca_core::GrantId;
 use serde::Serialize;
 
 use crate::chain::leaf_bytes;
@@ -14,8 +13,8 @@ use crate::cli::{LogCommand, LogFilterArgs, LogListCommand};
 use crate::command::{Context, who};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::id_ending;
 use crate::login::Ca;
+use crate::named;
 use crate::payloads;
 use crate::printer::{fields, table};
 use crate::profile::KnownCa;
@@ -53,7 +52,7 @@ fn list(context: &Context, arguments: LogListCommand) -> Result<()> {
 /// What is asked of the CA for these entries.
 fn query(ca: &Ca, filter: LogFilterArgs) -> Result<LogQuery> {
     Ok(LogQuery {
-        grant: filter.grant.map(|text| grant_named(ca, &text)).transpose()?,
+        grant: filter.grant.map(|text| named::grant(ca, &text)).transpose()?,
         subject: filter.subject,
         role: filter.role,
         from: filter.from,
@@ -82,16 +81,6 @@ pub(super) fn entries(ca: &Ca, mut query: LogQuery, limit: Option<usize>) -> Res
 
 /// The most entries that the CA gives at once.
 const LARGEST_PAGE: usize = 1_000;
-
-/// The grant that a whole id or its ending names; auditors see others' by their whole ids.
-fn grant_named(ca: &Ca, text: &str) -> Result<GrantId> {
-    if let Ok(id) = text.parse() {
-        return Ok(id);
-    }
-    let requests = ca.client.requests(&Default::default())?;
-    let grants = requests.iter().filter_map(|request| request.grant.as_ref());
-    id_ending::find("grant", text, grants.map(|grant| grant.id))
-}
 
 #[derive(Serialize)]
 struct CheckpointView {

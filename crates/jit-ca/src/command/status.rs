@@ -5,7 +5,7 @@ use jit_ca_core::workflow::{GrantState, Term};
 use jit_ca_core::{GrantId, IssuanceId, Row, UnixTime};
 use serde::Serialize;
 
-use crate::command::{Context, access, emergency, locks, login};
+use crate::command::{Context, emergency, locks, login, requests, shown};
 use crate::error::{Error, Result};
 use crate::held::Held;
 use crate::printer::{fields, join, table};
@@ -71,7 +71,9 @@ fn ask(context: &Context, status: &mut Status) -> Result<()> {
     if !can_ask {
         return Ok(());
     }
-    for request in ca.client.requests(&Default::default())? {
+    let list = ca.client.requests(&Default::default())?;
+    requests::tell_what_is_left_out(context, &list);
+    for request in list.requests {
         let is_mine = request.subject == subject;
         let state = request.grant.as_ref().map(|grant| grant.state);
         match (request.status, is_mine) {
@@ -84,7 +86,7 @@ fn ask(context: &Context, status: &mut Status) -> Result<()> {
         }
     }
     let filter = RequestFilter { to_review: true, ..RequestFilter::default() };
-    status.to_review = ca.client.requests(&filter)?;
+    status.to_review = ca.client.requests(&filter)?.requests;
     status.locks = ca.client.locks()?;
     Ok(())
 }
@@ -104,7 +106,7 @@ fn view(context: &Context, held: &Held) -> HeldView {
 fn left(grant: &GrantView, now: UnixTime) -> String {
     match grant.term {
         Term::Open(window) => window.left(now).to_string(),
-        _ => access::until(grant),
+        _ => shown::until(grant),
     }
 }
 
@@ -123,14 +125,14 @@ fn text(status: &Status, now: UnixTime) -> String {
     let lists = [("pending", &status.pending), ("for you to approve", &status.to_approve)];
     for (heading, requests) in lists {
         if !requests.is_empty() {
-            parts.push(format!("{heading}\n{}", access::requests_table(requests)));
+            parts.push(format!("{heading}\n{}", shown::requests_table(requests)));
         }
     }
     let grants = status.grants.iter().filter_map(|request| {
         let grant = request.grant.as_ref()?;
         Some([
             grant.id.to_string(),
-            access::state(grant.state).to_owned(),
+            shown::state(grant.state).to_owned(),
             request.role.to_string(),
             join(grant.rows.iter().map(Row::name)),
             grant.hosts.to_string(),

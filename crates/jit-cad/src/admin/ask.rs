@@ -13,16 +13,17 @@ use crate::erasure::Order;
 use crate::failure::Failure;
 use crate::notify::{ListedTarget, Retried};
 use crate::reload::{NotReloaded, Reloaded};
+use crate::service::second_factor::EnrolmentCode;
 use crate::upkeep::{Backup, Compacted};
 
 /// Asks the running daemon for an enrolment code.
 ///
 /// # Errors
 /// If no daemon answers at this socket, or it refuses.
-pub async fn ask_for_code(socket: &Path, name: PersonName) -> Result<(String, UnixTime), Failure> {
+pub async fn ask_for_code(socket: &Path, name: PersonName) -> Result<EnrolmentCode, Failure> {
     let hint = "people are named in users.toml; `jit-cad reload` after a change";
     match ask(socket, &Question::EnrolmentCode(name), hint).await? {
-        Answer::EnrolmentCode { code, expires } => Ok((code, expires)),
+        Answer::EnrolmentCode(made) => Ok(made),
         other => Err(unexpected(&other)),
     }
 }
@@ -178,8 +179,12 @@ async fn ask(socket: &Path, question: &Question, hint: &str) -> Result<Answer, F
     let mut answer = String::new();
     BufReader::new(stream.take(LONGEST_LINE)).read_line(&mut answer).await.map_err(silent)?;
     match serde_json::from_str(&answer) {
-        Ok(Answer::Refused { why, hint: own }) => {
-            Err(Failure::failed(why).with_hint(own.as_deref().unwrap_or(hint)))
+        Ok(Answer::Refused { why, hint: own, is_absent }) => {
+            let hint = own.as_deref().unwrap_or(hint);
+            Err(match is_absent {
+                true => Failure::usage(why, hint),
+                false => Failure::failed(why).with_hint(hint),
+            })
         }
         Ok(answer) => Ok(answer),
         Err(error) => {

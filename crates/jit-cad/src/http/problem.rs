@@ -47,6 +47,9 @@ impl IntoResponse for Fault {
                     hint,
                 )
             }
+            Self::NoSuch { detail, hint } => {
+                Told::new(StatusCode::NOT_FOUND, "not-found", detail, hint)
+            }
             Self::KeyReused => {
                 let hint = "use a new Idempotency-Key for each new call";
                 Told::new(
@@ -204,7 +207,7 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             (StatusCode::FORBIDDEN, "approve with your SSH key: without --unsigned")
         }
         Code::SelfApproval => {
-            (StatusCode::FORBIDDEN, "ask a colleague; `jit-ca requests` shows who can approve")
+            (StatusCode::FORBIDDEN, "ask a colleague; `jit-ca requests ID` shows who can approve")
         }
         Code::NotAnApprover => (StatusCode::FORBIDDEN, "the role says which groups approve"),
         Code::Widening => (
@@ -221,7 +224,7 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             "deny it, or leave it to lapse; `jit-ca policy explain` says what would have to be different",
         ),
         Code::NotPending | Code::AlreadyApproved | Code::TooFewApprovals => {
-            (StatusCode::CONFLICT, "`jit-ca requests` shows how it stands")
+            (StatusCode::CONFLICT, "`jit-ca requests ID` shows how it stands")
         }
         Code::NotProposed => {
             (StatusCode::CONFLICT, "`jit-ca policy pending` shows what is proposed now")
@@ -233,7 +236,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             StatusCode::CONFLICT,
             "have that one approved, extend it once it has begun, or take it back; `jit-ca status` lists it",
         ),
-        Code::NotToReview => (StatusCode::CONFLICT, "`jit-ca reviews` lists what is to review"),
+        Code::NotToReview => (
+            StatusCode::CONFLICT,
+            "`jit-ca reviews` lists what is to review; what goes on, its holder ends by `jit-ca end`, others by `jit-ca revoke`",
+        ),
         Code::LockUnchanged => (StatusCode::CONFLICT, "`jit-ca locks` lists what is locked"),
         Code::GrantWaiting => (StatusCode::CONFLICT, "wait for its start"),
         Code::UnknownRow => {

@@ -8,19 +8,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use jit_ca_api::{
-    ApproveCall, BreakGlassCall, DenyCall, Request, RequestCall, RequestFilter, RequestStatus,
-    ReviewCall, WaitQuery,
+    ApproveCall, BreakGlassCall, DenyCall, Request, RequestCall, RequestFilter, RequestList,
+    RequestStatus, ReviewCall, WaitQuery,
 };
 use jit_ca_core::RequestId;
 
 use self::search::search;
-use self::view::{approvers, status_of, today, view};
+use self::view::{status_of, view};
 use super::call::{Call, Filter, Id, Nothing, WithMfa};
 use super::poll::Poll;
 use crate::app::App;
 use crate::clock;
 use crate::service::{self, Caller, Fault, access, approval, asking, ending};
-use crate::store::AccessRecord;
 
 /// `POST /v1/requests`.
 pub(super) async fn make(
@@ -37,17 +36,10 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     WithMfa(caller): WithMfa,
     Filter(filter): Filter<RequestFilter>,
-) -> Result<Json<Vec<Request>>, Fault> {
+) -> Result<Json<RequestList>, Fault> {
     let (now, asking) = (clock::now(), caller.clone());
-    let found = service::in_turn(&app, &caller, move |app| {
-        let found = search(app, &asking, &filter, now)?.into_iter();
-        let views = found.map(|AccessRecord { access, .. }| {
-            let today = today(app, &asking, &access, now)?;
-            Ok(view(&access, Vec::new(), today.as_ref(), now))
-        });
-        views.collect()
-    });
-    found.await.map(Json)
+    let found = service::in_turn(&app, &caller, move |app| search(app, &asking, &filter, now));
+    Ok(Json(found.await?))
 }
 
 /// `GET /v1/requests/ID`. With `wait`, the answer comes when the request has changed, or when the time is over.
@@ -126,9 +118,5 @@ pub(super) async fn break_glass(
 /// A request as the caller may see it now.
 pub(super) fn answer(app: &App, caller: &Caller, id: RequestId) -> Result<Json<Request>, Fault> {
     let record = access::visible(app, caller, id)?;
-    let now = clock::now();
-    let access = &record.access;
-    let today = today(app, caller, access, now)?;
-    let approvers = today.as_ref().map(|today| approvers(caller, access, today, now));
-    Ok(Json(view(access, approvers.unwrap_or_default(), today.as_ref(), now)))
+    Ok(Json(view(&app.store.read()?, caller, &record.access, clock::now())?))
 }

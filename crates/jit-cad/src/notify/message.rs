@@ -231,10 +231,10 @@ fn members(groups: &BTreeSet<GroupName>, policy: &Policy) -> BTreeSet<PersonName
     people.map(|person| person.name.clone()).collect()
 }
 
-/// Hosts as a list; all of a role's are `*`.
+/// Hosts as the API has them.
 fn as_list<S: Serializer>(hosts: &Option<Hosts>, serializer: S) -> Result<S::Ok, S::Error> {
     match hosts {
-        Some(Hosts::Named(hosts)) => serializer.collect_seq(hosts),
-        Some(Hosts::All) | None => serializer.serialize_str("*"),
+        Some(hosts) => jit_ca_api::hosts::serialize(hosts, serializer),
+        None => serializer.serialize_none(),
     }
 }

@@ -118,7 +118,7 @@ pub async fn retry(app: &App, which: &str) -> Result<Retried, Fault> {
     if which != "all" && messages != 1 {
         let what = if messages == 0 { "no message" } else { "more than one message" };
         let detail = format!("{what} that was tried has an id that ends with {which:?}");
-        return Err(Fault::bad(detail, "take an id of `jit-cad notify list`, or all"));
+        return Err(Fault::no_such(detail, "take an id of `jit-cad notify list`, or all"));
     }
     if messages > 0 {
         app.sequencer.commit(proposal).await.map_err(Fault::Commit)?;

@@ -217,7 +217,7 @@ fn is_known(bundle: &Bundle, access: &Access) -> bool {
 }
 
 /// Leaves of what was asked for what the role gives today: that it gives less by now keeps nobody from saying no.
-fn leave_what_is_given(bundle: &Bundle, facts: &mut Facts) {
+pub fn leave_what_is_given(bundle: &Bundle, facts: &mut Facts) {
     let Some(role) = facts.role.as_ref().and_then(|name| bundle.role(name)) else { return };
     facts.duration = facts.duration.map(|asked| asked.min(role.longest));
     if let Some(Hosts::Named(hosts)) = &mut facts.hosts {

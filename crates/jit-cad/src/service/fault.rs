@@ -39,6 +39,14 @@ pub enum Fault {
     /// There is no such thing, or none that the caller may see.
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// Nothing has the name that somebody gave.
+    #[error("{detail}")]
+    NoSuch {
+        /// Which name.
+        detail: String,
+        /// What to name.
+        hint: &'static str,
+    },
     /// The idempotency key was used for another call.
     #[error("the idempotency key was used for another call before")]
     KeyReused,
@@ -59,6 +67,11 @@ impl Fault {
     /// Input that can't be understood.
     pub fn bad(detail: impl Into<String>, hint: &'static str) -> Self {
         Self::Bad { detail: detail.into(), hint }
+    }
+
+    /// A name that nothing has.
+    pub fn no_such(detail: impl Into<String>, hint: &'static str) -> Self {
+        Self::NoSuch { detail: detail.into(), hint }
     }
 }
 

@@ -140,7 +140,7 @@ fn extensions(
         };
         ExtensionView { request: request.id, grant: access.grant().map(|it| it.id), goes_on }
     };
-    Ok(found.into_iter().map(view).rev().collect())
+    Ok(found.records.into_iter().map(view).rev().collect())
 }
 
 /// A grant, if the caller may see its request.

@@ -94,7 +94,7 @@ pub async fn unlock_here(app: &App, call: &LockCall, uid: u32) -> Result<u64, Fa
     for _ in 0..ATTEMPTS {
         let Some(held) = held(app)?.into_iter().find(|held| is_named(held, what)) else {
             let detail = format!("{what} is not locked");
-            return Err(Fault::bad(detail, "`jit-cad unlock` without a name tells what is"));
+            return Err(Fault::no_such(detail, "`jit-cad unlock` without a name tells what is"));
         };
         let entry = entry(Turn::Unlock, held.lock, Officer::Machine { uid }, reason.clone());
         let proposal = Proposal::new(vec![(ActorRef::DAEMON, entry)]);
@@ -194,7 +194,8 @@ fn named(caller: &Caller, snapshot: &Snapshot, what: &str) -> Result<Locked, Fau
     };
     found.ok_or_else(|| {
         let detail = format!("there is no person and no role {what:?}");
-        Fault::bad(detail, "name a person, a person's id such as local/u-1001, a role, or all")
+        let hint = "name a person, a person's id such as local/u-1001, a role, or all";
+        Fault::no_such(detail, hint)
     })
 }
 

@@ -3,6 +3,7 @@
 use jit_ca_core::event::{MfaCodeMade, MfaEnrolled};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{ActorRef, PersonName, RefusalCode, Span, UnixTime};
+use serde::{Deserialize, Serialize};
 
 use super::{ATTEMPTS, CallKey, Caller, Fault, locking};
 use crate::app::App;
@@ -15,23 +16,36 @@ use crate::store::{Clash, Resource};
 /// How long an enrolment code can be used.
 const CODE_LIFE: Span = Span::from_secs(24 * 60 * 60);
 
+/// A one-use code with which a person enrols a first second factor.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentCode {
+    /// It.
+    pub code: String,
+    /// Until when it can be used.
+    pub expires: UnixTime,
+    /// Whether the person has an SSH key, without which nobody logs in.
+    pub can_log_in: bool,
+}
+
 /// Makes a one-use code for a first second factor. A code made before can't be used any more.
 ///
 /// # Errors
 /// If there is no such person, or the log can't be written.
-pub async fn make_code(app: &App, name: &PersonName) -> Result<(String, UnixTime), Fault> {
+pub async fn make_code(app: &App, name: &PersonName) -> Result<EnrolmentCode, Fault> {
     let mut policy = app.policy();
     let code = enrolment_code()?;
     for _ in 0..ATTEMPTS {
         let person = policy.bundle.person_named(name).ok_or(Fault::NotFound("person"))?;
         let now = clock::now();
         let expires = now.plus(CODE_LIFE);
+        let can_log_in = !person.ssh_keys.is_empty();
         let (subject, digest) = (person.id.clone(), enrolment_code_digest(&code));
         let made = MfaCodeMade { subject, code: digest, expires };
         let mut proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, made.into())]);
         proposal.bundle = Some(policy.hash);
         match app.sequencer.commit(proposal).await {
-            Ok(_) => return Ok((code, expires)),
+            Ok(_) => return Ok(EnrolmentCode { code, expires, can_log_in }),
             Err(CommitError::Clash(Clash::Bundle)) => policy = app.policy_after(&policy).await,
             Err(CommitError::Clash(Clash::Late)) => {}
             Err(error) => return Err(Fault::Commit(error)),

@@ -27,6 +27,15 @@ pub struct Search<'a> {
     pub most: usize,
 }
 
+/// What a search found.
+#[derive(Debug)]
+pub struct Found {
+    /// The newest, newest first.
+    pub records: Vec<AccessRecord>,
+    /// Whether there is more that it was to find, or more than it was to look at.
+    pub more: bool,
+}
+
 impl Snapshot {
     /// A request.
     ///
@@ -86,30 +95,51 @@ impl Snapshot {
         &self,
         search: &Search<'_>,
         wanted: impl Fn(&AccessRecord) -> bool,
-    ) -> Result<Vec<AccessRecord>, StoreError> {
+    ) -> Result<Found, StoreError> {
         let requests = self.transaction.open_table(fold::REQUESTS)?;
         let accesses = self.transaction.open_table(fold::ACCESSES)?;
         let Search { groups, phases, between, within, most } = *search;
-        let mut found = BTreeMap::new();
+        let (mut found, mut more) = (BTreeMap::new(), false);
         for (&phase, group) in
             phases.iter().flat_map(|phase| groups.iter().map(move |it| (phase, it)))
         {
             let mut ids = BTreeSet::new();
             for &whose in *group {
-                ids.extend(fold::newest(&requests, whose, phase, between, within)?);
+                let one_more = within.saturating_add(1);
+                ids.extend(fold::newest(&requests, whose, phase, between, one_more)?);
             }
+            more |= ids.len() > within;
             for id in ids.into_iter().rev().take(within) {
-                if found.len() == most {
-                    break;
+                if found.contains_key(&Reverse(id)) {
+                    continue;
                 }
                 let Some(bytes) = accesses.get(id.as_bytes())? else { continue };
                 let record: AccessRecord = payload::decode(bytes.value())?;
-                if wanted(&record) {
-                    found.insert(Reverse(id), record);
+                if !wanted(&record) {
+                    continue;
                 }
+                if found.len() == most {
+                    more = true;
+                    break;
+                }
+                found.insert(Reverse(id), record);
             }
         }
-        Ok(found.into_values().collect())
+        Ok(Found { records: found.into_values().collect(), more })
+    }
+
+    /// Whether anybody has asked for a role, as far as it is not erased.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn has_requests_for(&self, role: &RoleName) -> Result<bool, StoreError> {
+        let requests = self.transaction.open_table(fold::REQUESTS)?;
+        for &phase in Phase::ALL {
+            if !fold::newest(&requests, Whose::Role(role), phase, Between::ALL, 1)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether anybody has asked for the role, as far as it is still known.

@@ -5,26 +5,37 @@ use jit_ca_core::workflow::{Access, Approval, Grant, Quorum, RequestState, Today
 use jit_ca_core::{Action, Facts, PersonName, UnixTime};
 use jit_ca_policy::who_can_approve;
 
-use crate::app::App;
 use crate::service::standing::Standing;
 use crate::service::{Caller, Fault, access};
+use crate::store::Snapshot;
 
-/// A request, with who can still approve it; `today`, while it is pending, is whom its role asks for by now.
+/// A request, with who can still approve it, and whom its role asks for by now.
+///
+/// # Errors
+/// If the store fails.
 pub(super) fn view(
+    snapshot: &Snapshot,
+    caller: &Caller,
     access: &Access,
-    approvers: Vec<PersonName>,
-    today: Option<&Today>,
     now: UnixTime,
-) -> Request {
+) -> Result<Request, Fault> {
     let request = &access.request;
     let denied = match &access.state {
-        RequestState::Denied { by, name, reason } => {
-            Some(DenialView { by: by.clone(), name: name.clone(), reason: reason.clone() })
+        RequestState::Denied { at, by, name, reason } => {
+            let (at, by, name, reason) = (*at, by.clone(), name.clone(), reason.clone());
+            Some(DenialView { at, by, name, reason })
         }
         _ => None,
     };
     let status = status_of(access, now);
-    Request {
+    let today = match status {
+        RequestStatus::Pending => {
+            Some(Standing::read(snapshot, &caller.policy.bundle, access, now)?.today()?)
+        }
+        _ => None,
+    };
+    let approvers = today.as_ref().map(|today| approvers(caller, access, today, now));
+    Ok(Request {
         id: request.id,
         subject: request.subject.clone(),
         name: request.name.clone(),
@@ -41,14 +52,14 @@ pub(super) fn view(
         made: request.made,
         lapses: request.lapses,
         status,
-        quorums: quorums(access, today),
-        still_needed: today.map_or(0, |today| access.still_needed(today)),
+        quorums: quorums(access, today.as_ref()),
+        still_needed: today.as_ref().map_or(0, |today| access.still_needed(today)),
         approvals: access.approvals.iter().map(approval).collect(),
-        approvers,
+        approvers: approvers.unwrap_or_default(),
         denied,
         grant: access.grant().map(|it| grant(it, now)),
         emergency: access.emergency.clone(),
-    }
+    })
 }
 
 /// Those that the request asked for, and those of today's that are others: both have to be met.
@@ -58,27 +69,9 @@ fn quorums(access: &Access, today: Option<&Today>) -> Vec<Quorum> {
     asked.iter().chain(new).cloned().collect()
 }
 
-/// Whom the role of a pending request asks for today, and who of those that agreed counts.
-///
-/// # Errors
-/// If the store fails.
-pub(super) fn today(
-    app: &App,
-    caller: &Caller,
-    access: &Access,
-    now: UnixTime,
-) -> Result<Option<Today>, Fault> {
-    match status_of(access, now) {
-        RequestStatus::Pending => {
-            let (snapshot, bundle) = (app.store.read()?, &caller.policy.bundle);
-            Standing::read(&snapshot, bundle, access, now)?.today().map(Some)
-        }
-        _ => Ok(None),
-    }
-}
-
 fn approval(given: &Approval) -> ApprovalView {
     ApprovalView {
+        at: given.at,
         by: given.by.clone(),
         groups: given.groups.clone(),
         signed: given.signed,
@@ -113,13 +106,9 @@ pub(super) fn status_of(access: &Access, now: UnixTime) -> RequestStatus {
     }
 }
 
-/// Who can still approve it, by name: those whose approval does not count today.
-pub(super) fn approvers(
-    caller: &Caller,
-    access: &Access,
-    today: &Today,
-    now: UnixTime,
-) -> Vec<PersonName> {
+/// Who can still approve it by today's policy, by name: all of it, or as much as its role still gives. Not those whose
+/// approval counts today.
+fn approvers(caller: &Caller, access: &Access, today: &Today, now: UnixTime) -> Vec<PersonName> {
     let asked = Facts {
         action: Action::Request,
         subject: access.request.subject.clone(),
@@ -133,8 +122,10 @@ pub(super) fn approvers(
         reason: None,
         ticket: None,
     };
-    let people =
-        who_can_approve(&caller.policy.bundle, &access::facts_about(access, asked)).into_iter();
+    let bundle = &caller.policy.bundle;
+    let mut facts = access::facts_about(access, asked);
+    access::leave_what_is_given(bundle, &mut facts);
+    let people = who_can_approve(bundle, &facts).into_iter();
     let others = people.filter(|person| !access.counts(&person.id, today));
     others.map(|person| person.name.clone()).collect()
 }

@@ -284,7 +284,7 @@ pub(super) fn hosts(hosts: u8) -> Hosts {
 fn code(fault: Fault) -> String {
     match fault {
         Fault::Refused(refusal) => refusal.code.to_string(),
-        Fault::NotFound(_) => "not-found".to_owned(),
+        Fault::NotFound(_) | Fault::NoSuch { .. } => "not-found".to_owned(),
         Fault::Unauthenticated { .. } => "login-ended".to_owned(),
         Fault::Bad { .. } => "bad".to_owned(),
         Fault::Commit(CommitError::Held(_)) => "held".to_owned(),

@@ -191,7 +191,8 @@ impl Lab {
     fn enrol(&mut self) {
         for (by, name) in PEOPLE.iter().enumerate().take(ACTORS) {
             let name = name.parse().unwrap();
-            let code = self.run(async |app| second_factor::make_code(app, &name).await.unwrap().0);
+            let code =
+                self.run(async |app| second_factor::make_code(app, &name).await.unwrap().code);
             self.log_in(by, Factor::EnrolmentCode(code)).unwrap();
             let (caller, key) = (self.caller(by).unwrap(), self.key());
             let step = clock::now().secs() / 30;

@@ -138,7 +138,7 @@ impl Model {
     /// Nobody on the daemon's machine is asked who they are.
     pub(super) fn lock(&mut self, by: Option<usize>, what: What, locks: bool) -> Outcome {
         let refusal = match by {
-            None => "bad",
+            None => "not-found",
             Some(by) => {
                 self.caller(by)?;
                 let groups = self.groups(by).unwrap_or(0);
@@ -154,7 +154,7 @@ impl Model {
                         || self.requests.iter().any(|request| request.role == role)
                 };
                 if matches!(what, What::Role(role) if !is_known(role)) {
-                    return Err("bad");
+                    return Err("not-found");
                 }
                 if !locks && self.is_locked(&[by], None) {
                     return Err("locked");
