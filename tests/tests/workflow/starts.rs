@@ -198,8 +198,7 @@ fn what_follows_on_a_grant_that_is_revoked_is_told_and_what_waits_is_not_approve
     let first = scene.alice.granted("web-shell", json!({"duration": "30m"}), &[&scene.bob]);
     let second = scene.bob.approve(&extend(&first["grant"])).ok().json();
     let follower = second["grant"]["id"].as_str().unwrap();
-    revoke(&first["grant"])
-        .says(&format!("{follower} follows on it and goes on: jit-ca revoke {follower}"));
+    revoke(&first["grant"]).says(&format!("jit-ca revoke {follower} ends that too"));
     revoke(&second["grant"]);
 
     // Whoever looks at one that waits for an approval is told, and can't give it.

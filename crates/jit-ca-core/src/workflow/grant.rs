@@ -80,6 +80,14 @@ pub enum GrantState {
 }
 
 impl Term {
+    /// How long.
+    pub fn duration(self) -> Span {
+        match self {
+            Self::Open(window) | Self::Scheduled(window) => window.end().since(window.start()),
+            Self::FirstUse { duration, .. } => duration,
+        }
+    }
+
     /// As a window, once that is known.
     pub fn window(self) -> Option<Window> {
         match self {

@@ -155,6 +155,7 @@ mod tests {
             .replace("idle = \"30m\"", "idle = \"13h\"")
             .replace("address = \"127.0.0.1:8440\"", "address = 8440")
             .replace("origin = \"ca.example.org/jit-ca\"", "")
+            .replace("pseudonyms = false", "pseudonyms = 1")
             .replace("open = 20", "open = 0")
             .replace("[admin]", "[admni]")
             .replace("{ env = ", "{ evn = ")
@@ -175,17 +176,18 @@ mod tests {
                 "jit-cad.toml:1: the file has no `admin`",
                 "jit-cad.toml:43: 13h is no length for a login",
                 "jit-cad.toml:40: [login] knows no `lnogest`",
-                "jit-cad.toml:47: `open` is not a number from 1 to 100000",
-                "jit-cad.toml:52: 29d is too short",
-                "jit-cad.toml:63: \"ftp://x\" is not the address of a webhook",
-                "jit-cad.toml:64: \"https://a:b@x\" is not the address of a webhook",
-                "jit-cad.toml:65: an anchor does not say where it is",
-                "jit-cad.toml:66: an anchor knows no `path`",
-                "jit-cad.toml:67: an anchor is not a table",
-                "jit-cad.toml:68: `file` is not a text",
-                "jit-cad.toml:69: an anchor does not say where it is",
-                "jit-cad.toml:71: the anchor /a stands here twice",
-                "jit-cad.toml:77: `second_administrator` is neither true nor false",
+                "jit-cad.toml:48: `pseudonyms` is neither true nor false",
+                "jit-cad.toml:52: `open` is not a number from 1 to 100000",
+                "jit-cad.toml:57: 29d is too short",
+                "jit-cad.toml:68: \"ftp://x\" is not the address of a webhook",
+                "jit-cad.toml:69: \"https://a:b@x\" is not the address of a webhook",
+                "jit-cad.toml:70: an anchor does not say where it is",
+                "jit-cad.toml:71: an anchor knows no `path`",
+                "jit-cad.toml:72: an anchor is not a table",
+                "jit-cad.toml:73: `file` is not a text",
+                "jit-cad.toml:74: an anchor does not say where it is",
+                "jit-cad.toml:76: the anchor /a stands here twice",
+                "jit-cad.toml:82: `second_administrator` is neither true nor false",
                 "jit-cad.toml:35: the file knows no `admni`",
             ]
         );

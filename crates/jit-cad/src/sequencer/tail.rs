@@ -98,6 +98,7 @@ impl Tail {
         // 1. Take in what still rests on what is so, and is no certificate while none is issued.
         let hold = hold::hold(&self.store);
         let mut written: Vec<Written> = Vec::new();
+        let mut clashed: Vec<(Wanted, Clash)> = Vec::new();
         let mut next = self.head.map_or(0, |head| head.size);
         let mut is_told = false;
         for wanted in batch {
@@ -128,10 +129,15 @@ impl Tail {
                     next += u64::try_from(leaves.len()).unwrap_or(u64::MAX);
                     written.push(Written { done, first, leaves });
                 }
-                Err(clash) => send_back(wanted, CommitError::Clash(clash)),
+                Err(clash) => clashed.push((wanted, clash)),
             }
         }
+        // What it clashes with may be of this batch: whoever decides again has to find it in the store.
+        let send_back_clashed = || {
+            clashed.into_iter().for_each(|(it, clash)| send_back(it, CommitError::Clash(clash)));
+        };
         if written.is_empty() {
+            send_back_clashed();
             return Ok(());
         }
 
@@ -148,6 +154,7 @@ impl Tail {
         // 3. One checkpoint, signed only now. INVARIANT (append only): what it covers can't be undone any more.
         let newest = Arc::new(self.signer.sign_head(self.head)?);
         self.announce.send_replace(Arc::clone(&newest));
+        send_back_clashed();
         if is_told {
             self.tell.send_replace(());
         }

@@ -56,9 +56,11 @@ pub async fn approve(
         must_still_give(caller, access)?;
         let events = access.approve(approval, grant, now)?;
         // What was forbidden since is not granted.
-        if events.iter().any(|event| matches!(event, Event::GrantMade(_))) {
-            standing.must_be_permitted()?;
-        }
+        let made = |event: &'_ Event| match event {
+            Event::GrantMade(made) => standing.must_be_permitted(made),
+            _ => Ok(()),
+        };
+        events.iter().try_for_each(made)?;
         Ok(events)
     })
     .await

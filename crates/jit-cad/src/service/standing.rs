@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use jit_ca_core::event::{Decided, Event};
-use jit_ca_core::workflow::{Access, Approval, Approver, Reconsidered, Refusal, Today};
+use jit_ca_core::event::{Decided, Event, GrantMade};
+use jit_ca_core::workflow::{Access, Approval, Approver, Reconsidered, Refusal, Term, Today};
 use jit_ca_core::{
-    Action, Decision, Facts, Outcome, Reason, RefusalCode, Row, SubjectId, UnixTime,
+    Action, Decision, Facts, Hosts, Outcome, Reason, RefusalCode, Row, SubjectId, UnixTime,
 };
 use jit_ca_policy::{Bundle, Role, decide};
 
@@ -67,12 +67,12 @@ impl<'a> Standing<'a> {
         Ok(today)
     }
 
-    /// The requester must be one who may ask for it today.
+    /// The requester must be one who may ask today for what they would be granted.
     ///
     /// # Errors
     /// A refusal, if not.
-    pub fn must_be_permitted(&self) -> Result<(), Fault> {
-        let Decided { decision, .. } = self.request(&self.access.request.rows)?;
+    pub fn must_be_permitted(&self, made: &GrantMade) -> Result<(), Fault> {
+        let Decided { decision, .. } = self.request(&made.rows, &made.hosts, made.term)?;
         if decision.allows() {
             return Ok(());
         }
@@ -88,8 +88,8 @@ impl<'a> Standing<'a> {
     /// If the store fails.
     pub fn reconsidered(&self) -> Result<Option<Reconsidered>, Fault> {
         let alone = |decision| Ok(Some(Reconsidered { decision, approvals: Vec::new() }));
-        let rows = self.access.grant().map(|grant| grant.rows.as_slice()).unwrap_or_default();
-        let decision = self.request(rows)?;
+        let Some(grant) = self.access.grant() else { return Ok(None) };
+        let decision = self.request(&grant.rows, &grant.hosts, grant.term)?;
         if !decision.decision.allows() {
             return alone(decision);
         }
@@ -113,12 +113,15 @@ impl<'a> Standing<'a> {
         Ok(Some(Reconsidered { decision, approvals }))
     }
 
-    /// Whether the requester may ask for it today; and its role gives these rows.
-    fn request(&self, rows: &[Row]) -> Result<Decided, Fault> {
+    /// Whether the requester may ask for so much today; and the role gives these rows.
+    fn request(&self, rows: &[Row], hosts: &Hosts, term: Term) -> Result<Decided, Fault> {
         let missing =
             || StoreError::Damaged("a request is pending or granted that is missing".into());
         let asked = self.asked.as_ref().ok_or_else(missing)?;
-        let mut decided = self.again(&Facts { action: Action::Request, ..asked.clone() });
+        let (hosts, duration) = (Some(hosts.clone()), Some(term.duration()));
+        let action = Action::Request;
+        let facts = Facts { action, hosts, duration, ..asked.clone() };
+        let mut decided = self.again(&facts);
         let gives = |row: &Row| {
             self.role().is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)))
         };

@@ -214,7 +214,7 @@ impl Model {
             agreed.state = State::Granted(agreed.granted(self.now)?);
             agreed.began = self.now;
             written.push("grant");
-            self.may(request.by, Action::Request, self.about(request))
+            self.may(request.by, Action::Request, self.about_the_grant(&agreed))
                 .map_err(|_| "no-longer-permitted")?;
         } else if is_counted {
             return Err("already-approved");
@@ -249,8 +249,8 @@ impl Model {
         if self.is_locked(&[request.by], Some(request.role)) {
             return None;
         }
-        // As it was asked for.
-        let about = About { hosts: request.hosts, ..self.about(request) };
+        // The rules gave what was asked for; others may have given less.
+        let about = self.about_the_grant(request);
         let rows = request.grant().map(|grant| grant.rows.clone()).unwrap_or_default();
         let is_asked = self.may(request.by, Action::Request, about).is_ok()
             && rows.iter().all(|row| self.still_gives(request, *row));

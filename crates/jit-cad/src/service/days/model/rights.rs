@@ -2,7 +2,7 @@
 
 use super::super::step::What;
 use super::super::world::{AUDITORS, BARRED, DEV, Role, SECURITY, SRE};
-use super::{Grant, Model, Outcome, Request};
+use super::{Grant, Model, Outcome, Request, Term};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
@@ -47,6 +47,16 @@ impl Model {
             duration: request.duration,
             hosts: request.grant().map_or(request.hosts, |grant| grant.hosts),
         }
+    }
+
+    /// The same, for as long as it was granted.
+    pub(super) fn about_the_grant(&self, request: &Request) -> About {
+        let duration = match request.grant().map(|grant| grant.term) {
+            Some(Term::Open(start, end) | Term::Scheduled(start, end)) => end - start,
+            Some(Term::FirstUse { duration, .. }) => duration,
+            None => request.duration,
+        };
+        About { duration, ..self.about(request) }
     }
 
     /// The same, without what the role no longer gives.
