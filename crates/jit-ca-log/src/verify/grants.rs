@@ -229,7 +229,8 @@ impl Requests {
         let Some(grant) = self.grants.get_mut(&id) else { return };
         (grant.ended, grant.said) = (true, None);
         let request = grant.request.and_then(|request| self.requests.get_mut(&request));
-        if let Some(request) = request {
+        // Another may name the same request.
+        if let Some(request) = request.filter(|request| request.grant == Some(id)) {
             (request.asked, request.approvals) = (None, Vec::new());
         }
     }

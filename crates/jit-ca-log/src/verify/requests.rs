@@ -278,10 +278,10 @@ impl Request {
                     self.agree(Approval { actor: leaf.actor, given: None });
                 }
             }
-            "denial" | "cancel" | "lapse" => self.end(),
+            "denial" | "cancel" | "lapse" if self.is_pending => self.end(),
             "break-glass" => self.is_emergency = true,
             "review" => self.is_reviewed = true,
-            "grant" => {
+            "grant" if self.is_pending => {
                 if let Some(grant) = leaf.ids.grant {
                     self.become_grant(grant, false);
                 }

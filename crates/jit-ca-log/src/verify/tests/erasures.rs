@@ -77,6 +77,14 @@ fn erasing_is_no_way_to_lie() {
         event!(s, at::GRANT, GrantMade).request = jit_ca_core::RequestId::from_bytes([5; 16]);
     };
     check(&[at::GRANT], Some((Code::Under, at::SSH)), of_nothing);
+    // Another grant of a request that has one, and its end, take nothing of what is known of the first.
+    let another = [at::PLANNED_START, at::PLANNED_START + 1];
+    check(&another, None, another_grant);
+    check(&another, Some((Code::State, at::PLANNED_END + 2)), |t, s| {
+        another_grant(t, s);
+        let ended = event!(s, at::PLANNED_END + 2, GrantEnded);
+        ended.scope.reason = "INC-44".parse().unwrap();
+    });
     // Logins of others make up for none.
     check(&[at::LOGIN], None, |_, _| ());
     check(&[at::LOGIN], Some((Code::Under, at::LOGIN_INTENT)), |_, s| s[at::LOGIN].0 = BOB);
@@ -94,6 +102,14 @@ fn erasing_is_no_way_to_lie() {
     for ((gone, expected), found) in expectations.into_iter().zip(found_by_both(exports)) {
         assert_eq!(found, expected, "{gone:?}");
     }
+}
+
+fn another_grant(teller: &Teller, story: &mut Story) {
+    let mut usual = teller.granted(story, at::PLANNED, at::PLANNED_GRANT);
+    usual.grant.grant = jit_ca_core::GrantId::from_bytes(id(99));
+    let ended = usual.ended(0, EndCause::GivenBack);
+    let between = at::PLANNED_START..at::PLANNED_START;
+    story.splice(between, [(CAROL, usual.grant.into()), (ALICE, ended.into())]);
 }
 
 #[test]
