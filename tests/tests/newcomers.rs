@@ -4,8 +4,9 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
 
-use jit_ca_tests::{Ca, Lab, Lines, Output, Person};
+use jit_ca_tests::{Ca, Lab, Lines, Output, Person, run};
 use serde_json::{Value, json};
 
 struct Scene {
@@ -248,6 +249,71 @@ fn an_emergency_that_goes_on_says_how_it_is_ended() {
     let early = scene.carol.jit_ca(&review).exits(3);
     for text in [id(&request["grant"]), "jit-ca end", "jit-ca revoke"] {
         assert!(early.stderr.contains(text), "{text:?} is not said by {early}");
+    }
+    let own = scene.bob.jit_ca(&["review", id(&request), "--comment", "mine"]).exits(3);
+    own.says("nobody reviews their own emergency").says("ask a colleague");
+}
+
+#[test]
+fn to_log_in_uses_nothing_that_waits_for_its_first_use() {
+    let scene = Scene::with(|config| {
+        for role in ["web-shell", "orders-api"] {
+            let file = config.join(format!("roles/{role}.toml"));
+            let text = fs::read_to_string(&file).unwrap();
+            let starts = "start = \"first-use\"\nstart_within = \"4h\"\ndefault =";
+            fs::write(file, text.replacen("default =", starts, 1)).unwrap();
+        }
+    });
+    let shell = scene.granted("INC-42", &["--for", "10m"]);
+    let orders = ["request", "orders-api", "--reason", "INC-42", "--no-wait", "--json"];
+    let orders = scene.approved(&scene.alice.jit_ca(&orders).exits(75).json(), &[]);
+    let login = scene.alice.jit_ca(&["login", "--no-agent", "--json"]).ok();
+    for (request, command) in [(&shell, "ssh"), (&orders, "x509")] {
+        let grant = id(&request["grant"]);
+        let text =
+            format!("{grant} waits for its first use: jit-ca cert {command} --grant {grant}");
+        assert!(login.stderr.contains(&text), "{text:?} is not said by {login}");
+        let shown = scene.alice.jit_ca(&["requests", id(request), "--json"]).ok().json();
+        assert_eq!(shown["grant"]["state"], "waiting", "{shown:#}");
+    }
+    assert_eq!(login.json()["certificates"], json!([]));
+
+    // What it names begins it, and from then on a login brings its certificate.
+    let grant = id(&shell["grant"]);
+    scene.alice.jit_ca(&["cert", "ssh", "--grant", grant, "--out", "keys"]).ok();
+    let login = scene.alice.jit_ca(&["login", "--no-agent", "--json"]).ok();
+    assert!(!login.stderr.contains(grant), "{login}");
+    assert_eq!(login.json()["certificates"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_watcher_sees_from_when_a_request_is() {
+    let scene = Scene::new();
+    let request = scene.asked("CHG-7", &["--at", "+1h", "--for", "10m"]);
+    let mut watcher = scene.bob.start_jit_ca(&["requests", "--watch"]);
+    let stdout = Lines::of(watcher.stdout.take().unwrap());
+    let start = request["start"].as_str().unwrap().strip_prefix("at ").unwrap();
+    let text = format!("for 10m, from {start}: CHG-7");
+    assert!(stdout.until("asks for").iter().any(|line| line.contains(&text)), "{text}");
+    run(Command::new("kill").args(["-INT", &watcher.id().to_string()])).ok();
+    watcher.wait().unwrap();
+}
+
+#[test]
+fn a_key_id_is_known_with_its_name_alone() {
+    let scene = Scene::new();
+    let grant = scene.granted("INC-42", &["--for", "10m"])["grant"].clone();
+    let cert = ["cert", "ssh", "--grant", id(&grant), "--out", "keys", "--json"];
+    let issuance = scene.alice.jit_ca(&cert).ok().json()["issuance"].clone();
+    let key_id = format!("jit-ca:{}:{}", id(&grant), issuance.as_str().unwrap());
+    let who = |name: &str| scene.carol.jit_ca(&["log", "who", &format!("{key_id}:{name}")]);
+    who("alice").ok().says("INC-42");
+    let list = ["log", "list", "--grant", id(&grant), "--json"];
+    let entries = scene.carol.jit_ca(&list).ok().json();
+    let intent = entries.as_array().unwrap().iter().find(|entry| entry["type"] == "issue.intent");
+    who(intent.unwrap()["actor"].as_str().unwrap()).ok().says("alice");
+    for name in ["mallory", "", "alice:x"] {
+        who(name).exits(4).says("the log holds no certificate with the key id");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Keys of the types that a role may take beyond the usual ones, on a real sshd and a real nginx.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -106,4 +107,83 @@ fn x509_keys_of_other_types_are_certified_by_request_and_nginx_lets_them_in() {
     let wrong = alice.jit_ca(&["cert", "x509", "--csr", &key, "--out", "wrong"]).exits(2);
     wrong.says("is no PKCS#10 request").says("openssl req -new");
     assert!(!alice.file("wrong").exists());
+}
+
+/// Makes a key, and a request for it.
+fn ask(person: &Person, name: &str, key: &[&str], request: &[&str]) -> String {
+    let [key_file, csr] = ["key", "csr"].map(|kind| person.file(&format!("{name}.{kind}")));
+    let mut make = Command::new("openssl");
+    run(make.arg("genpkey").args(key).arg("-out").arg(&key_file)).ok();
+    let mut ask = Command::new("openssl");
+    ask.args(["req", "-new", "-subj", "/CN=x", "-key"]).arg(&key_file).arg("-out").arg(&csr);
+    run(ask.args(request)).ok();
+    csr.display().to_string()
+}
+
+#[test]
+fn a_request_that_is_not_taken_says_what_would_be() {
+    let lab = Lab::new();
+    let ca = Ca::start_with(&lab, |config| take(config, "orders-api", r#""ecdsa-p384", "rsa""#));
+    let (alice, bob) = (ca.person("alice"), ca.person("bob"));
+    let wish = ["request", "orders-api", "--reason", "INC-42", "--no-wait", "--json"];
+    let request = alice.jit_ca(&wish).exits(75).json();
+    bob.jit_ca(&["approve", request["id"].as_str().unwrap(), "--yes"]).ok();
+    let cert = |csr: &str, out: &str| alice.jit_ca(&["cert", "x509", "--csr", csr, "--out", out]);
+
+    let p384 = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"];
+    let sha512 = ask(&alice, "sha512", &p384, &["-sha512"]);
+    let refused = cert(&sha512, "new").exits(2);
+    refused.says("ECDSA with SHA-256 or SHA-384").says("SHA-256, 384 or 512").says("-sha256");
+    let explicit = [p384.as_slice(), &["-pkeyopt", "ec_param_enc:explicit"]].concat();
+    let explicit = ask(&alice, "explicit", &explicit, &[]);
+    let refused = cert(&explicit, "new").exits(3).says("not in the usual encoding (a named curve)");
+    assert!(!refused.stderr.contains("use ed25519"), "{refused}");
+
+    // In DER it is none until it is converted, as the hint says.
+    let der = ask(&alice, "der", &p384, &["-outform", "DER"]);
+    let refused = cert(&der, "new").exits(2).says("is no PKCS#10 request in PEM");
+    let (_, command) = refused.stderr.split_once("convert it: ").unwrap();
+    run(alice.command("sh").args(["-c", command])).ok();
+    cert("request.pem", "new").ok();
+
+    // Beside a key of before, a certificate would be for another.
+    fs::create_dir(alice.file("old")).unwrap();
+    fs::copy(alice.file("sha512.key"), alice.file("old/key.pem")).unwrap();
+    cert("request.pem", "old").exits(2).says("old/key.pem").says("--out");
+    assert!(!alice.file("old/cert.pem").exists());
+    let used = alice.jit_ca(&["grant", "show", request["id"].as_str().unwrap(), "--json"]).ok();
+    assert_eq!(used.json()["certificates"].as_array().map(Vec::len), Some(1), "{used}");
+}
+
+#[test]
+fn the_folder_of_a_certificate_is_there_before_the_ca_is_asked() {
+    let lab = Lab::new();
+    let ca = Ca::start_with(&lab, |config| {
+        for role in ["web-shell", "orders-api"] {
+            let mut file =
+                fs::File::options().append(true).open(config.join(format!("roles/{role}.toml")));
+            writeln!(file.as_mut().unwrap(), "\n[limits]\ncertificates = 1").unwrap();
+        }
+    });
+    let (alice, bob) = (ca.person("alice"), ca.person("bob"));
+    for role in ["web-shell", "orders-api"] {
+        let wish = ["request", role, "--reason", "INC-42", "--no-wait", "--json"];
+        let request = alice.jit_ca(&wish).exits(75).json();
+        bob.jit_ca(&["approve", request["id"].as_str().unwrap(), "--yes"]).ok();
+    }
+    let key = ssh_key(&alice, "ecdsa", "256");
+    let csr = ask(&alice, "one", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], &[]);
+    fs::write(alice.file("file"), "no folder").unwrap();
+    let with_key = ["cert", "ssh", "--key", &key, "--out"];
+    let with_csr = ["cert", "x509", "--csr", &csr, "--out"];
+    // What can't be written is not asked for.
+    for command in
+        [with_key.as_slice(), &["cert", "ssh", "--out"], &with_csr, &["cert", "x509", "--out"]]
+    {
+        alice.jit_ca(&[command, &["file/new"]].concat()).exits(1).says("file/new can't be made");
+    }
+    alice.jit_ca(&[with_key.as_slice(), &["keys/new"]].concat()).ok();
+    assert!(alice.file("keys/new/ecdsa-256-cert.pub").exists());
+    alice.jit_ca(&[with_csr.as_slice(), &["orders/new"]].concat()).ok();
+    assert!(alice.file("orders/new/cert.pem").exists());
 }

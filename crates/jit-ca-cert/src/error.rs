@@ -8,8 +8,8 @@ pub enum Error {
     // The caller's fault.
     /// The key's type is not on the list.
     #[error(
-        "a key of type {kind:?} is not accepted; use ed25519 or ECDSA P-256 or, where a role takes it, ECDSA P-384 or \
-         RSA of 3072 bits and more"
+        "a key of type {kind:?} is not accepted; known are ed25519, ECDSA P-256 and P-384, and RSA of 3072 bits and \
+         more, and a role says which of them it takes"
     )]
     KeyType {
         /// What the key says it is, shortened.

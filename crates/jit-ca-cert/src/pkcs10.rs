@@ -31,7 +31,8 @@ pub fn public_key(der: &[u8]) -> Result<SubjectKey, Error> {
     };
     if !accepted.contains(&request.signature_algorithm.algorithm.to_id_string().as_str()) {
         return Err(Error::Request(
-            "sign it with ed25519, or with ECDSA or RSA (PKCS #1 v1.5) and SHA-256",
+            "its signature has to be ed25519, ECDSA with SHA-256 or SHA-384, or RSA (PKCS #1 v1.5) with SHA-256, 384 \
+             or 512: openssl req -new -sha256",
         ));
     }
     request.verify_signature().map_err(|_| Error::Possession)?;

@@ -2,6 +2,8 @@
 
 use jit_ca_core::{Digest, KeyType};
 use jit_ca_log::hash::sha256;
+use x509_parser::der_parser::asn1_rs::Tag;
+use x509_parser::oid_registry::Oid;
 use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo};
 use x509_parser::public_key::PublicKey as Parsed;
 
@@ -91,8 +93,10 @@ impl SubjectKey {
         if let Ok(key) = PublicKey::from_spki(der) {
             return key.try_into();
         }
-        let other = || Error::KeyType { kind: "other SubjectPublicKeyInfo".to_owned() };
-        let Ok(([], spki)) = SubjectPublicKeyInfo::from_der(der) else { return Err(other()) };
+        let Ok(([], spki)) = SubjectPublicKeyInfo::from_der(der) else {
+            return Err(Error::KeyType { kind: OTHER.to_owned() });
+        };
+        let other = || Error::KeyType { kind: kind_of_other(&spki).to_owned() };
         let Ok(Parsed::RSA(parsed)) = spki.parsed() else { return Err(other()) };
         let [modulus, exponent] = [parsed.modulus, parsed.exponent].map(unsigned);
         let key = Self(Kind::Rsa(RsaKey::new(modulus, exponent)?));
@@ -163,6 +167,23 @@ impl TryFrom<PublicKey> for SubjectKey {
     }
 }
 
+/// What a SubjectPublicKeyInfo is that is not taken as it stands.
+fn kind_of_other(spki: &SubjectPublicKeyInfo<'_>) -> &'static str {
+    let oid = |oid: &Oid<'_>| oid.to_id_string();
+    // Parameters that spell a curve out are a SEQUENCE.
+    let named = spki.algorithm.parameters.as_ref().filter(|any| any.tag() == Tag::Oid);
+    let curve = named.and_then(|any| any.as_oid().ok());
+    match (oid(&spki.algorithm.algorithm).as_str(), curve.as_ref().map(oid).as_deref()) {
+        (EC_PUBLIC_KEY, None) => "ECDSA, not in the usual encoding (a named curve)",
+        (EC_PUBLIC_KEY, Some(P256 | P384)) => {
+            "ECDSA, not in the usual encoding (an uncompressed point)"
+        }
+        (EC_PUBLIC_KEY, Some(_)) => "ECDSA on another curve",
+        (RSA_ENCRYPTION, _) => "RSA, not in the usual encoding (DER)",
+        _ => OTHER,
+    }
+}
+
 /// A positive INTEGER of DER without the zero that keeps it from being negative (X.690 8.3).
 fn unsigned(integer: &[u8]) -> &[u8] {
     integer.strip_prefix(&[0]).unwrap_or(integer)
@@ -180,6 +201,13 @@ fn check_ed25519(point: &[u8; 32]) -> Result<(), Error> {
         Ok(())
     }
 }
+
+const OTHER: &str = "other SubjectPublicKeyInfo";
+// RFC 5480 2.1.1, RFC 3279 2.3.1.
+const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
+const P256: &str = "1.2.840.10045.3.1.7";
+const P384: &str = "1.3.132.0.34";
+const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 
 /// A line of `ssh-keygen -t rsa -b 16384` has 2.8 KiB.
 const LONGEST_LINE: usize = 8 * 1024;

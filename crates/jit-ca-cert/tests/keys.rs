@@ -136,5 +136,8 @@ fn points_that_no_key_has_are_refused() {
     let compressed = hex(
         "3039301306072a8648ce3d020106082a8648ce3d030107032200036b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
     );
-    assert!(matches!(SubjectKey::from_spki(&compressed), Err(Error::KeyType { .. })));
+    assert!(matches!(
+        SubjectKey::from_spki(&compressed),
+        Err(Error::KeyType { kind }) if kind.contains("(an uncompressed point)")
+    ));
 }

@@ -60,26 +60,26 @@ fn nothing_but_the_key_enters_a_certificate() {
 
 #[test]
 fn keys_off_the_list_are_refused() {
-    for arguments in [
-        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
-        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3064"],
-        &["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:3072"],
-        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
-        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
-        ["-algorithm", "ED448"].as_slice(),
-        &[
-            "-algorithm",
+    for (algorithm, options, called) in [
+        ("RSA", &["rsa_keygen_bits:1024"][..], "RSA of 1024 bits"),
+        ("RSA", &["rsa_keygen_bits:3064"], "RSA of 3064 bits"),
+        ("RSA-PSS", &["rsa_keygen_bits:3072"], "other SubjectPublicKeyInfo"),
+        ("EC", &["ec_paramgen_curve:P-521"], "ECDSA on another curve"),
+        ("EC", &["ec_paramgen_curve:secp256k1"], "ECDSA on another curve"),
+        ("ED448", &[], "other SubjectPublicKeyInfo"),
+        (
             "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-pkeyopt",
-            "ec_param_enc:explicit",
-        ],
+            &["ec_paramgen_curve:P-384", "ec_param_enc:explicit"],
+            "ECDSA, not in the usual encoding (a named curve)",
+        ),
     ] {
         let folder = Folder::new(&[]);
-        key(&folder, arguments);
+        let options = options.iter().flat_map(|option| ["-pkeyopt", option]);
+        let arguments: Vec<&str> = ["-algorithm", algorithm].into_iter().chain(options).collect();
+        key(&folder, &arguments);
         let found = pkcs10::public_key(&request(&folder, &["-subj", "/CN=x"]));
-        assert!(matches!(found, Err(Error::KeyType { .. })), "{arguments:?}: {found:?}");
+        let Err(Error::KeyType { kind }) = &found else { panic!("{arguments:?}: {found:?}") };
+        assert_eq!(kind, called, "{arguments:?}");
     }
 }
 

@@ -59,10 +59,9 @@ impl Fresh {
         }
     }
 
-    /// Writes key and certificate into a folder, and tells the certificate's file.
+    /// Writes key and certificate into a folder that is there, and tells the certificate's file.
     pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
         let file = folder.join("key-cert.pub");
-        persons_folder(folder)?;
         files::write_private(&folder.join("key"), self.key.to_openssh()?.as_bytes())?;
         write_certificate(&file, &self.reply)?;
         Ok(file)
@@ -156,8 +155,8 @@ pub(crate) fn x509(
     folder: &Path,
 ) -> Result<X509Certificate> {
     let key = RequestKey::generate()?;
-    let reply = x509_of(ca, grant, row, key.request()?, &key.public_key())?;
     persons_folder(folder)?;
+    let reply = x509_of(ca, grant, row, key.request()?, &key.public_key())?;
     files::write_private(&folder.join("key.pem"), key.private_key().as_bytes())?;
     write_chain(ca, folder, &reply)?;
     Ok(reply)
@@ -171,15 +170,38 @@ pub(crate) fn requested(
     csr: &Path,
     folder: &Path,
 ) -> Result<X509Certificate> {
-    let pem = fs::read_to_string(csr).map_err(|source| files::fault(csr, "read", source))?;
-    let key = request_key::key_requested(&pem).ok_or_else(|| {
-        let what = format!("{} is no PKCS#10 request in PEM", csr.display());
-        Error::usage(what, "make one: openssl req -new -key key.pem -subj /CN=any -out request.pem")
-    })?;
-    let reply = x509_of(ca, grant, row, pem, &key)?;
+    let bytes = fs::read(csr).map_err(|source| files::fault(csr, "read", source))?;
+    let (pem, key) = request_key::requested(&bytes).ok_or_else(|| no_request(csr, &bytes))?;
+    let other = folder.join("key.pem");
+    if other.exists() {
+        // A client that finds the two beside each other takes them for a pair.
+        let what = format!(
+            "{} is there, and cert.pem beside it would be for another key",
+            other.display()
+        );
+        return Err(Error::usage(
+            what,
+            "name another folder with --out, or move that key out of it",
+        ));
+    }
     persons_folder(folder)?;
+    let reply = x509_of(ca, grant, row, pem, &key)?;
     write_chain(ca, folder, &reply)?;
     Ok(reply)
+}
+
+/// Why a file is no request, with what makes one of it.
+fn no_request(csr: &Path, bytes: &[u8]) -> Error {
+    let file = csr.display();
+    let hint = match request_key::is_request(bytes) {
+        true => format!(
+            "it is one in DER; convert it: openssl req -inform DER -in {file} -out request.pem"
+        ),
+        false => {
+            "make one: openssl req -new -key key.pem -subj /CN=any -out request.pem".to_owned()
+        }
+    };
+    Error::usage(format!("{file} is no PKCS#10 request in PEM"), hint)
 }
 
 fn x509_of(
@@ -209,7 +231,7 @@ fn write_chain(ca: &Ca, folder: &Path, reply: &X509Certificate) -> Result<()> {
 }
 
 /// A folder that the person named: made for its owner alone; one that is there stays as it is.
-fn persons_folder(folder: &Path) -> Result<()> {
+pub(crate) fn persons_folder(folder: &Path) -> Result<()> {
     match folder.is_dir() {
         true => Ok(()),
         false => files::private_folder(folder),

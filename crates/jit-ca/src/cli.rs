@@ -30,7 +30,7 @@ use crate::target::Target;
 #[derive(Debug, Parser)]
 #[command(name = "jit-ca", version, after_help = exit::HELP, propagate_version = true)]
 pub(crate) struct Cli {
-    /// Print data as one JSON document
+    /// Print data as one JSON document; with --watch and --renew, as one a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -40,7 +40,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Log in, and get the certificates of all that is granted
+    /// Log in, and get the SSH certificates of all grants that have begun
     Login(LoginCommand),
     /// End the login, and remove its keys and certificates
     ///
@@ -272,7 +272,7 @@ mod tests {
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
         let help = Cli::command().render_long_help().to_string();
-        for line in ["75  still pending", "4   verification failed", "--json"] {
+        for line in ["75  still pending", "4   verification failed", "(--watch, --renew)"] {
             assert!(help.contains(line), "{help}");
         }
     }

@@ -32,7 +32,8 @@ Exit codes:
   75  still pending
 `jit-ca ssh` ends with ssh's own code once ssh runs.
 
-Data goes to stdout, everything else to stderr. With --json, stdout is one JSON document.";
+Data goes to stdout, everything else to stderr. With --json, stdout is one JSON document;
+where data comes bit by bit (--watch, --renew), one a line.";
 
 impl Termination for Exit {
     fn report(self) -> ExitCode {

@@ -10,8 +10,9 @@ use crate::login::Ca;
 use crate::named;
 use crate::printer::join;
 
-/// The caller's requests that are grants of which certificates can be had now.
-pub(crate) fn active(ca: &Ca) -> Result<Vec<Request>> {
+/// The caller's requests that are grants of which certificates can be had now: active ones, and those that begin with
+/// the first.
+pub(crate) fn usable(ca: &Ca) -> Result<Vec<Request>> {
     let status = Some(RequestStatus::Approved);
     let filter = RequestFilter { status, mine: true, ..RequestFilter::default() };
     let mut requests = ca.client.requests(&filter)?.requests;
@@ -90,6 +91,17 @@ fn why_none(ca: &Ca, arguments: &GrantArgs) -> Result<Error> {
         "you hold no such grant",
         "see what you hold with jit-ca status, and ask with jit-ca request ROLE --reason TEXT",
     ))
+}
+
+/// What begins a grant that waits for its first use.
+pub(crate) fn first_use(grant: &GrantView) -> String {
+    let id = grant.id;
+    // A row of a role may be on none of the hosts that were asked for.
+    let gives_ssh = |row: &Row| matches!(row, Row::Ssh(_)) && row.gives_on(&grant.hosts);
+    match grant.rows.iter().any(gives_ssh) {
+        true => format!("jit-ca cert ssh --grant {id}"),
+        false => format!("jit-ca cert x509 --grant {id} --out DIR"),
+    }
 }
 
 /// When a grant begins that waits.

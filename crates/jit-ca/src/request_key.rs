@@ -48,11 +48,18 @@ impl RequestKey {
     }
 }
 
-/// The SubjectPublicKeyInfo, as DER, that a PKCS#10 request in PEM asks a certificate for.
-pub(crate) fn key_requested(pem: &str) -> Option<Vec<u8>> {
-    let der = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes()).ok()?;
+/// A file's text, if it is a PKCS#10 request in PEM, and the SubjectPublicKeyInfo, as DER, that it asks a certificate
+/// for.
+pub(crate) fn requested(file: &[u8]) -> Option<(String, Vec<u8>)> {
+    let pem = str::from_utf8(file).ok()?;
+    let der = CertificateSigningRequestDer::from_pem_slice(file).ok()?;
     let (_, request) = X509CertificationRequest::from_der(&der).ok()?;
-    Some(request.certification_request_info.subject_pki.raw.to_vec())
+    Some((pem.to_owned(), request.certification_request_info.subject_pki.raw.to_vec()))
+}
+
+/// Whether the bytes are a PKCS#10 request in DER.
+pub(crate) fn is_request(der: &[u8]) -> bool {
+    X509CertificationRequest::from_der(der).is_ok()
 }
 
 impl std::fmt::Debug for RequestKey {

@@ -43,9 +43,9 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Of the caller's active grants that lead there, one that runs what is asked for rather than one
+    /// Of the caller's usable grants that lead there, one that runs what is asked for rather than one
     /// command of its own, and of those the one that lasts longest.
-    pub(crate) fn active<'r>(
+    pub(crate) fn usable<'r>(
         &self,
         requests: &'r [Request],
         me: &SubjectId,

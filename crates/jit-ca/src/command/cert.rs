@@ -50,11 +50,11 @@ pub(super) fn run(context: &Context, command: &CertCommand) -> Result<()> {
             CertCommand::X509 { grant, csr, out, .. } => x509(&ca, grant, csr.as_deref(), out)?,
         };
         context.printer.data(&issued, issued_fields);
-        let active = grant::active(&ca)?;
+        let usable = grant::usable(&ca)?;
         let of_it = |request: &&Request| {
             request.grant.as_ref().is_some_and(|grant| grant.id == issued.grant)
         };
-        let grant = active.iter().find(of_it).and_then(|request| request.grant.as_ref());
+        let grant = usable.iter().find(of_it).and_then(|request| request.grant.as_ref());
         let goes_on = grant.is_some_and(|grant| issued.expires < grant.last_end());
         if !renew || !goes_on {
             return Ok(());
@@ -73,11 +73,13 @@ fn ssh(
     (key, out): (Option<&PathBuf>, Option<&PathBuf>),
     no_agent: bool,
 ) -> Result<Issued> {
-    let requests = grant::active(ca)?;
+    let requests = grant::usable(ca)?;
     let is_ssh = |row: &Row| matches!(row, Row::Ssh(_));
     let (request, grant) = grant::choose(ca, &requests, arguments, is_ssh)?;
     let row = grant::ssh_row(grant, arguments.row.as_ref())?;
     let under = (request, grant, row);
+    // Before anything is issued: a certificate that can't be written is lost, and counts nevertheless.
+    out.map_or(Ok(()), |folder| certify::persons_folder(folder))?;
     let (reply, certificate, key) = match (key, out) {
         (Some(key), out) => {
             let reply = certify::existing(ca, under, key)?;
@@ -117,7 +119,7 @@ fn ssh(
 
 /// For the key of a request, if one is given.
 fn x509(ca: &Ca, arguments: &GrantArgs, csr: Option<&Path>, out: &Path) -> Result<Issued> {
-    let requests = grant::active(ca)?;
+    let requests = grant::usable(ca)?;
     let is_x509 = |row: &Row| matches!(row, Row::X509(_));
     let (_, grant) = grant::choose(ca, &requests, arguments, is_x509)?;
     let row = grant::x509_row(grant, arguments.row.as_ref())?;

@@ -3,6 +3,7 @@
 use jit_ca_api::Me;
 use jit_ca_api::client::IdempotencyKey;
 use jit_ca_core::Row;
+use jit_ca_core::workflow::GrantState;
 use serde::Serialize;
 
 use crate::certify;
@@ -65,15 +66,25 @@ pub(super) fn login(context: &Context, arguments: &LoginCommand) -> Result<()> {
 }
 
 /// The SSH certificates of all active grants. One that is refused does not keep the others back.
+///
+/// To log in is not to use: what begins with its first use is left for that, and named.
 fn take_all(context: &Context, ca: &Ca, no_agent: bool) -> Result<Vec<Held>> {
     let mut all = Vec::new();
-    for request in &grant::active(ca)? {
+    let usable = grant::usable(ca)?;
+    let (active, waiting): (Vec<_>, Vec<_>) = usable.iter().partition(|request| {
+        request.grant.as_ref().is_some_and(|grant| grant.state == GrantState::Active)
+    });
+    for grant in waiting.iter().filter_map(|request| request.grant.as_ref()) {
+        let first = grant::first_use(grant);
+        context.printer.note(&format!("{} waits for its first use: {first}", grant.id));
+    }
+    for request in active {
         let rows =
             request.grant.iter().flat_map(|grant| grant.rows.iter().map(move |row| (grant, row)));
         for (grant, row) in rows {
             let Row::Ssh(ssh) = row else { continue };
-            // A request that names hosts may name none of this row's.
-            if ssh.principals(&request.hosts).is_none() {
+            // Of the hosts that were granted, none may be this row's.
+            if ssh.principals(&grant.hosts).is_none() {
                 continue;
             }
             let under = (request, grant, ssh);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jit_ca_api::{Request, RequestFilter, RequestList, RequestStatus};
 use jit_ca_core::RequestId;
+use jit_ca_core::workflow::Start;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::{RequestsCommand, Status};
@@ -157,8 +158,12 @@ fn arrived(request: &Request) -> String {
     let Request { id, name, role, hosts, duration, reason, .. } = request;
     let left = request.lapses.since(clock::now());
     let can_approve = wait::can_approve(request);
+    let from = match request.start {
+        Start::At(time) => format!(", from {time}"),
+        Start::AtApproval | Start::FirstUse => String::new(),
+    };
     format!(
-        "{id}  {name} asks for {role} on {hosts} for {duration}: {reason}\n  \
+        "{id}  {name} asks for {role} on {hosts} for {duration}{from}: {reason}\n  \
          lapses in {left}; can approve: {can_approve}; jit-ca approve {id}"
     )
 }

@@ -29,9 +29,9 @@ pub(super) fn run(context: &Context, arguments: &SshCommand) -> Result<Exit> {
         role: arguments.role.as_ref(),
         row: arguments.row.as_ref(),
     };
-    let active = grant::active(&ca)?;
+    let usable = grant::usable(&ca)?;
     let asked;
-    let under = match wanted.active(&active, &ca.login.me.subject) {
+    let under = match wanted.usable(&usable, &ca.login.me.subject) {
         Some(under) => {
             let (request, grant, _) = under;
             if let Some(other) = differences(request, given_for(grant), &arguments.wish) {

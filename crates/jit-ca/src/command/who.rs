@@ -50,10 +50,10 @@ pub(super) fn who(context: &Context, key_id: &str) -> Result<()> {
     let intent = entries
         .iter()
         .find(|entry| entry.entry_type == "issue.intent" && entry.issuance == Some(id.issuance));
-    let intent = intent.ok_or_else(|| {
-        // Either the key id is made up, or the CA's key signed what the log does not hold.
-        Error::unverified(format!("the log holds no certificate with the key id {key_id}"))
-    })?;
+    // Either the key id is made up, or the CA's key signed what the log does not hold.
+    let unknown =
+        || Error::unverified(format!("the log holds no certificate with the key id {key_id}"));
+    let intent = intent.ok_or_else(unknown)?;
     let row = match event(intent)? {
         Some(Event::CertificateIntended(intended)) => intended.under.map(|under| under.row),
         _ => None,
@@ -61,6 +61,12 @@ pub(super) fn who(context: &Context, key_id: &str) -> Result<()> {
     let grant = the_grant(&entries)?;
     let window = the_window(&entries, &grant)?;
     let (made, approved_by) = the_request(&entries)?;
+    // Certificates call people by their name or by their pseudonym; an erased name can't be compared.
+    let is_theirs =
+        |made: &RequestMade| id.name == made.name.as_str() || id.name == intent.actor.to_string();
+    if !made.as_ref().is_none_or(is_theirs) {
+        return Err(unknown());
+    }
     let who = Who {
         issuance: id.issuance,
         entry: intent.index,

@@ -126,7 +126,7 @@ impl Script {
             name: name.parse().unwrap(),
             role: "web-shell".parse().unwrap(),
             rows: [SHELL, API].map(|row| row.parse().unwrap()).into(),
-            hosts: "web1".parse().unwrap(),
+            hosts: "web1,web2".parse().unwrap(),
             duration: Span::from_secs(3_600),
             start: Start::AtApproval,
             extends: None,

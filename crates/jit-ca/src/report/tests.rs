@@ -52,6 +52,18 @@ fn nothing_of_others_is_read_as_markup() {
 }
 
 #[test]
+fn what_approvers_took_away_is_told() {
+    let report = script().report(None);
+    let (asked, kept) = ("<td>web1, web2</td>", "on web1 alone");
+    let html = report.text(Format::Html);
+    assert!(html.contains(asked) && html.contains(kept) && html.contains("1 of 2 rows"), "{html}");
+    assert!(report.text(Format::Md).contains(kept));
+    let json: serde_json::Value = serde_json::from_str(&report.text(Format::Json)).unwrap();
+    assert_eq!(json["requests"][0]["hosts"], json["requests"][1]["hosts"]);
+    assert_ne!(json["requests"][0]["grant"]["hosts"], json["requests"][0]["hosts"]);
+}
+
+#[test]
 fn it_says_what_it_rests_on_and_how_to_make_it_again() {
     let exact = script().report(None);
     let (from, to) = (exact.period.from, exact.period.to);

@@ -176,6 +176,7 @@ impl<'n> Accesses<'n> {
             entry: entry.leaf.idx,
             at: entry.at,
             rows: made.map(|made| made.rows.clone()).unwrap_or_default(),
+            hosts: made.map(|made| made.hosts.clone()),
             window: made.and_then(|made| made.term.window()),
             certificates: 0,
             end: None,

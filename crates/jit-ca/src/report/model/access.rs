@@ -115,6 +115,8 @@ pub(crate) struct GrantRow {
     pub(crate) at: UnixTime,
     /// What it gives, row by row.
     pub(crate) rows: Vec<Row>,
+    /// On which hosts: all that were asked for, unless somebody who agreed took some away.
+    pub(crate) hosts: Option<Hosts>,
     /// Its window, as far as it was known by the period's end.
     pub(crate) window: Option<Window>,
     /// How many certificates were issued under it, before the period's end.

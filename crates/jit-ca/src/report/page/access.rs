@@ -1,11 +1,13 @@
 //! Who asked, who agreed, what was issued; and who is who.
 
+use jit_ca_core::Hosts;
 use jit_ca_core::event::EndCause;
 
 use super::{Cell, Page, moment, window};
+use crate::printer::join;
 use crate::report::model::{
     ApprovalRow, ApprovedBy, CertificateKind, CertificateOutcome, CertificateRow, EmergencyRow,
-    GrantEndRow, Report, RequestOutcome, RequestRow,
+    GrantEndRow, GrantRow, Report, RequestOutcome, RequestRow,
 };
 
 pub(super) fn requests(page: &mut Page, report: &Report) {
@@ -40,16 +42,20 @@ fn request(row: &RequestRow) -> [Cell; 10] {
         Cell::Time(row.made),
         Cell::text(&row.requester),
         or_erased(row.role.clone()),
-        or_erased(row.hosts.as_ref().map(|hosts| match hosts.to_string().as_str() {
-            "*" => "all of the role's".to_owned(),
-            hosts => hosts.replace(',', ", "),
-        })),
+        or_erased(row.hosts.as_ref().map(hosts)),
         or_erased(row.duration.map(|duration| duration.to_string())),
         or_erased(row.reason.clone()),
         Cell::optional(row.ticket.as_ref()),
         Cell::List(row.approvals.iter().map(approval).collect()),
         came_of(row),
     ]
+}
+
+fn hosts(hosts: &Hosts) -> String {
+    match hosts {
+        Hosts::All => "all of the role's".to_owned(),
+        Hosts::Named(named) => join(named),
+    }
 }
 
 fn approval(row: &ApprovalRow) -> Cell {
@@ -88,6 +94,7 @@ fn came_of(row: &RequestRow) -> Cell {
                     let kept = format!("{} of {} rows", grant.rows.len(), row.rows.len());
                     parts.push(Cell::text(kept));
                 }
+                parts.extend(grant_hosts(row, grant));
                 parts.push(Cell::text(match grant.certificates {
                     0 => "no certificate taken".to_owned(),
                     1 => "1 certificate".to_owned(),
@@ -100,6 +107,12 @@ fn came_of(row: &RequestRow) -> Cell {
             Cell::List(parts)
         }
     }
+}
+
+/// Where somebody who agreed left some hosts of those that were asked for.
+fn grant_hosts(row: &RequestRow, grant: &GrantRow) -> Option<Cell> {
+    let (asked, given) = row.hosts.as_ref().zip(grant.hosts.as_ref())?;
+    (asked != given).then(|| Cell::text(format!("on {} alone", hosts(given))))
 }
 
 /// What ended a grant, unless its time was simply over.
