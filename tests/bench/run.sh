@@ -72,7 +72,7 @@ webhooks() {
       kill "$asking"
       wait "$asking" 2>/dev/null || true
       say "$receivers: $(grep -c '^request ' "$WORK/asked") asked; what waits for receivers:"
-      "$JIT_CA_BIN_DIR/jit-cad" notify list --config "$WORK/jit-ca/ca/config/jit-cad.toml" | head -n 6 >&2
+      "$JIT_CA_BIN_DIR/jit-cad" notify list --config "$WORK/jit-ca/ca/config/jit-cad.toml" | sed -n 1,6p >&2
       stop_server
     done
   done

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use jit_ca_tests::{Ca, Clock, Lab, Output, Person, Sshd, now, run, seconds, wait_for};
+use jit_ca_tests::{Ca, Clock, Lab, Output, Person, Sshd, now, program, run, seconds, wait_for};
 use serde_json::{Value, json};
 
 /// Asks for a role by the command line, without waiting.
@@ -55,6 +55,18 @@ fn exit_codes_say_what_happened_and_errors_what_to_do() {
     approve(&bob, &request).exits(3);
     alice.jit_ca(&["logout"]).ok();
     alice.jit_ca(&["whoami"]).exits(3).says("hint: log in");
+}
+
+#[test]
+fn whoever_has_read_enough_may_go() {
+    let lab = Lab::new();
+    let ca = Ca::start(&lab);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut check = std::process::Command::new(program("jit-cad"));
+    check.args(["check-config", "--config"]).arg(ca.config());
+    let output = check.stdout(writer).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The just-in-time certificate authority's daemon: parse, build, run.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -195,11 +195,13 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was asked for, to standard output.
+/// What was asked for, to standard output. Whoever reads it may have read enough.
 fn say(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    Ok(out.flush()?)
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn end(failure: &Failure) -> ExitCode {
