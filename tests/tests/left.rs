@@ -75,6 +75,14 @@ fn of_a_role_that_has_left_all_is_reviewed_revoked_denied_and_locked() {
     let closed = carol.wire.post(&path, &found).ok().json();
     assert_eq!(closed["emergency"]["review"]["comment"], "as INC-42 says");
 
+    // What is left of it is found by who may take it away.
+    for by in [bob, carol] {
+        let list = by.wire.get("/v1/requests?role=debug").ok().json();
+        let ids: Vec<&Value> =
+            list["requests"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+        assert_eq!(ids, [&waits["id"], &granted["id"], &emergency["id"]], "{list:#}");
+    }
+
     // A lock on it holds what is left of it, and can be lifted; a role that nobody ever asked for is none.
     let lock = |what: &str| json!({"what": what, "reason": "INC-44"});
     bob.wire.post("/v1/locks", &lock("role:debug")).ok();
@@ -89,6 +97,27 @@ fn of_a_role_that_has_left_all_is_reviewed_revoked_denied_and_locked() {
     assert_eq!(denied["status"], "denied");
     revoke(bob, &granted).ok();
     alice.request("debugging", json!({})).ok();
+    scene.holds();
+}
+
+/// Certificates call people as their requests do, whatever the policy calls them since.
+#[test]
+fn who_is_called_otherwise_by_now_keeps_the_name_of_the_request() {
+    let scene = Scene::new();
+    let Scene { alice, bob, ca, .. } = &scene;
+    let granted = alice.granted("web-shell", json!({}), &[bob]);
+    let orders = alice.granted("orders-api", json!({}), &[bob]);
+    let file = ca.config().with_file_name("users.toml");
+    let users = fs::read_to_string(&file).unwrap();
+    fs::write(&file, users.replace("\"alice\"", "\"alina\"")).unwrap();
+    fs::remove_dir_all(file.with_file_name("policy-tests")).unwrap();
+    ca.jit_cad(&["reload"]).ok();
+
+    let key = alice.person.make_key("work", "ed25519");
+    alice.take_ssh(&granted["grant"], &key);
+    let (_, csr) = alice.wire.key_and_csr("orders", &["-subj", "/CN=x"]);
+    let path = format!("/v1/grants/{}/x509", grant_of(&orders));
+    alice.wire.post(&path, &json!({"csr": csr})).ok();
     scene.holds();
 }
 

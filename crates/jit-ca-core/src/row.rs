@@ -100,6 +100,18 @@ impl Row {
         }
     }
 
+    /// As much of it as is on these hosts.
+    #[must_use]
+    pub fn on(&self, hosts: &Hosts) -> Self {
+        match (self, hosts) {
+            (Self::Ssh(row), Hosts::Named(named)) => {
+                let hosts = row.hosts.intersection(named).cloned().collect();
+                Self::Ssh(SshRow { hosts, ..row.clone() })
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Whether it gives anything on these hosts. What is no account on a host is given on all.
     pub fn gives_on(&self, hosts: &Hosts) -> bool {
         match self {
@@ -383,6 +395,9 @@ mod tests {
         assert_eq!(both("web1", "web2"), None);
         assert!(rows[0].gives_on(&hosts("web2")) && !rows[0].gives_on(&hosts("db1")));
         assert!(rows[1].gives_on(&hosts("db1")));
+        let on = |text| rows[0].on(&hosts(text));
+        assert!(on("web1").is_within(&on("web1,db1")) && !on("web1").is_within(&on("web2")));
+        assert_eq!((on("*"), rows[1].on(&hosts("web1"))), (rows[0].clone(), rows[1].clone()));
     }
 
     #[test]

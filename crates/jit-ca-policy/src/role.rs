@@ -8,7 +8,7 @@ mod ticket;
 use std::collections::BTreeSet;
 
 use jit_ca_core::workflow::Quorum;
-use jit_ca_core::{GroupName, HostName, KeyType, RoleName, Row, Span, Text};
+use jit_ca_core::{GroupName, HostName, Hosts, KeyType, RoleName, Row, Span, Text};
 
 pub use self::ticket::TicketPattern;
 use crate::fault::Page;
@@ -89,6 +89,12 @@ impl Role {
             Row::X509(_) => None,
         });
         ssh_rows.flat_map(|row| &row.hosts).collect()
+    }
+
+    /// Whether it gives as much of a row as is on these hosts.
+    pub fn gives(&self, row: &Row, hosts: &Hosts) -> bool {
+        let row = row.on(hosts);
+        self.rows.iter().any(|own| row.is_within(own))
     }
 
     /// The groups whose members may approve: those of all quorums.

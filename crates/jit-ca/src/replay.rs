@@ -15,7 +15,7 @@ use jit_ca_core::event::{
 };
 use jit_ca_core::{
     Action, Decision, Digest, Facts, GrantId, Hosts, Outcome, RefusalCode, RequestId, RoleName,
-    SubjectId,
+    Span, SubjectId,
 };
 use jit_ca_log::archive::Entry;
 use jit_ca_log::{Bundle as Listed, Leaf};
@@ -83,6 +83,13 @@ struct InForce {
     is_whole: bool,
 }
 
+/// What of a grant issuances rest on.
+struct Granted {
+    request: RequestId,
+    hosts: Hosts,
+    duration: Span,
+}
+
 /// Goes over a log that was verified, entry by entry.
 pub(crate) struct Replay {
     /// The policy to decide by, in place of those in force.
@@ -93,8 +100,7 @@ pub(crate) struct Replay {
     /// Those that have been in force; none in place of one that can't be made again.
     bundles: HashMap<Digest, Option<InForce>>,
     requests: HashMap<RequestId, RequestMade>,
-    /// What of grants issuances rest on.
-    grants: HashMap<GrantId, (RequestId, Hosts)>,
+    grants: HashMap<GrantId, Granted>,
     replayed: Replayed,
 }
 
@@ -128,7 +134,8 @@ impl Replay {
                 self.requests.insert(made.request, made.as_ref().clone());
             }
             Event::GrantMade(made) => {
-                self.grants.insert(made.grant, (made.request, made.hosts.clone()));
+                let (hosts, duration) = (made.hosts.clone(), made.term.duration());
+                self.grants.insert(made.grant, Granted { request: made.request, hosts, duration });
             }
             Event::CertificateIntended(intent) => return self.issuance(entry, intent),
             // It may have been written just after another bundle came into force.
@@ -179,8 +186,8 @@ impl Replay {
     fn issuance(&mut self, entry: &Entry, intent: &CertificateIntended) {
         let Some(under) = &intent.under else { return };
         let grant = self.grants.get(&under.grant);
-        let both = grant.and_then(|(request, hosts)| Some((self.requests.get(request)?, hosts)));
-        let Some(decided) = both.map(|(request, hosts)| whole(&under.decision, request, hosts))
+        let both = grant.and_then(|grant| Some((self.requests.get(&grant.request)?, grant)));
+        let Some(decided) = both.map(|(request, grant)| whole(&under.decision, request, grant))
         else {
             self.replayed.erased += 1;
             return;
@@ -249,7 +256,7 @@ const DECIDED: [&str; 13] = [
 ];
 
 /// The decision of an issuance, as docs/log-format.md says it is put together.
-fn whole(allowed: &Allowed, request: &RequestMade, hosts: &Hosts) -> Decided {
+fn whole(allowed: &Allowed, request: &RequestMade, grant: &Granted) -> Decided {
     let Allowed { now, address, mfa_at, rules } = allowed.clone();
     let facts = Facts {
         action: Action::Issue,
@@ -259,8 +266,8 @@ fn whole(allowed: &Allowed, request: &RequestMade, hosts: &Hosts) -> Decided {
         mfa_at,
         role: Some(request.role.clone()),
         requester: Some(request.subject.clone()),
-        hosts: Some(hosts.clone()),
-        duration: Some(request.duration),
+        hosts: Some(grant.hosts.clone()),
+        duration: Some(grant.duration),
         reason: Some(request.reason.clone()),
         ticket: request.ticket.clone(),
     };

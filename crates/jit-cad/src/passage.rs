@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_ca_core::{ActorRef, Span, UnixTime};
+use jit_ca_core::{ActorRef, Span, SubjectId, UnixTime};
 use tokio::task::JoinSet;
 
 use crate::app::App;
@@ -13,6 +13,7 @@ use crate::failure::with_causes;
 use crate::hold::{Hold, hold};
 use crate::sequencer::{CommitError, Proposal};
 use crate::service::{Fault, starting};
+use crate::store::{AccessRecord, Snapshot};
 
 /// How often it is looked whether something is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -92,35 +93,52 @@ const ENDED_AT_ONCE: usize = 256;
 async fn end_what_is_due(app: &Arc<App>, now: UnixTime) -> Result<(), Fault> {
     let mut commits = JoinSet::new();
     let snapshot = app.store.read()?;
-    for record in snapshot.unfinished(now)? {
-        if commits.len() == ENDED_AT_ONCE {
-            break;
-        }
+    for record in due(&snapshot, now)? {
         let access = &record.access;
         if access.grant().is_some_and(|grant| grant.is_to_start(now)) {
-            let request = &access.request;
-            // What is locked starts later, if at all, and keeps nobody from starting or ending.
-            if snapshot.lock_on(&[&request.subject], Some(&request.role))?.is_none() {
-                let app = Arc::clone(app);
-                commits.spawn(async move {
-                    starting::start(&app, &app.policy(), &record, now).await.map(drop)
-                });
-            }
+            let app = Arc::clone(app);
+            commits.spawn(async move {
+                starting::start(&app, &app.policy(), &record, now).await.map(drop)
+            });
         } else if let Some(event) = access.passage(now) {
             let mut proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, event)]);
             proposal.access = Some((access.request.id, record.generation));
             let sequencer = app.sequencer.clone();
             commits.spawn(async move {
-                match sequencer.commit(proposal).await {
-                    // Somebody was faster, or the queue is full: it is looked at again with the next tick.
-                    Ok(_) | Err(CommitError::Clash(_) | CommitError::Busy) => Ok(()),
-                    Err(error) => Err(Fault::Commit(error)),
-                }
+                sequencer.commit(proposal).await.map(drop).map_err(Fault::Commit)
             });
         }
     }
     while let Some(done) = commits.join_next().await {
-        done.map_err(|error| Fault::Internal(Box::new(error)))??;
+        match done.map_err(|error| Fault::Internal(Box::new(error)))? {
+            // Somebody was faster, or the queue is full: it is looked at again with the next tick.
+            Ok(()) | Err(Fault::Commit(CommitError::Clash(_) | CommitError::Busy)) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
+}
+
+/// What is due, as much as is done at once. What is locked starts later, if at all, and keeps nobody from starting or
+/// ending: so what may have to wait until somebody who approved it is unlocked comes last.
+fn due(snapshot: &Snapshot, now: UnixTime) -> Result<Vec<Arc<AccessRecord>>, Fault> {
+    let (mut due, mut stalled) = (Vec::new(), Vec::new());
+    for record in snapshot.unfinished(now)? {
+        if due.len() == ENDED_AT_ONCE {
+            break;
+        }
+        let (access, request) = (&record.access, &record.access.request);
+        if !access.grant().is_some_and(|grant| grant.is_to_start(now)) {
+            due.push(record);
+        } else if snapshot.lock_on(&[&request.subject], Some(&request.role))?.is_none() {
+            let approvers: Vec<&SubjectId> = access.approvers().into_iter().collect();
+            match snapshot.lock_on(&approvers, None)? {
+                None => due.push(record),
+                Some(_) => stalled.push(record),
+            }
+        }
+    }
+    due.extend(stalled);
+    due.truncate(ENDED_AT_ONCE);
+    Ok(due)
 }

@@ -5,8 +5,8 @@ use std::fs;
 use jit_ca_tests::{now, seconds, wait_for};
 use serde_json::{Value, json};
 
-use super::Scene;
 use super::starts::{entry, in_seconds};
+use super::{Scene, approve_part};
 
 impl Scene {
     /// Changes files of the policy while the daemon is down; what its own tests say may be true no longer.
@@ -84,6 +84,66 @@ fn what_people_approved_does_not_begin_where_too_few_of_them_do_today() {
     assert_eq!(scene.carol.approve(&pending).ok().json()["status"], "approved");
 }
 
+/// Whoever gave less gave what the role gives today, whatever was asked for and others agreed to.
+#[test]
+fn what_was_granted_is_what_is_asked_about() {
+    let mut scene = Scene::new();
+    let less = |duration| json!({"duration": duration, "comment": "that will do"});
+    let start = now() + 10;
+    let fields = json!({"start": in_seconds(10), "duration": "10m", "hosts": ["web1"]});
+    let planned = scene.alice.granted("short", fields, &[&scene.bob]);
+    let pending = scene.pending("short", json!({"duration": "1h", "hosts": ["web1"]}));
+    let twice = ("roles/on-use.toml", "count = 1", "count = 2");
+    scene.change(&[twice], 0);
+    let unused = scene.pending("on-use", json!({"duration": "1h"}));
+    scene.bob.approve(&unused).ok();
+    let unused = approve_part(&scene.carol, &unused, &less("5m")).ok().json();
+
+    let file = |role: &str| format!("roles/{role}.toml");
+    let (on_use, short) = (file("on-use"), file("short"));
+    let without_web2 = ("hosts = [\"web1\", \"web2\"]", "hosts = [\"web1\"]");
+    let mut changes = vec![(short.as_str(), without_web2.0, without_web2.1)];
+    for role in [on_use.as_str(), short.as_str()] {
+        changes.extend(["= \"4h\"", "= \"30m\""].map(|time| (role, time, "= \"10m\"")));
+    }
+    scene.change(&changes, start + 1);
+
+    let key = scene.alice.person.make_key("work", "ed25519");
+    scene.alice.take_ssh(&planned["grant"], &key);
+    scene.alice.take_ssh(&unused["grant"], &key);
+    scene.bob.approve(&pending).refused("too-long");
+    let granted = approve_part(&scene.bob, &pending, &less("5m")).ok().json();
+    // Each of its certificates is asked for anew, and it can go on.
+    scene.alice.take_ssh(&granted["grant"], &key);
+    let path = format!("/v1/grants/{}/extend", granted["grant"]["id"].as_str().unwrap());
+    let more = json!({"duration": "10m", "reason": "INC-42 goes on"});
+    let more = scene.alice.wire.post(&path, &more).ok().json();
+    assert_eq!(scene.bob.approve(&more).ok().json()["status"], "approved");
+}
+
+#[test]
+fn a_row_that_the_role_no_longer_gives_can_be_dropped() {
+    let mut scene = Scene::new();
+    let request = scene.pending("both", json!({}));
+    scene.change(&[("roles/both.toml", "extensions = [\"permit-pty\"]", "")], 0);
+    scene.bob.approve(&request).refused("role-changed");
+    let rest = json!({"rows": [request["rows"][1]], "comment": "no terminal any more"});
+    let granted = approve_part(&scene.bob, &request, &rest).ok().json();
+    assert_eq!(granted["status"], "approved", "{granted:#}");
+}
+
+/// Who can approve is who is heard: by those that were asked, and by those that would be asked today.
+#[test]
+fn who_is_said_to_approve_can() {
+    let mut scene = Scene::new();
+    let request = scene.pending("web-shell", json!({}));
+    assert_eq!(scene.status(&request)["approvers"], json!(["bob", "carol"]));
+    let elsewhere = ("roles/web-shell.toml", "from = [\"sre\"]", "from = [\"dev\"]");
+    scene.change(&[elsewhere], 0);
+    assert_eq!(scene.status(&request)["approvers"], json!([]));
+    scene.bob.approve(&request).problem();
+}
+
 #[test]
 fn what_was_forbidden_since_is_neither_granted_nor_used() {
     let mut scene = Scene::new();
@@ -120,7 +180,11 @@ fn whoever_is_locked_has_not_approved() {
     scene.carol.approve(&request).refused("already-approved");
     scene.lock("/v1/locks/lift", "bob");
     // It counts again; but it is for somebody to say so.
-    assert_eq!(scene.status(&request)["still_needed"], 0);
+    let status = scene.status(&request);
+    assert_eq!(
+        (&status["still_needed"], &status["approvers"]),
+        (&json!(0), &json!(["bob", "carol"]))
+    );
     let granted = scene.bob.approve(&request).ok().json();
     assert_eq!(granted["status"], "approved", "{granted:#}");
     assert_eq!(granted["approvals"].as_array().unwrap().len(), 2, "each counts once: {granted:#}");

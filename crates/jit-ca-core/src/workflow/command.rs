@@ -181,6 +181,12 @@ impl Access {
             && is_heard(&today.quorums, Voice { groups, signed })
     }
 
+    /// Whether a signed approval by somebody in these groups would count today: for the request as for its role.
+    pub fn would_count(&self, groups: &BTreeSet<GroupName>, today: &Today) -> bool {
+        let voice = Voice { groups, signed: true };
+        is_heard(&self.request.approvals, voice) && is_heard(&today.quorums, voice)
+    }
+
     /// Those who agreed and count today: by the groups by which they did, and by those that they are in today.
     fn voices<'a>(&'a self, today: &'a Today) -> (Vec<Voice<'a>>, Vec<Voice<'a>>) {
         let those = self.approvals.iter().filter_map(|given| match &given.by {

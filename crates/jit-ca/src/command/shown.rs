@@ -39,7 +39,10 @@ pub(super) fn request_fields(request: &Request) -> String {
     let text = |text: Option<&Text>| text.map(ToString::to_string).unwrap_or_default();
     let is_pending = request.status == RequestStatus::Pending;
     let if_pending = |text: String| if is_pending { text } else { String::new() };
-    let needed = format!("{} more: {}", request.still_needed, join(&request.quorums));
+    let needed = match request.still_needed {
+        0 => "none more: one of those who approved says so again".to_owned(),
+        more => format!("{more} more: {}", join(&request.quorums)),
+    };
     let grant = request.grant.as_ref();
     let mut lines = vec![
         ("request", request.id.to_string()),

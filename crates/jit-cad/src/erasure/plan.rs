@@ -36,7 +36,8 @@ pub(super) struct Aged {
 }
 
 /// For what is open; also where who asked, or the role, has left the policy.
-const END_IT: &str = "wait for its end, or end it: jit-ca revoke, jit-ca deny";
+const END_IT: &str =
+    "wait for its end, or end it: jit-ca revoke, jit-ca deny; of an emergency: jit-ca review";
 
 /// Types that name nobody and that everything else rests on.
 const KEPT: [&str; 7] = [
@@ -184,7 +185,7 @@ impl Plan {
     }
 }
 
-/// Requests that are not over, and the grants of those that were approved.
+/// Requests that are not over or still to be reviewed, and the grants of those that were approved.
 struct Unfinished {
     requests: BTreeSet<RequestId>,
     grants: BTreeMap<GrantId, RequestId>,
@@ -192,7 +193,8 @@ struct Unfinished {
 
 fn unfinished(snapshot: &Snapshot) -> Result<Unfinished, StoreError> {
     let (mut requests, mut grants) = (BTreeSet::new(), BTreeMap::new());
-    for record in snapshot.unfinished(UnixTime::from_secs(u64::MAX))? {
+    let open = snapshot.unfinished(UnixTime::from_secs(u64::MAX))?;
+    for record in open.into_iter().chain(snapshot.to_review()?) {
         requests.insert(record.access.request.id);
         grants.extend(record.access.grant().map(|grant| (grant.id, record.access.request.id)));
     }

@@ -207,7 +207,7 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             (StatusCode::FORBIDDEN, "approve with your SSH key: without --unsigned")
         }
         Code::SelfApproval => {
-            (StatusCode::FORBIDDEN, "ask a colleague; `jit-ca requests ID` shows who can approve")
+            (StatusCode::FORBIDDEN, "ask a colleague: nobody approves or reviews what is their own")
         }
         Code::NotAnApprover => (StatusCode::FORBIDDEN, "the role says which groups approve"),
         Code::Widening => (
@@ -246,9 +246,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             (StatusCode::FORBIDDEN, "`jit-ca status` lists the rows of your grants")
         }
         Code::RoleChanged => (StatusCode::CONFLICT, "ask again: jit-ca request"),
-        Code::KeyRefused => {
-            (StatusCode::FORBIDDEN, "use a fresh ed25519 or P-256 key; `jit-ca cert` makes one")
-        }
+        Code::KeyRefused => (
+            StatusCode::FORBIDDEN,
+            "use a fresh key of a type that `jit-ca roles` lists for the role",
+        ),
         Code::NoPossession => {
             (StatusCode::FORBIDDEN, "the key to be certified has to sign; `jit-ca cert` does it")
         }

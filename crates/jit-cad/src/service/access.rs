@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jit_ca_core::event::{Decided, Event};
 use jit_ca_core::workflow::{Access, Over, Refusal};
 use jit_ca_core::{
-    Action, Facts, GrantId, Hosts, RefusalCode, RequestId, Row, RowName, Span, UnixTime,
+    Action, Facts, GrantId, Hosts, RefusalCode, RequestId, RoleName, Row, RowName, Span, UnixTime,
 };
 use jit_ca_policy::{Bundle, Person, Role, decide};
 
@@ -28,13 +28,22 @@ pub fn visible(app: &App, caller: &Caller, id: RequestId) -> Result<Arc<AccessRe
 }
 
 /// The requests, beside the caller's own, that the caller may see: those for each role that names the caller among its
-/// approvers; all, for who may read the log.
-pub fn others_to_see(caller: &Caller, now: UnixTime) -> Vec<Whose<'_>> {
+/// approvers; all, for who may read the log. And those for others of these roles, of which each has to be judged alone
+/// ([`may_see`]): roles that have left the policy are among them.
+pub fn others_to_see<'a>(
+    caller: &Caller,
+    asked_for: &'a [RoleName],
+    now: UnixTime,
+) -> (Vec<Whose<'a>>, Vec<Whose<'a>>) {
     if allows(caller, &caller.facts(Action::ReadLog, now)) {
-        return vec![Whose::Anybody];
+        return (vec![Whose::Anybody], Vec::new());
     }
-    let roles = caller.policy.bundle.roles().filter(|role| is_approver(&caller.person, role));
-    roles.map(|role| Whose::Role(&role.name)).collect()
+    let bundle = &caller.policy.bundle;
+    let is_theirs =
+        |name: &&RoleName| bundle.role(name).is_some_and(|role| is_approver(&caller.person, role));
+    let (seen, to_judge): (Vec<_>, Vec<_>) = asked_for.iter().partition(is_theirs);
+    let those = |names: Vec<&'a RoleName>| names.into_iter().map(Whose::Role).collect();
+    (those(seen), those(to_judge))
 }
 
 /// Whether the caller asked for it, is among those that its role names as approvers, was to be told of it, or may look
@@ -62,25 +71,26 @@ fn is_approver(person: &Person, role: &Role) -> bool {
     role.approvals.iter().any(|quorum| !quorum.from.is_disjoint(&person.groups))
 }
 
-/// The facts of a request that was made, for who asks about it now.
+/// The facts of a request that was made, for who asks about it now: once it is granted, of what was granted.
 pub fn facts_about(access: &Access, facts: Facts) -> Facts {
-    let request = &access.request;
-    let hosts = access.grant().map_or(&request.hosts, |grant| &grant.hosts);
+    let (request, grant) = (&access.request, access.grant());
+    let hosts = grant.map_or(&request.hosts, |grant| &grant.hosts);
+    let duration = grant.map_or(request.duration, |grant| grant.term.duration());
     Facts {
         role: Some(request.role.clone()),
         requester: Some(request.subject.clone()),
         hosts: Some(hosts.clone()),
-        duration: Some(request.duration),
+        duration: Some(duration),
         reason: Some(request.reason.clone()),
         ticket: request.ticket.clone(),
         ..facts
     }
 }
 
-/// Whether today's role gives all that the row does.
-pub fn still_gives(caller: &Caller, access: &Access, row: &Row) -> bool {
+/// Whether today's role gives all that the row does on these hosts.
+pub fn still_gives(caller: &Caller, access: &Access, row: &Row, hosts: &Hosts) -> bool {
     let role = caller.policy.bundle.role(&access.request.role);
-    role.is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)))
+    role.is_some_and(|role| role.gives(row, hosts))
 }
 
 /// What the row is no longer given by.

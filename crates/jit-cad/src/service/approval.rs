@@ -4,7 +4,7 @@ use jit_ca_api::{ApproveCall, DenyCall};
 use jit_ca_core::event::Event;
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::workflow::{Access, Approve, Approver, Refusal};
-use jit_ca_core::{Action, RefusalCode, RequestId};
+use jit_ca_core::{Action, Hosts, RefusalCode, RequestId, Row};
 
 use super::access::{Change, Right, change, no_longer_gives, still_gives, unseen, visible};
 use super::standing::Standing;
@@ -53,7 +53,7 @@ pub async fn approve(
             decision,
             today,
         };
-        must_still_give(caller, access)?;
+        must_still_give(caller, access, &call.rows, &call.hosts)?;
         let events = access.approve(approval, grant, now)?;
         // What was forbidden since is not granted.
         let made = |event: &'_ Event| match event {
@@ -103,9 +103,15 @@ pub async fn cancel(app: &App, caller: &Caller, id: RequestId, key: &CallKey) ->
     .await
 }
 
-/// What is asked for must be what the role gives today.
-fn must_still_give(caller: &Caller, access: &Access) -> Result<(), Refusal> {
-    match access.request.rows.iter().find(|row| !still_gives(caller, access, row)) {
+/// What is approved of the request must be what the role gives today.
+fn must_still_give(
+    caller: &Caller,
+    access: &Access,
+    rows: &[Row],
+    hosts: &Hosts,
+) -> Result<(), Refusal> {
+    let asked = rows.iter().filter(|row| access.request.rows.contains(row));
+    match asked.into_iter().find(|row| !still_gives(caller, access, row, hosts)) {
         None => Ok(()),
         Some(row) => Err(no_longer_gives(access, row)),
     }

@@ -70,7 +70,7 @@ pub async fn extend(
         let follower = follower.as_ref().map(|record| &record.access);
         let found = access.extendable(&caller.person.id, follower, now).map_err(refuse)?;
         let role = role(app, caller, Action::Request, &access.request.role)?;
-        let given = |row: &&Row| role.rows.iter().any(|today| row.is_within(today));
+        let given = |row: &&Row| role.gives(row, &found.grant.hosts);
         let wish = Wish {
             action: Action::Request,
             duration: call.duration.unwrap_or(role.default),

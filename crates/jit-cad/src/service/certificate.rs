@@ -57,10 +57,15 @@ pub async fn ssh(
             return ssh_again(app, caller, issuance, &subject_key).await;
         }
         let caller = &*caller.today(app)?;
-        let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
-            matches!(row, Row::Ssh(_))
-        })
-        .await?;
+        let is_kind: fn(&Row) -> bool = |row| matches!(row, Row::Ssh(_));
+        let row = call.row.as_ref();
+        let ready = match Ready::new(app, caller, grant, row, &subject_key, is_kind).await {
+            Err(Fault::Commit(error)) => {
+                try_again(app, caller, error.into()).await?;
+                continue;
+            }
+            ready => ready?,
+        };
         let Row::Ssh(row) = &ready.row else {
             return Err(Fault::Refused(Refusal::new(
                 RefusalCode::UnknownRow,
@@ -74,7 +79,7 @@ pub async fn ssh(
             serial,
             grant,
             issuance: issuance.id,
-            name: called(app, &caller.person.name, caller.actor),
+            name: called(app, &ready.record.access.request.name, caller.actor),
             principals: Principals::new(row.principals(&ready.hosts).unwrap_or_default())?,
             window: ready.window,
             extensions: row.extensions.clone(),
@@ -126,10 +131,15 @@ pub async fn x509(
             return x509_again(app, caller, issuance, &subject_key).await;
         }
         let caller = &*caller.today(app)?;
-        let ready = Ready::new(app, caller, grant, call.row.as_ref(), &subject_key, |row| {
-            matches!(row, Row::X509(_))
-        })
-        .await?;
+        let is_kind: fn(&Row) -> bool = |row| matches!(row, Row::X509(_));
+        let row = call.row.as_ref();
+        let ready = match Ready::new(app, caller, grant, row, &subject_key, is_kind).await {
+            Err(Fault::Commit(error)) => {
+                try_again(app, caller, error.into()).await?;
+                continue;
+            }
+            ready => ready?,
+        };
         if !matches!(ready.row, Row::X509(_)) {
             return Err(Fault::Refused(Refusal::new(
                 RefusalCode::UnknownRow,
@@ -140,7 +150,7 @@ pub async fn x509(
         let content = ClientCertificate {
             key: subject_key.clone(),
             issuance: issuance.id,
-            name: called(app, &caller.person.name, caller.actor),
+            name: called(app, &ready.record.access.request.name, caller.actor),
             subject: caller.actor,
             role: ready.record.access.request.role.clone(),
             grant,
@@ -207,7 +217,7 @@ impl Given {
         let decided = app.ask(caller, facts)?;
         let refuse =
             |refusal| app.refused(caller, Some(Action::Issue), refusal, Some(decided.clone()));
-        if !still_gives(caller, access, usable.row) {
+        if !still_gives(caller, access, usable.row, &usable.grant.hosts) {
             return Err(refuse(no_longer_gives(access, usable.row)));
         }
         // 3. The key: of a type that the role takes, and nobody's but the caller's.

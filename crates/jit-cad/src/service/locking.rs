@@ -175,7 +175,7 @@ fn named(caller: &Caller, snapshot: &Snapshot, what: &str) -> Result<Locked, Fau
         let Ok(role) = text.parse::<RoleName>() else { return Ok(None) };
         let lock = Locked::Role(role.clone());
         let known = bundle.role(&role).is_some()
-            || snapshot.is_asked_for(&role)?
+            || snapshot.roles_asked_for()?.contains(&role)
             || locks.iter().any(|held| held.lock == lock);
         Ok(known.then_some(lock))
     };

@@ -62,7 +62,7 @@ impl<'a> Standing<'a> {
     /// # Errors
     /// If the store fails.
     pub fn today(&self) -> Result<Today, Fault> {
-        let mut today = self.today_of(&self.approvals());
+        let mut today = self.today_of(&self.approvals(Facts::clone));
         self.leave_out_locked(&mut today)?;
         Ok(today)
     }
@@ -100,7 +100,7 @@ impl<'a> Standing<'a> {
                 false => alone(by_rules),
             };
         }
-        let mut approvals = self.approvals();
+        let mut approvals = self.approvals(|given| about(given, &grant.hosts, grant.term));
         let mut today = self.today_of(&approvals);
         if !self.access.is_agreed_today(&today) {
             return alone(Decided { decision: self.too_few(&today), ..decision });
@@ -118,13 +118,9 @@ impl<'a> Standing<'a> {
         let missing =
             || StoreError::Damaged("a request is pending or granted that is missing".into());
         let asked = self.asked.as_ref().ok_or_else(missing)?;
-        let (hosts, duration) = (Some(hosts.clone()), Some(term.duration()));
-        let action = Action::Request;
-        let facts = Facts { action, hosts, duration, ..asked.clone() };
+        let facts = Facts { action: Action::Request, ..about(asked, hosts, term) };
         let mut decided = self.again(&facts);
-        let gives = |row: &Row| {
-            self.role().is_some_and(|role| role.rows.iter().any(|today| row.is_within(today)))
-        };
+        let gives = |row: &Row| self.role().is_some_and(|role| role.gives(row, hosts));
         if let (Some(row), true) = (rows.iter().find(|row| !gives(row)), decided.decision.allows())
         {
             let text = format!("the role {} no longer gives {row}", self.access.request.role);
@@ -134,10 +130,10 @@ impl<'a> Standing<'a> {
     }
 
     /// What the policy says of those who have approved and may today, in their order.
-    fn approvals(&self) -> Vec<Decided> {
+    fn approvals(&self, of: impl Fn(&Facts) -> Facts) -> Vec<Decided> {
         let facts = |given: &Approval| self.given.get(&Some(who(&given.by)?.clone()));
-        let approvals =
-            self.access.approvals.iter().filter_map(facts).map(|facts| self.again(facts));
+        let approvals = self.access.approvals.iter().filter_map(facts);
+        let approvals = approvals.map(|facts| self.again(&of(facts)));
         approvals.filter(|decided| decided.decision.allows()).collect()
     }
 
@@ -174,6 +170,12 @@ impl<'a> Standing<'a> {
         let facts = Facts { now: self.now, mfa_at: Some(self.now), ..facts.clone() };
         Decided { decision: decide(self.bundle, &facts), facts }
     }
+}
+
+/// What was granted may be less than was asked for, or than one of them agreed to.
+fn about(facts: &Facts, hosts: &Hosts, term: Term) -> Facts {
+    let (hosts, duration) = (Some(hosts.clone()), Some(term.duration()));
+    Facts { hosts, duration, ..facts.clone() }
 }
 
 fn who(by: &Approver) -> Option<&SubjectId> {

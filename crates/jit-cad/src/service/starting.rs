@@ -8,14 +8,14 @@ use super::Fault;
 use super::standing::Standing;
 use crate::app::App;
 use crate::policy::Policy;
-use crate::sequencer::{CommitError, Proposal};
+use crate::sequencer::Proposal;
 use crate::store::AccessRecord;
 
 /// Asks the policy once more whether the requester may have it, and those who agreed may agree. Writes that the grant
 /// starts, or that it ends; but the start of a first use is given back, and written with the certificate.
 ///
 /// # Errors
-/// If the log can't be written. Where somebody was faster or a lock stops it, nothing is: it is looked at again.
+/// If the log can't be written, or something has changed meanwhile. Where a lock stops it, nothing is done.
 pub async fn start(
     app: &App,
     policy: &Policy,
@@ -31,7 +31,7 @@ pub async fn start(
     proposal.bundle = Some(policy.hash);
     proposal.access = Some((record.access.request.id, record.generation));
     match app.sequencer.commit(proposal).await {
-        Ok(_) | Err(CommitError::Clash(_) | CommitError::Busy) => Ok(None),
+        Ok(_) => Ok(None),
         Err(error) => Err(Fault::Commit(error)),
     }
 }

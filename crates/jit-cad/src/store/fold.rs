@@ -25,7 +25,7 @@ pub use limits::{Exceeded, Limits, Most};
 pub(super) use locks::{LOCKS, stopping};
 pub(super) use records::read;
 pub use requests::{Between, Phase, Whose};
-pub(super) use requests::{REQUESTS, newest};
+pub(super) use requests::{REQUESTS, newest, roles};
 
 /// Request to [`super::AccessRecord`].
 pub(super) const ACCESSES: TableDefinition<'_, &[u8; 16], &[u8]> =

@@ -128,32 +128,17 @@ impl Snapshot {
         Ok(Found { records: found.into_values().collect(), more })
     }
 
-    /// Whether anybody has asked for a role, as far as it is not erased.
+    /// The roles that anybody has asked for, as far as they are still known, in their order.
     ///
     /// # Errors
     /// If redb fails.
-    pub fn has_requests_for(&self, role: &RoleName) -> Result<bool, StoreError> {
+    pub fn roles_asked_for(&self) -> Result<Vec<RoleName>, StoreError> {
         let requests = self.transaction.open_table(fold::REQUESTS)?;
+        let mut roles = BTreeSet::new();
         for &phase in Phase::ALL {
-            if !fold::newest(&requests, Whose::Role(role), phase, Between::ALL, 1)?.is_empty() {
-                return Ok(true);
-            }
+            roles.extend(fold::roles(&requests, phase)?);
         }
-        Ok(false)
-    }
-
-    /// Whether anybody has asked for the role, as far as it is still known.
-    ///
-    /// # Errors
-    /// If redb fails.
-    pub fn is_asked_for(&self, role: &RoleName) -> Result<bool, StoreError> {
-        let requests = self.transaction.open_table(fold::REQUESTS)?;
-        for &phase in Phase::ALL {
-            if !fold::newest(&requests, Whose::Role(role), phase, Between::ALL, 1)?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(roles.into_iter().collect())
     }
 
     /// The requests of emergencies that somebody still has to look at, oldest first.

@@ -1,5 +1,6 @@
 //! Which requests a list holds.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use jit_ca_api::{RequestFilter, RequestList, RequestStatus};
@@ -15,6 +16,8 @@ use crate::store::{Between, Found, Phase, Search, Snapshot, StoreError, Whose};
 /// How many of the newest requests of a time a list looks at, of the caller's own and of the others, and how many it holds
 /// at most.
 const LOOKED_AT: usize = 10_000;
+/// How many of them, of roles of which the policy has to be asked about each.
+const JUDGED: usize = 1_000;
 const LONGEST_LIST: usize = 500;
 
 /// The newest that the filter lets pass, newest first.
@@ -54,8 +57,13 @@ fn among_all(
     filter: &RequestFilter,
     wanted: &Wanted,
 ) -> Result<Found, StoreError> {
+    let mut roles = if filter.mine { Vec::new() } else { snapshot.roles_asked_for()? };
+    roles.retain(|role| filter.role.as_ref().is_none_or(|wanted| wanted == role));
     let own = [Whose::Subject(&caller.person.id)];
-    let others = if filter.mine { Vec::new() } else { access::others_to_see(caller, wanted.now) };
+    let (others, to_judge) = match filter.mine {
+        true => (Vec::new(), Vec::new()),
+        false => access::others_to_see(caller, &roles, wanted.now),
+    };
     let mut between = Between::ALL;
     if let Some(from) = filter.from {
         between = Between::since(from);
@@ -73,7 +81,22 @@ fn among_all(
         within: LOOKED_AT,
         most: LONGEST_LIST,
     };
-    snapshot.search(&search, |record| wanted.has(&record.access))
+    let seen = snapshot.search(&search, |record| wanted.has(&record.access))?;
+    let search = Search { groups: &[&to_judge], within: JUDGED, ..search };
+    let judged = snapshot.search(&search, |record| {
+        let is_anothers = record.access.request.subject != caller.person.id;
+        is_anothers && wanted.has(&record.access) && access::may_see(caller, record, wanted.now)
+    })?;
+    Ok(both(seen, judged))
+}
+
+/// The newest of both, of which none is in both.
+fn both(one: Found, other: Found) -> Found {
+    let mut records = [one.records, other.records].concat();
+    records.sort_by_key(|record| Reverse(record.access.request.id));
+    let more = one.more || other.more || records.len() > LONGEST_LIST;
+    records.truncate(LONGEST_LIST);
+    Found { records, more }
 }
 
 /// What a filter asks of each request.
@@ -156,7 +179,7 @@ fn unknown(
     }
     if let Some(role) = &filter.role
         && bundle.role(role).is_none()
-        && !snapshot.has_requests_for(role)?
+        && !snapshot.roles_asked_for()?.contains(role)
     {
         unknown.push(format!("role {role}"));
     }

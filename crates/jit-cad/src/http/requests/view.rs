@@ -107,7 +107,7 @@ pub(super) fn status_of(access: &Access, now: UnixTime) -> RequestStatus {
 }
 
 /// Who can still approve it by today's policy, by name: all of it, or as much as its role still gives. Not those whose
-/// approval counts today.
+/// approval counts today, unless it is enough: then one of them has to say so again.
 fn approvers(caller: &Caller, access: &Access, today: &Today, now: UnixTime) -> Vec<PersonName> {
     let asked = Facts {
         action: Action::Request,
@@ -126,6 +126,10 @@ fn approvers(caller: &Caller, access: &Access, today: &Today, now: UnixTime) -> 
     let mut facts = access::facts_about(access, asked);
     access::leave_what_is_given(bundle, &mut facts);
     let people = who_can_approve(bundle, &facts).into_iter();
-    let others = people.filter(|person| !access.counts(&person.id, today));
-    others.map(|person| person.name.clone()).collect()
+    let is_enough = access.still_needed(today) == 0;
+    let those = people.filter(|person| {
+        access.would_count(&person.groups, today)
+            && (is_enough || !access.counts(&person.id, today))
+    });
+    those.map(|person| person.name.clone()).collect()
 }

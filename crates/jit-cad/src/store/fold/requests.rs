@@ -124,6 +124,25 @@ pub(in crate::store) fn newest(
     rows.map(|row| id(row?.0.value()).ok_or_else(damaged)).collect()
 }
 
+/// The roles of which there are any in a phase, by a look at one of each.
+pub(in crate::store) fn roles(
+    table: &impl ReadableTable<&'static [u8], ()>,
+    phase: Phase,
+) -> Result<Vec<RoleName>, StoreError> {
+    let damaged = || StoreError::Damaged("a row of requests without a role".into());
+    let (mut roles, prefix) = (Vec::new(), [phase as u8, b'o']);
+    let mut from = prefix.to_vec();
+    while let Some(row) = table.range(from.as_slice()..)?.next() {
+        let row = row?.0;
+        let Some(rest) = row.value().strip_prefix(prefix.as_slice()) else { break };
+        let name = rest.split(|byte| *byte == 0).next().and_then(|name| str::from_utf8(name).ok());
+        let name = name.ok_or_else(damaged)?;
+        roles.push(name.parse().map_err(|_| damaged())?);
+        from = [prefix.as_slice(), name.as_bytes(), &[1]].concat();
+    }
+    Ok(roles)
+}
+
 fn rows(access: &Access) -> [Vec<u8>; 3] {
     let (request, phase) = (&access.request, Phase::of(access));
     [Whose::Subject(&request.subject), Whose::Role(&request.role), Whose::Anybody]
@@ -175,6 +194,8 @@ mod tests {
         assert_eq!(found(Whose::Subject(&bob), Phase::Pending), [id(999), id(998), id(997)]);
         assert_eq!(found(Whose::Role(&web), Phase::Pending), [id(1)]);
         assert_eq!(found(Whose::Role(&web2), Phase::Over), []);
+        assert_eq!(roles(&table, Phase::Pending).unwrap(), [web, web2]);
+        assert_eq!(roles(&table, Phase::Over).unwrap(), []);
     }
 
     #[test]

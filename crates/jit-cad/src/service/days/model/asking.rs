@@ -46,7 +46,8 @@ impl Model {
         }
         self.role(request.role).ok_or("unknown-role")?;
         let of_grant = request.rows.iter().filter(|row| grant.rows.contains(&row.0));
-        let rows = of_grant.filter(|row| self.still_gives(request, row.0)).copied().collect();
+        let given = |row: &&(usize, u8)| self.still_gives(request, row.0, grant.hosts);
+        let rows = of_grant.filter(given).copied().collect();
         let about = About { requester: by, role: request.role, duration, hosts: grant.hosts };
         self.ask(Action::Request, about, Start::At(end), rows, Some(of))
     }
@@ -168,7 +169,10 @@ impl Model {
         if extended.is_some_and(|grant| grant.over == Some(Over::Revoked)) {
             return Err("grant-revoked");
         }
-        if !request.rows.iter().all(|row| self.still_gives(request, row.0)) {
+        let of_part = |nth: &usize| part.rows & 1 << nth != 0;
+        let rows: Vec<usize> = (0..request.rows.len()).filter(of_part).collect();
+        let rows: Vec<usize> = rows.into_iter().map(|nth| request.rows[nth].0).collect();
+        if !rows.iter().all(|row| self.still_gives(request, *row, hosts)) {
             return Err("role-changed");
         }
         if !request.is_pending(self.now) {
@@ -186,9 +190,6 @@ impl Model {
         if !is_heard(part.signed) {
             return Err(if is_heard(true) { "signature-required" } else { "not-an-approver" });
         }
-        let of_part = |nth: &usize| part.rows & 1 << nth != 0;
-        let rows: Vec<usize> = (0..request.rows.len()).filter(of_part).collect();
-        let rows: Vec<usize> = rows.into_iter().map(|nth| request.rows[nth].0).collect();
         let is_less = duration < request.duration
             || rows.len() < request.rows.len()
             || hosts != request.hosts;
@@ -214,7 +215,7 @@ impl Model {
             agreed.state = State::Granted(agreed.granted(self.now)?);
             agreed.began = self.now;
             written.push("grant");
-            self.may(request.by, Action::Request, self.about_the_grant(&agreed))
+            self.may(request.by, Action::Request, self.about(&agreed))
                 .map_err(|_| "no-longer-permitted")?;
         } else if is_counted {
             return Err("already-approved");
@@ -249,11 +250,9 @@ impl Model {
         if self.is_locked(&[request.by], Some(request.role)) {
             return None;
         }
-        // The rules gave what was asked for; others may have given less.
-        let about = self.about_the_grant(request);
-        let rows = request.grant().map(|grant| grant.rows.clone()).unwrap_or_default();
+        let (about, grant) = (self.about(request), request.grant()?);
         let is_asked = self.may(request.by, Action::Request, about).is_ok()
-            && rows.iter().all(|row| self.still_gives(request, *row));
+            && grant.rows.iter().all(|row| self.still_gives(request, *row, grant.hosts));
         if !is_asked {
             return Some(false);
         }
@@ -264,7 +263,9 @@ impl Model {
         let those = |with_locked: bool| -> Vec<(u8, bool)> {
             let counts = |given: &&Approval| {
                 let is_locked = given.by.is_some_and(|by| self.is_locked(&[by], None));
-                self.agrees_still(request, given) && (with_locked || !is_locked)
+                let agrees =
+                    given.by.is_some_and(|by| self.may(by, Action::Approve, about).is_ok());
+                agrees && (with_locked || !is_locked)
             };
             let those = request.approvals.iter().filter(counts);
             those.map(|it| (it.by.and_then(|by| self.groups(by)).unwrap_or(0), it.signed)).collect()

@@ -44,19 +44,13 @@ impl Model {
         About {
             requester: request.by,
             role: request.role,
-            duration: request.duration,
+            duration: match request.grant().map(|grant| grant.term) {
+                Some(Term::Open(start, end) | Term::Scheduled(start, end)) => end - start,
+                Some(Term::FirstUse { duration, .. }) => duration,
+                None => request.duration,
+            },
             hosts: request.grant().map_or(request.hosts, |grant| grant.hosts),
         }
-    }
-
-    /// The same, for as long as it was granted.
-    pub(super) fn about_the_grant(&self, request: &Request) -> About {
-        let duration = match request.grant().map(|grant| grant.term) {
-            Some(Term::Open(start, end) | Term::Scheduled(start, end)) => end - start,
-            Some(Term::FirstUse { duration, .. }) => duration,
-            None => request.duration,
-        };
-        About { duration, ..self.about(request) }
     }
 
     /// The same, without what the role no longer gives.
@@ -108,10 +102,11 @@ impl Model {
         if permitted { Ok(()) } else { Err("not-permitted") }
     }
 
-    /// Whether the role gives today what a request's row gave when it was made.
-    pub(super) fn still_gives(&self, request: &Request, number: usize) -> bool {
+    /// Whether the role gives today what a request's row gave on these hosts when it was made.
+    pub(super) fn still_gives(&self, request: &Request, number: usize, hosts: u8) -> bool {
         let today = self.role(request.role).and_then(|role| role.rows.get(number));
         let then = request.rows.iter().find(|row| row.0 == number).map_or(0, |row| row.1);
+        let then = if hosts == 0 { then } else { then & hosts };
         today.is_some_and(|today| then & !today == 0)
     }
 

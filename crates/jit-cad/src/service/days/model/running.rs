@@ -74,7 +74,7 @@ impl Model {
             return Err("unknown-row");
         }
         self.may(by, Action::Issue, self.about(request))?;
-        if !self.still_gives(request, row) {
+        if !self.still_gives(request, row, grant.hosts) {
             return Err("role-changed");
         }
         Ok(term)
