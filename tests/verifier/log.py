@@ -93,7 +93,7 @@ class Log:
                 self.begun["g", p["extends"]].followers.append(e)
             case "approval" if request and request.is_open:  # given anew, it takes the place of the earlier one
                 request.approvals = [given for given in request.approvals if given.actor != e.actor] + [e]
-            case "break-glass" if request:
+            case "break-glass" if request and request.is_open:
                 request.is_emergency = True
             case "review" if request:
                 request.is_reviewed = True

@@ -279,7 +279,7 @@ impl Request {
                 }
             }
             "denial" | "cancel" | "lapse" if self.is_pending => self.end(),
-            "break-glass" => self.is_emergency = true,
+            "break-glass" if self.is_pending => self.is_emergency = true,
             "review" => self.is_reviewed = true,
             "grant" if self.is_pending => {
                 if let Some(grant) = leaf.ids.grant {

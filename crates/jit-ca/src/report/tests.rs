@@ -1,4 +1,7 @@
-use super::testing::{ALICE, BOB, FROM, Script};
+use jit_ca_log::Ids;
+use jit_ca_log::archive::Payload;
+
+use super::testing::{ALICE, BOB, FROM, Script, grant, of_request};
 use super::{Format, page};
 
 const HOSTILE: &str = "</td><script>alert('x')</script> | a `b` *c* [d](https://e) & 🚀 größer";
@@ -49,6 +52,22 @@ fn nothing_of_others_is_read_as_markup() {
     assert_eq!(json["requests"][0]["reason"], HOSTILE);
     assert_eq!(json["requests"][0]["outcome"], "granted");
     assert_eq!(json["requests"][0]["approvals"][0]["by"]["person"], "bob");
+}
+
+/// Nobody can look at what is erased: it may say of what was granted that it was taken back.
+#[test]
+fn what_is_erased_takes_nothing_from_a_grant() {
+    let granted = script().report(None).text(Format::Json);
+    let mut script = script();
+    let another = Ids { grant: Some(grant(9)), ..of_request(1) };
+    for (kind, ids) in [("cancel", of_request(1)), ("grant", another), ("grant.end", another)] {
+        script.put(BOB, ids, kind.parse().unwrap(), Payload::Erased);
+    }
+    let report = script.report(None).text(Format::Json);
+    let requests = |text: &str| -> serde_json::Value {
+        serde_json::from_str::<serde_json::Value>(text).unwrap()["requests"].clone()
+    };
+    assert_eq!(requests(&report), requests(&granted));
 }
 
 #[test]

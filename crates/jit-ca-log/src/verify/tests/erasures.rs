@@ -85,6 +85,17 @@ fn erasing_is_no_way_to_lie() {
         let ended = event!(s, at::PLANNED_END + 2, GrantEnded);
         ended.scope.reason = "INC-44".parse().unwrap();
     });
+    // Nobody has to agree to an emergency; a glass that is broken for what is granted makes it none.
+    let unasked: Change = |t, s| {
+        let Granted { request, .. } = t.granted(s, at::PLANNED, at::PLANNED_GRANT);
+        let told = ["security".parse().unwrap()].into();
+        let decision = decided(Action::BreakGlass, "u-1");
+        let broken = GlassBroken { request: request.request, told, decision };
+        s.insert(at::PLANNED_START, (ALICE, broken.into()));
+        s.insert(at::PLANNED_START + 1, (ALICE, another_of(t, s).grant.into()));
+        event!(s, at::PLANNED_START + 2, GrantStarted).approvals = Vec::new();
+    };
+    check(&another, Some((Code::State, at::PLANNED_START + 2)), unasked);
     // Logins of others make up for none.
     check(&[at::LOGIN], None, |_, _| ());
     check(&[at::LOGIN], Some((Code::Under, at::LOGIN_INTENT)), |_, s| s[at::LOGIN].0 = BOB);
@@ -104,9 +115,14 @@ fn erasing_is_no_way_to_lie() {
     }
 }
 
+fn another_of(teller: &Teller, story: &Story) -> Granted {
+    let mut another = teller.granted(story, at::PLANNED, at::PLANNED_GRANT);
+    another.grant.grant = jit_ca_core::GrantId::from_bytes(id(99));
+    another
+}
+
 fn another_grant(teller: &Teller, story: &mut Story) {
-    let mut usual = teller.granted(story, at::PLANNED, at::PLANNED_GRANT);
-    usual.grant.grant = jit_ca_core::GrantId::from_bytes(id(99));
+    let usual = another_of(teller, story);
     let ended = usual.ended(0, EndCause::GivenBack);
     let between = at::PLANNED_START..at::PLANNED_START;
     story.splice(between, [(CAROL, usual.grant.into()), (ALICE, ended.into())]);

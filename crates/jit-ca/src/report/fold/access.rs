@@ -74,7 +74,7 @@ impl<'n> Accesses<'n> {
                 self.close(entry, id, over);
             }
             ("grant", Some(id), Some(grant), _) => self.grant(entry, id, grant, people),
-            ("grant.start", Some(id), Some(_), _) => self.start(entry, id),
+            ("grant.start", Some(id), Some(grant), _) => self.start(entry, id, grant),
             ("grant.end" | "grant.revoke", Some(id), Some(grant), _) => self.end(entry, id, grant),
             ("break-glass", Some(id), _, _) => self.break_glass(entry, id),
             ("review", Some(id), _, _) => self.review(entry, id),
@@ -166,6 +166,10 @@ impl<'n> Accesses<'n> {
             Some(Event::GrantMade(made)) => Some(made),
             _ => None,
         };
+        // An erased entry may name a request that has one.
+        if self.requests.get(&id).is_some_and(|tracked| tracked.row.grant.is_some()) {
+            return;
+        }
         self.grants.insert(grant, id);
         let Some(tracked) = self.tell(entry, id) else {
             return;
@@ -187,8 +191,11 @@ impl<'n> Accesses<'n> {
     }
 
     /// The grant's window is known from here on.
-    fn start(&mut self, entry: &Entry<'_>, id: RequestId) {
+    fn start(&mut self, entry: &Entry<'_>, id: RequestId, grant: GrantId) {
         let Some(Event::GrantStarted(started)) = entry.event() else { return };
+        if !self.has_become(id, grant) {
+            return;
+        }
         let window = Some(started.window);
         if let Some(row) = self.tell(entry, id).and_then(|tracked| tracked.row.grant.as_mut()) {
             row.window = window;
@@ -197,6 +204,9 @@ impl<'n> Accesses<'n> {
 
     /// The grant ends. What was over before the period is of no use any more, unless somebody may still look at it.
     fn end(&mut self, entry: &Entry<'_>, id: RequestId, grant: GrantId) {
+        if !self.has_become(id, grant) {
+            return;
+        }
         let is_to_review = |tracked: &Tracked| {
             tracked.row.emergency.as_ref().is_some_and(|emergency| emergency.review.is_none())
         };
@@ -250,8 +260,18 @@ impl<'n> Accesses<'n> {
         }
     }
 
-    /// The request ends without a grant.
+    /// Whether the request became this grant, and no other.
+    fn has_become(&self, id: RequestId, grant: GrantId) -> bool {
+        let became = self.requests.get(&id).and_then(|tracked| tracked.row.grant.as_ref());
+        became.is_some_and(|row| row.grant == grant)
+    }
+
+    /// The request ends without a grant, unless it has one: an erased entry may say so nevertheless.
     fn close(&mut self, entry: &Entry<'_>, id: RequestId, outcome: RequestOutcome) {
+        let is_pending = |tracked: &Tracked| tracked.row.outcome == RequestOutcome::Pending;
+        if !self.requests.get(&id).is_some_and(is_pending) {
+            return;
+        }
         if self.period.is_after(entry.leaf.ts_ms) {
             self.requests.remove(&id);
         } else if let Some(tracked) = self.tell(entry, id) {
