@@ -151,8 +151,10 @@ fn a_request_that_is_not_taken_says_what_would_be() {
     fs::copy(alice.file("sha512.key"), alice.file("old/key.pem")).unwrap();
     cert("request.pem", "old").exits(2).says("old/key.pem").says("--out");
     assert!(!alice.file("old/cert.pem").exists());
+    fs::copy(alice.file("der.key"), alice.file("new/key.pem")).unwrap();
+    cert("request.pem", "new").ok();
     let used = alice.jit_ca(&["grant", "show", request["id"].as_str().unwrap(), "--json"]).ok();
-    assert_eq!(used.json()["certificates"].as_array().map(Vec::len), Some(1), "{used}");
+    assert_eq!(used.json()["certificates"].as_array().map(Vec::len), Some(2), "{used}");
 }
 
 #[test]

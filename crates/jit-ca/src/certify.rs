@@ -172,13 +172,14 @@ pub(crate) fn requested(
 ) -> Result<X509Certificate> {
     let bytes = fs::read(csr).map_err(|source| files::fault(csr, "read", source))?;
     let (pem, key) = request_key::requested(&bytes).ok_or_else(|| no_request(csr, &bytes))?;
-    let other = folder.join("key.pem");
-    if other.exists() {
+    let beside = folder.join("key.pem");
+    let its_key = fs::read_to_string(&beside).ok().and_then(|pem| request_key::public_key(&pem));
+    if beside.exists() && its_key.as_ref() != Some(&key) {
         // A client that finds the two beside each other takes them for a pair.
-        let what = format!(
-            "{} is there, and cert.pem beside it would be for another key",
-            other.display()
-        );
+        let what = match its_key {
+            Some(_) => format!("{} is another key than the request's", beside.display()),
+            None => format!("{} is there, and can't be read as a PKCS#8 key", beside.display()),
+        };
         return Err(Error::usage(
             what,
             "name another folder with --out, or move that key out of it",

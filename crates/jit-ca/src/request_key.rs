@@ -57,6 +57,11 @@ pub(crate) fn requested(file: &[u8]) -> Option<(String, Vec<u8>)> {
     Some((pem.to_owned(), request.certification_request_info.subject_pki.raw.to_vec()))
 }
 
+/// The SubjectPublicKeyInfo, as DER, of a private key in PKCS#8 as PEM.
+pub(crate) fn public_key(pem: &str) -> Option<Vec<u8>> {
+    KeyPair::from_pem(pem).ok().map(|key| key.subject_public_key_info())
+}
+
 /// Whether the bytes are a PKCS#10 request in DER.
 pub(crate) fn is_request(der: &[u8]) -> bool {
     X509CertificationRequest::from_der(der).is_ok()
