@@ -70,6 +70,19 @@ fn whoever_has_read_enough_may_go() {
 }
 
 #[test]
+fn what_is_logged_can_be_chosen_and_a_wrong_choice_is_told() {
+    let lab = Lab::new();
+    let ca = Ca::start(&lab);
+    let check = |filter: &str| {
+        let mut check = std::process::Command::new(program("jit-cad"));
+        check.args(["check-config", "--config"]).arg(ca.config());
+        run(check.env("JIT_CAD_LOG", filter))
+    };
+    check("warn,jit_cad=debug").ok();
+    check("jit_cad=loud").exits(2).says("JIT_CAD_LOG").says("hint: write it like");
+}
+
+#[test]
 fn another_pin_is_another_ca() {
     let lab = Lab::new();
     let ca = Ca::start(&lab);

@@ -13,6 +13,9 @@ use jit_ca_core::ActorRef;
 use jit_ca_core::event::{DaemonStarted, DaemonStopped};
 use tikv_jemallocator::Jemalloc;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use jit_cad::admin::{self, AdminSocket};
 use jit_cad::app::App;
@@ -32,15 +35,15 @@ const SHUTDOWN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let logging = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("JIT_CAD_LOG")
-                // What h2 warns of is what others do to it: nobody is to fill our log.
-                .unwrap_or_else(|_| "info,h2=error".into()),
-        );
-    logging.init();
+    match logged() {
+        Ok(targets) => {
+            let layer = tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal());
+            tracing_subscriber::registry().with(layer.with_filter(targets)).init();
+        }
+        Err(failure) => return end(&failure),
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -54,6 +57,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => end(&failure),
     }
+}
+
+/// What of the daemon's own messages is written: `JIT_CAD_LOG`, such as `info,jit_cad=debug`.
+fn logged() -> Result<Targets, Failure> {
+    let text = std::env::var("JIT_CAD_LOG");
+    // What h2 warns of is what others do to it: nobody is to fill our log.
+    text.as_deref().unwrap_or("info,h2=error").parse().map_err(|error| {
+        Failure::usage(format!("JIT_CAD_LOG can't be read: {error}"), "write it like info,h2=error")
+    })
 }
 
 async fn run(command: Command) -> Result<(), Failure> {
