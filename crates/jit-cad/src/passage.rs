@@ -138,6 +138,9 @@ fn due(snapshot: &Snapshot, now: UnixTime) -> Result<Vec<Arc<AccessRecord>>, Fau
             }
         }
     }
+    // Where there are more than fit, each second others of them come first.
+    let turn = usize::try_from(now.secs()).unwrap_or(0) % stalled.len().max(1);
+    stalled.rotate_left(turn);
     due.extend(stalled);
     due.truncate(ENDED_AT_ONCE);
     Ok(due)

@@ -45,7 +45,7 @@ pub use fold::{Between, Clash, Exceeded, Limits, Most, Phase, Whose};
 pub use outbox::{Delivery, Due, Letter};
 pub use query::Filter;
 pub use record::{AccessRecord, EnrolmentCode, LockRecord, LoginRecord, SubjectRecord};
-pub use requests::{Found, Search};
+pub use requests::{Found, Group, Search};
 pub use rewrite::Rewriting;
 pub use room::Low;
 pub use sizes::TableSize;

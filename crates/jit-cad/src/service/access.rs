@@ -1,11 +1,13 @@
 //! Requests that there are: who may see them, and how they are changed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jit_ca_core::event::{Decided, Event};
 use jit_ca_core::workflow::{Access, Over, Refusal};
 use jit_ca_core::{
-    Action, Facts, GrantId, Hosts, RefusalCode, RequestId, RoleName, Row, RowName, Span, UnixTime,
+    Action, Facts, GrantId, GroupName, Hosts, RefusalCode, RequestId, RoleName, Row, RowName, Span,
+    UnixTime,
 };
 use jit_ca_policy::{Bundle, Person, Role, decide};
 
@@ -29,7 +31,7 @@ pub fn visible(app: &App, caller: &Caller, id: RequestId) -> Result<Arc<AccessRe
 
 /// The requests, beside the caller's own, that the caller may see: those for each role that names the caller among its
 /// approvers; all, for who may read the log. And those for others of these roles, of which each has to be judged alone
-/// ([`may_see`]): roles that have left the policy are among them.
+/// ([`may_act_on`]): roles that have left the policy are among them.
 pub fn others_to_see<'a>(
     caller: &Caller,
     asked_for: &'a [RoleName],
@@ -49,17 +51,21 @@ pub fn others_to_see<'a>(
 /// Whether the caller asked for it, is among those that its role names as approvers, was to be told of it, or may look
 /// at it or end it by the rules.
 pub fn may_see(caller: &Caller, record: &AccessRecord, now: UnixTime) -> bool {
-    let access = &record.access;
-    let role = caller.policy.bundle.role(&access.request.role);
-    let is_told =
-        access.emergency.as_ref().is_some_and(|it| !it.told.is_disjoint(&caller.person.groups));
-    let may = |action| allows(caller, &facts_about(access, caller.facts(action, now)));
-    access.request.subject == caller.person.id
+    let request = &record.access.request;
+    let role = caller.policy.bundle.role(&request.role);
+    request.subject == caller.person.id
         || role.is_some_and(|role| is_approver(&caller.person, role))
-        || is_told
         || allows(caller, &caller.facts(Action::ReadLog, now))
+        || may_act_on(caller, record, now)
+}
+
+/// Whether the caller was to be told of this one, or may look at it or end it by the rules.
+pub fn may_act_on(caller: &Caller, record: &AccessRecord, now: UnixTime) -> bool {
+    let access = &record.access;
+    let may = |action| allows(caller, &facts_about(access, caller.facts(action, now)));
+    let is_told = |told: &BTreeSet<GroupName>| !told.is_disjoint(&caller.person.groups);
+    access.emergency.as_ref().is_some_and(|it| is_told(&it.told) || may(Action::Review))
         || may(Action::Revoke)
-        || access.emergency.is_some() && may(Action::Review)
 }
 
 /// Asks the policy where a no is no refusal.

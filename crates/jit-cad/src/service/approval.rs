@@ -110,7 +110,7 @@ fn must_still_give(
     rows: &[Row],
     hosts: &Hosts,
 ) -> Result<(), Refusal> {
-    let asked = rows.iter().filter(|row| access.request.rows.contains(row));
+    let asked = rows.iter().filter(|row| access.request.rows.contains(row) && row.gives_on(hosts));
     match asked.into_iter().find(|row| !still_gives(caller, access, row, hosts)) {
         None => Ok(()),
         Some(row) => Err(no_longer_gives(access, row)),

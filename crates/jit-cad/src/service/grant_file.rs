@@ -11,7 +11,7 @@ use super::caller::hex;
 use super::{Caller, Fault};
 use crate::app::App;
 use crate::clock;
-use crate::store::{AccessRecord, Between, Filter, Phase, Search, Snapshot, Whose};
+use crate::store::{AccessRecord, Between, Filter, Group, Phase, Search, Snapshot, Whose};
 
 /// What the log holds of a grant beside its request.
 #[derive(Debug, Default)]
@@ -124,11 +124,11 @@ fn extensions(
     now: UnixTime,
 ) -> Result<Vec<ExtensionView>, Fault> {
     let request = &record.access.request;
+    let own = [Whose::Subject(&request.subject)];
     let search = Search {
-        groups: &[&[Whose::Subject(&request.subject)]],
+        groups: &[Group { whose: &own, within: usize::MAX, is_hidden: false }],
         phases: Phase::ALL,
         between: Between::since(request.made),
-        within: usize::MAX,
         most: usize::MAX,
     };
     let found = snapshot.search(&search, |other| other.access.request.extends == Some(grant))?;

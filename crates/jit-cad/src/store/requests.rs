@@ -16,15 +16,24 @@ use super::{Snapshot, StoreError, fold};
 #[derive(Clone, Copy, Debug)]
 pub struct Search<'a> {
     /// Whose, in groups of which each is looked through by itself, so that none hides another.
-    pub groups: &'a [&'a [Whose<'a>]],
+    pub groups: &'a [Group<'a>],
     /// In which phases. Those that come first here come first, where there are more than `most`.
     pub phases: &'a [Phase],
     /// Of which time.
     pub between: Between,
-    /// How many of each group to look at: the newest.
-    pub within: usize,
     /// How many to find at most.
     pub most: usize,
+}
+
+/// Requests that are looked through together.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// Whose.
+    pub whose: &'a [Whose<'a>],
+    /// How many of them to look at: the newest.
+    pub within: usize,
+    /// Whether of some of them not even their number is for the caller to know.
+    pub is_hidden: bool,
 }
 
 /// What a search found.
@@ -98,17 +107,18 @@ impl Snapshot {
     ) -> Result<Found, StoreError> {
         let requests = self.transaction.open_table(fold::REQUESTS)?;
         let accesses = self.transaction.open_table(fold::ACCESSES)?;
-        let Search { groups, phases, between, within, most } = *search;
+        let Search { groups, phases, between, most } = *search;
         let (mut found, mut more) = (BTreeMap::new(), false);
         for (&phase, group) in
             phases.iter().flat_map(|phase| groups.iter().map(move |it| (phase, it)))
         {
             let mut ids = BTreeSet::new();
-            for &whose in *group {
-                let one_more = within.saturating_add(1);
+            let Group { whose, within, is_hidden } = *group;
+            let (before, one_more) = (found.len(), within.saturating_add(1));
+            for &whose in whose {
                 ids.extend(fold::newest(&requests, whose, phase, between, one_more)?);
             }
-            more |= ids.len() > within;
+            let is_cut = ids.len() > within;
             for id in ids.into_iter().rev().take(within) {
                 if found.contains_key(&Reverse(id)) {
                     continue;
@@ -124,6 +134,7 @@ impl Snapshot {
                 }
                 found.insert(Reverse(id), record);
             }
+            more |= is_cut && (!is_hidden || found.len() > before);
         }
         Ok(Found { records: found.into_values().collect(), more })
     }

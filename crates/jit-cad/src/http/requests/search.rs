@@ -1,6 +1,5 @@
 //! Which requests a list holds.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use jit_ca_api::{RequestFilter, RequestList, RequestStatus};
@@ -11,7 +10,7 @@ use jit_ca_policy::Bundle;
 use super::view::{status_of, view};
 use crate::app::App;
 use crate::service::{Caller, Fault, access};
-use crate::store::{Between, Found, Phase, Search, Snapshot, StoreError, Whose};
+use crate::store::{Between, Found, Group, Phase, Search, Snapshot, StoreError, Whose};
 
 /// How many of the newest requests of a time a list looks at, of the caller's own and of the others, and how many it holds
 /// at most.
@@ -74,29 +73,16 @@ fn among_all(
     if let Some(before) = filter.before {
         between = between.before(before);
     }
-    let search = Search {
-        groups: &[&own, &others],
-        phases: phases_of(filter),
-        between,
-        within: LOOKED_AT,
-        most: LONGEST_LIST,
-    };
-    let seen = snapshot.search(&search, |record| wanted.has(&record.access))?;
-    let search = Search { groups: &[&to_judge], within: JUDGED, ..search };
-    let judged = snapshot.search(&search, |record| {
-        let is_anothers = record.access.request.subject != caller.person.id;
-        is_anothers && wanted.has(&record.access) && access::may_see(caller, record, wanted.now)
-    })?;
-    Ok(both(seen, judged))
-}
-
-/// The newest of both, of which none is in both.
-fn both(one: Found, other: Found) -> Found {
-    let mut records = [one.records, other.records].concat();
-    records.sort_by_key(|record| Reverse(record.access.request.id));
-    let more = one.more || other.more || records.len() > LONGEST_LIST;
-    records.truncate(LONGEST_LIST);
-    Found { records, more }
+    let groups =
+        [(&own[..], LOOKED_AT, false), (&others, LOOKED_AT, false), (&to_judge, JUDGED, true)];
+    let groups = groups.map(|(whose, within, is_hidden)| Group { whose, within, is_hidden });
+    let search = Search { groups: &groups, phases: phases_of(filter), between, most: LONGEST_LIST };
+    let judged: BTreeSet<&RoleName> = to_judge.iter().filter_map(Whose::role).collect();
+    snapshot.search(&search, |record| {
+        let request = &record.access.request;
+        let is_judged = judged.contains(&request.role) && request.subject != caller.person.id;
+        wanted.has(&record.access) && (!is_judged || access::may_act_on(caller, record, wanted.now))
+    })
 }
 
 /// What a filter asks of each request.

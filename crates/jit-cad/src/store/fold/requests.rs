@@ -25,6 +25,16 @@ pub enum Whose<'a> {
     Anybody,
 }
 
+impl<'a> Whose<'a> {
+    /// The role, if it is those for one.
+    pub fn role(&self) -> Option<&'a RoleName> {
+        match self {
+            Self::Role(role) => Some(role),
+            Self::Subject(_) | Self::Anybody => None,
+        }
+    }
+}
+
 /// How far a request has come. Of those whose time is over, the entry that says so may be still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {

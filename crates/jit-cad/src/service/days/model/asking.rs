@@ -172,7 +172,10 @@ impl Model {
         let of_part = |nth: &usize| part.rows & 1 << nth != 0;
         let rows: Vec<usize> = (0..request.rows.len()).filter(of_part).collect();
         let rows: Vec<usize> = rows.into_iter().map(|nth| request.rows[nth].0).collect();
-        if !rows.iter().all(|row| self.still_gives(request, *row, hosts)) {
+        let kept = rows.iter().filter(|row| {
+            request.rows.iter().any(|asked| asked.0 == **row && gives_on(asked.1, hosts))
+        });
+        if !kept.into_iter().all(|row| self.still_gives(request, *row, hosts)) {
             return Err("role-changed");
         }
         if !request.is_pending(self.now) {
