@@ -37,7 +37,7 @@ pub use signature::signed_by;
 use crate::app::App;
 use crate::clock;
 use crate::sequencer::{CommitError, Committed, Proposal};
-use crate::store::{Clash, KeyName, Reply, Resource};
+use crate::store::{Clash, KeyName, Reply, Resource, Snapshot};
 
 /// How often a call is decided again because something changed under it, or the log took too long.
 pub const ATTEMPTS: usize = 8;
@@ -51,17 +51,29 @@ pub struct CallKey {
     pub call: Digest,
 }
 
+/// What the same call had made before in this state; nothing if it is new.
+///
+/// # Errors
+/// If the key was used for another call.
+fn repeated(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    call: &CallKey,
+) -> Result<Option<Resource>, Fault> {
+    match snapshot.reply(caller.actor, call.key)? {
+        Some(reply) if reply.call == call.call => Ok(Some(reply.resource)),
+        Some(_) => Err(Fault::KeyReused),
+        None => Ok(None),
+    }
+}
+
 impl App {
     /// What the same call made before; nothing if it is new.
     ///
     /// # Errors
     /// If the key was used for another call.
     fn repeated(&self, caller: &Caller, call: &CallKey) -> Result<Option<Resource>, Fault> {
-        match self.store.read()?.reply(caller.actor, call.key)? {
-            Some(reply) if reply.call == call.call => Ok(Some(reply.resource)),
-            Some(_) => Err(Fault::KeyReused),
-            None => Ok(None),
-        }
+        repeated(&self.store.read()?, caller, call)
     }
 
     /// Asks the policy. A no of it is an entry, and a refusal.

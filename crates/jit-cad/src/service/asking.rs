@@ -13,11 +13,11 @@ use jit_ca_core::{
 use jit_ca_log::hash::sha256;
 use jit_ca_policy::{Role, Starts, decide};
 
-use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again, locking};
+use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again, locking, repeated};
 use crate::app::App;
 use crate::clock::{self, Millis};
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{Exceeded, Limits, Most, Resource};
+use crate::store::{Exceeded, Limits, Most, Resource, Snapshot};
 
 /// Asks for a role. Where a rule approves, the request is a grant at once.
 ///
@@ -30,7 +30,7 @@ pub async fn request(
     call: &RequestCall,
     key: &CallKey,
 ) -> Result<RequestId, Fault> {
-    ask(app, caller, key, |caller, now| {
+    ask(app, caller, key, |caller, _, now| {
         let role = role(app, caller, Action::Request, &call.role)?;
         let hosts = named(&call.hosts);
         let wish = Wish {
@@ -59,8 +59,7 @@ pub async fn extend(
     call: &ExtendCall,
     key: &CallKey,
 ) -> Result<RequestId, Fault> {
-    ask(app, caller, key, |caller, now| {
-        let snapshot = app.store.read()?;
+    ask(app, caller, key, |caller, snapshot, now| {
         let record = snapshot.access_of(grant)?;
         let own = record.filter(|record| record.access.request.subject == caller.person.id);
         let record = own.ok_or(Fault::NotFound("grant"))?;
@@ -97,7 +96,7 @@ pub async fn break_glass(
     call: &BreakGlassCall,
     key: &CallKey,
 ) -> Result<RequestId, Fault> {
-    ask(app, caller, key, |caller, _| {
+    ask(app, caller, key, |caller, _, _| {
         let role = role(app, caller, Action::BreakGlass, &call.role)?;
         let longest = role.break_glass.as_ref().map_or(role.default, |it| it.longest);
         let hosts = named(&call.hosts);
@@ -135,17 +134,24 @@ async fn ask(
     app: &App,
     caller: &Caller,
     key: &CallKey,
-    wish: impl Fn(&Caller, UnixTime) -> Result<(RoleName, Wish, Option<(RequestId, u64)>), Fault>,
+    wish: impl Fn(
+        &Caller,
+        &Snapshot,
+        UnixTime,
+    ) -> Result<(RoleName, Wish, Option<(RequestId, u64)>), Fault>,
 ) -> Result<RequestId, Fault> {
     for _ in 0..ATTEMPTS {
-        if let Some(Resource::Request(id)) = app.repeated(caller, key)? {
+        // One state for all: else what the same call has just made could stand against it.
+        let snapshot = app.store.read()?;
+        if let Some(Resource::Request(id)) = repeated(&snapshot, caller, key)? {
             return Ok(id);
         }
         let caller = &*caller.today(app)?;
         let now = clock::now_millis();
-        let (role, wish, rests_on) = wish(caller, now.time())?;
+        let (role, wish, rests_on) = wish(caller, &snapshot, now.time())?;
         let role = self::role(app, caller, wish.action, &role)?;
-        let (id, mut proposal) = propose(app, caller, role, wish, now, key)?;
+        let (id, mut proposal) = propose(app, &snapshot, caller, role, wish, now, key)?;
+        drop(snapshot);
         proposal.access = rests_on;
         match again(app, caller, app.sequencer.commit(proposal).await).await? {
             Ok(_) => return Ok(id),
@@ -157,6 +163,7 @@ async fn ask(
 
 fn propose(
     app: &App,
+    snapshot: &Snapshot,
     caller: &Caller,
     role: &Role,
     wish: Wish,
@@ -177,7 +184,7 @@ fn propose(
     };
     let decided = app.ask(caller, facts.clone())?;
     locking::must_be_open(app, caller, Some(action), &[&caller.person.id], Some(&role.name))?;
-    let limits = within_limits(app, caller, action, role, at)?;
+    let limits = within_limits(app, snapshot, caller, action, role, at)?;
     if wish.duration.is_zero() || wish.rows.is_empty() {
         let hint = "name hosts of the role, and a duration longer than 0s";
         return Err(Fault::bad("nothing is asked for", hint));
@@ -282,6 +289,7 @@ fn approved_by_rule(caller: &Caller, access: &Access, asked: Facts) -> Option<Ap
 
 fn within_limits(
     app: &App,
+    snapshot: &Snapshot,
     caller: &Caller,
     action: Action,
     role: &Role,
@@ -297,7 +305,7 @@ fn within_limits(
     };
     let (subject, name) = (caller.person.id.clone(), role.name.clone());
     let limits = Limits { subject, role: name, now, most };
-    let refusal = match app.store.read()?.exceeded(&limits)? {
+    let refusal = match snapshot.exceeded(&limits)? {
         None => return Ok(limits),
         Some(Exceeded::OpenRequests) => {
             let most = app.config.open_requests;
