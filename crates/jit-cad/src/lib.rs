@@ -31,6 +31,7 @@ pub mod notify;
 pub mod outgoing;
 pub mod passage;
 pub mod policy;
+pub mod provider;
 pub mod reload;
 pub mod sequencer;
 pub mod service;

@@ -1,4 +1,4 @@
-//! HTTP to others: to anchors, and to whom is notified. One client, set up in one place.
+//! HTTP to others: to anchors, to whom is notified, and to identity providers. One client, set up in one place.
 //!
 //! It is a service that the configuration names which is trusted, and none that it names in turn: no redirect is followed,
 //! and no proxy used. An answer is waited for so long and no longer.
@@ -51,7 +51,7 @@ pub fn client(
 
 fn roots(ca_file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
     let fault = |what: &str| {
-        let hint = "name a file of CA certificates in PEM as the webhook's ca_file";
+        let hint = "name a file of CA certificates in PEM as ca_file";
         Failure::usage(format!("{}: {what}", ca_file.display()), hint)
     };
     let roots: Result<Vec<_>, _> = CertificateDer::pem_file_iter(ca_file)
