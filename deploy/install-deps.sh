@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the demo or the tests need and this machine lacks, as Debian packages.
+# Installs what the demo or the tests need and this machine lacks, as Debian packages; for the tests also an OpenID
+# provider, from npm, in the checkout's .tools.
 #
 #   deploy/install-deps.sh demo|tests
 #
@@ -28,6 +29,7 @@ unshare               util-linux
 strace                strace
 /usr/lib/python3/dist-packages/cryptography  python3-cryptography
 /usr/bin/pip3         python3-pip
+npm                   npm
 "
 
 # What those packages would run at every boot.
@@ -36,7 +38,10 @@ services='ssh nginx'
 main() {
   case "${1:-}" in
     demo) provide "$demo" ;;
-    tests) provide "$tests" ;;
+    tests)
+      provide "$tests"
+      provide_oidc
+      ;;
     --as-root) install "${@:2}" ;; # how this script calls itself
     *) fail "usage: deploy/install-deps.sh demo|tests" ;;
   esac
@@ -51,6 +56,21 @@ provide() {
   as_root "${missing[@]}"
   mapfile -t missing < <(missing_packages "$1")
   ((${#missing[@]} == 0)) || fail "installed, but what they should bring is still missing: ${missing[*]}"
+}
+
+# The OpenID provider of the tests, and the Node that it is written for: as tests/oidc/package-lock.json has them, in
+# .tools, and anew where that file has changed. No script of a package is run.
+provide_oidc() {
+  local root wanted folder
+  root=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
+  wanted=$root/tests/oidc folder=$root/.tools/oidc
+  ! cmp --silent "$wanted/package-lock.json" "$folder/installed.json" || return 0
+  echo "installing tests/oidc/package-lock.json" >&2
+  mkdir -p "$folder"
+  cp "$wanted/package.json" "$wanted/package-lock.json" "$folder"
+  npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
+    fail "npm could not install what tests/oidc/package-lock.json names"
+  cp "$wanted/package-lock.json" "$folder/installed.json"
 }
 
 fail() {

@@ -7,6 +7,8 @@
 //! Caller   the same person without jit-ca: curl, openssl and ssh-keygen speak the API by hand (Wire)
 //! Sshd     a real sshd that trusts the CA, at the time that the test wants
 //! Nginx    a real nginx that does
+//! OpenIdProvider  a real OpenID provider, and a Browser in which people log in there
+//! TokenIssuer     signs tokens for workloads, as a forge or a cluster does
 //! Slow     slow clients by the thousand
 //! Terminal a shell at a terminal, typed into as a person does
 //! ```
@@ -29,12 +31,15 @@ pub mod grown;
 mod lab;
 mod lines;
 mod nginx;
+mod open_id;
 mod person;
 mod program;
+mod served;
 mod slow;
 mod sshd;
 pub mod stored;
 mod terminal;
+mod token_issuer;
 mod wire;
 
 pub use ca::Ca;
@@ -44,11 +49,14 @@ pub use document::{Block, blocks, commands, documents};
 pub use lab::Lab;
 pub use lines::Lines;
 pub use nginx::Nginx;
+pub use open_id::{Browser, Means, OpenIdProvider, parameter};
 pub use person::{Authenticator, Person};
 pub use program::{
     Output, as_root, free_port, mix, now, program, repository, run, seconds, wait_for,
 };
+pub use served::Served;
 pub use slow::Slow;
 pub use sshd::{Clock, Ssh, Sshd};
 pub use terminal::Terminal;
+pub use token_issuer::{TokenIssuer, workloads};
 pub use wire::{Reply, Wire};

@@ -29,6 +29,7 @@ mod newcomers;
 mod notify;
 mod openapi;
 mod policy;
+mod provider;
 mod pseudonyms;
 mod races;
 mod readme;

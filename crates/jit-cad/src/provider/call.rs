@@ -118,12 +118,19 @@ fn not_answered(error: ureq::Error) -> ProviderFault {
             Unreachable(format!("it has not answered within {} seconds", PATIENCE.as_secs()))
         }
         ureq::Error::HostNotFound => Unreachable("its name leads nowhere".to_owned()),
+        ureq::Error::Io(error) if error.get_ref().is_some_and(|it| it.is::<rustls::Error>()) => {
+            not_trusted(&error)
+        }
         ureq::Error::Io(error) => Unreachable(error.to_string()),
         ureq::Error::ConnectionFailed => Unreachable("it takes no connection".to_owned()),
-        // A certificate that does not fit is somebody else's server as well as a wrong ca_file.
-        ureq::Error::Rustls(error) => Answer(format!("TLS: {error}")),
+        ureq::Error::Rustls(error) => not_trusted(&error),
         ureq::Error::BodyExceedsLimit(limit) => Answer(format!("it is longer than {limit} bytes")),
         ureq::Error::Protocol(_) => Answer("it is no HTTP".to_owned()),
         error => Answer(error.to_string()),
     }
+}
+
+/// A server whose certificate does not fit may be somebody else's, and is not the provider that is down.
+fn not_trusted(error: &dyn std::error::Error) -> ProviderFault {
+    ProviderFault::Answer(format!("TLS: {error}"))
 }
