@@ -14,6 +14,7 @@
 mod cache;
 mod call;
 mod claims;
+mod client;
 mod endpoint;
 mod fault;
 mod json;
@@ -23,19 +24,17 @@ mod metadata;
 mod tests;
 mod token;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::Uri;
-use base64ct::{Base64, Encoding as _};
 use jit_ca_core::UnixTime;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use self::cache::Cache;
-use self::call::{Calls, ClientAuth};
+use self::call::Calls;
 use self::endpoint::endpoint;
 use self::key::KeySet;
 use self::metadata::Discovered;
@@ -43,6 +42,7 @@ use self::token::Token;
 use crate::failure::Failure;
 
 pub use self::claims::{Claims, Expected, LEEWAY, Of};
+pub use self::client::Client;
 pub use self::fault::{Doing, ProviderFault, TokenFault};
 pub use self::json::NotAnObject;
 pub use self::metadata::Metadata;
@@ -58,14 +58,6 @@ pub struct Settings {
     pub keys: KeysFrom,
     /// The roots, in PEM, by which its servers are trusted over TLS; no others are.
     pub ca_file: PathBuf,
-}
-
-/// Who we are to a provider.
-pub struct Client {
-    /// The client id, which is the audience of the ID tokens.
-    pub id: String,
-    /// A secret, where the provider has given us one.
-    pub secret: Option<Zeroizing<String>>,
 }
 
 /// Where an issuer's keys are.
@@ -228,12 +220,7 @@ impl Provider {
             return Err(ProviderFault::Answer(NO_CLIENT.to_owned()));
         };
         let metadata = self.metadata()?;
-        let basic = client.basic();
-        let auth = match (&client.secret, &basic) {
-            (Some(secret), _) if metadata.secret_in_form => ClientAuth::Post(secret),
-            (_, Some(credentials)) => ClientAuth::Basic(credentials),
-            _ => ClientAuth::Public,
-        };
+        let auth = client.auth(metadata.secret_in_form);
         self.calls()?.tokens(&metadata.token_endpoint, &client.id, &auth, form)
     }
 
@@ -287,36 +274,5 @@ fn text(answer: &mut Map<String, Value>, name: &str) -> Option<String> {
     match answer.remove(name) {
         Some(Value::String(text)) if !text.is_empty() => Some(text),
         _ => None,
-    }
-}
-
-impl Client {
-    /// The header that says who we are, if there is a secret: both parts are written as in a form first (RFC 6749,
-    /// section 2.3.1).
-    fn basic(&self) -> Option<Zeroizing<String>> {
-        let secret = self.secret.as_ref()?;
-        let pair = Zeroizing::new(format!("{}:{}", *escaped(&self.id), *escaped(secret)));
-        let encoded = Zeroizing::new(Base64::encode_string(pair.as_bytes()));
-        Some(Zeroizing::new(format!("Basic {}", &*encoded)))
-    }
-}
-
-/// As a form has it, with every byte escaped that could be read in two ways.
-fn escaped(text: &str) -> Zeroizing<String> {
-    let mut escaped = Zeroizing::new(String::with_capacity(text.len() * 3));
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Client").field(&self.id).finish()
     }
 }

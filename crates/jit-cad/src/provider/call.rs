@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
+use super::client::ClientAuth;
 use super::fault::ProviderFault;
 use super::json;
 use crate::failure::Failure;
@@ -26,16 +27,6 @@ pub(super) struct Calls(Agent);
 pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     pub(super) headers: HeaderMap,
-}
-
-/// How the client says who it is (RFC 6749, section 2.3).
-pub(super) enum ClientAuth<'a> {
-    /// It has no secret, and says its id.
-    Public,
-    /// In the header.
-    Basic(&'a str),
-    /// In the form.
-    Post(&'a str),
 }
 
 impl Calls {
@@ -70,7 +61,7 @@ impl Calls {
                 form.extend([("client_id", client_id), ("client_secret", secret)]);
             }
             ClientAuth::Basic(credentials) => {
-                post = post.header(header::AUTHORIZATION, *credentials);
+                post = post.header(header::AUTHORIZATION, credentials.as_str());
             }
         }
         let answer = post.send_form(form).map_err(not_answered)?;
@@ -118,9 +109,7 @@ fn not_answered(error: ureq::Error) -> ProviderFault {
             Unreachable(format!("it has not answered within {} seconds", PATIENCE.as_secs()))
         }
         ureq::Error::HostNotFound => Unreachable("its name leads nowhere".to_owned()),
-        ureq::Error::Io(error) if error.get_ref().is_some_and(|it| it.is::<rustls::Error>()) => {
-            not_trusted(&error)
-        }
+        ureq::Error::Io(error) if is_of_tls(&error) => not_trusted(&error),
         ureq::Error::Io(error) => Unreachable(error.to_string()),
         ureq::Error::ConnectionFailed => Unreachable("it takes no connection".to_owned()),
         ureq::Error::Rustls(error) => not_trusted(&error),
@@ -128,6 +117,10 @@ fn not_answered(error: ureq::Error) -> ProviderFault {
         ureq::Error::Protocol(_) => Answer("it is no HTTP".to_owned()),
         error => Answer(error.to_string()),
     }
+}
+
+fn is_of_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
 }
 
 /// A server whose certificate does not fit may be somebody else's, and is not the provider that is down.
