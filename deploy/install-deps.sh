@@ -30,6 +30,7 @@ strace                strace
 /usr/lib/python3/dist-packages/cryptography  python3-cryptography
 /usr/bin/pip3         python3-pip
 npm                   npm
+c++                   g++
 "
 
 # What those packages would run at every boot.

@@ -4,8 +4,8 @@
 #   tests/run.sh [--long] [FILTER]
 #
 #   FILTER  build, then run only the tests with this in their names
-#   --long  the tests at their full counts, each fault of tests/mutants.txt put in and found, and a log of a
-#           million entries verified
+#   --long  the tests at their full counts, each fault of tests/mutants.txt put in and found, a log of a million
+#           entries verified, and each parser of strangers' bytes fuzzed for a minute
 #
 # Runs from anywhere, as root or with sudo, and asks nothing. It stops at the first step that
 # fails and shows what that step said.
@@ -44,6 +44,7 @@ main() {
   if [[ -n $long ]]; then
     step 'mutants are found' tests/mutants.sh --long
     step 'a million entries' cargo test --release --locked --package jit-ca-log -- --ignored
+    step 'fuzz' tests/fuzz/run.sh
   fi
   echo "$passed passed, 0 failed"
 }
