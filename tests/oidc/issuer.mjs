@@ -60,7 +60,11 @@ const controls = {
 renew();
 serve(folder, port, controls, (request, response, path) => {
   const own = published(path);
-  const { status = own ? 200 : 404, headers = {}, body = JSON.stringify(own ?? {}) } = documents[path] ?? {};
-  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  // As kube-apiserver does: whoever does not take this type of keys gets none.
+  const type = path === '/jwks' ? 'application/jwk-set+json' : 'application/json';
+  const taken = (request.headers.accept ?? '*/*').split(',').map((one) => one.split(';')[0].trim());
+  const usual = !own ? 404 : taken.some((one) => one === type || one === '*/*') ? 200 : 406;
+  const { status = usual, headers = {}, body = JSON.stringify(own ?? {}) } = documents[path] ?? {};
+  response.writeHead(status, { 'content-type': type, ...headers });
   response.end(body);
 });

@@ -128,6 +128,9 @@ impl Provider {
             let hint = "the issuer's file says where it is and how it is asked";
             Failure::usage(format!("the issuer {issuer:?}: {what}"), hint)
         };
+        if issuer.is_empty() {
+            return Err(fault("it has no name, and so no token of its own".to_owned()));
+        }
         let address =
             |text: &str, what| endpoint(text, what, false).map_err(|it| fault(it.to_string()));
         let place = match &keys {

@@ -35,10 +35,9 @@ impl Calls {
         outgoing::client(url, ca_file, PATIENCE, DefaultResolver::default()).map(Self)
     }
 
-    /// What stands at an address.
+    /// What stands at an address, of whatever type: Kubernetes has its keys as `application/jwk-set+json` alone.
     pub(super) fn get(&self, url: &Uri, limit: u64) -> Result<Answer, ProviderFault> {
-        let get = self.0.get(url).header(header::ACCEPT, "application/json");
-        let answer = get.call().map_err(not_answered)?;
+        let answer = self.0.get(url).call().map_err(not_answered)?;
         match answer.status().as_u16() {
             200 => read(answer, limit),
             status => Err(refused_by_status(status)),

@@ -164,6 +164,8 @@ fn an_issuer_that_can_not_be_asked_is_not_set_up() {
     }
     let failure = with(ISSUER, KeysFrom::Discovery).unwrap_err().to_string();
     assert!(failure.contains("/nonexistent"), "{failure}");
+    let failure = with("", KeysFrom::Inline("{}".to_owned())).unwrap_err().to_string();
+    assert!(failure.contains("no name"), "{failure}");
     let failure = with(ISSUER, KeysFrom::Inline("{}".to_owned())).unwrap_err().to_string();
     assert!(failure.contains("JWK set"), "{failure}");
 }
