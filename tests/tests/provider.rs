@@ -255,6 +255,25 @@ fn keys_that_a_provider_has_changed_are_fetched_once_and_the_old_are_good_no_mor
 }
 
 #[test]
+fn all_who_come_with_a_new_key_at_once_are_let_in() {
+    let lab = Lab::new();
+    let issuer = TokenIssuer::start(&lab);
+    let provider = Provider::new(settings(&issuer, None)).unwrap();
+    let expected = Expected { audience: "jit-ca", of: Of::Workload };
+    let verify = |token: &str| provider.verify(token, &expected, UnixTime::from_secs(now()));
+    verify(&issuer.token("ES256", &json!({"sub": "before"}))).unwrap();
+    issuer.rotate();
+    let token = issuer.token("ES256", &json!({"sub": "after"}));
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..20).map(|_| scope.spawn(|| verify(&token))).collect();
+        for asked in asked {
+            assert_eq!(asked.join().unwrap().unwrap().sub, "after");
+        }
+    });
+    assert_eq!(issuer.asked("/jwks"), 2);
+}
+
+#[test]
 fn a_provider_that_is_down_or_hangs_is_told_within_seconds_and_its_keys_stay_good() {
     let lab = Lab::new();
     let mut op = OpenIdProvider::start(&lab);

@@ -1,7 +1,8 @@
 //! HTTP to others: to anchors, to whom is notified, and to identity providers. One client, set up in one place.
 //!
-//! It is a service that the configuration names which is trusted, and none that it names in turn: no redirect is followed,
-//! and no proxy used. An answer is waited for so long and no longer.
+//! It is a service that the configuration names which is trusted, and none that it sends us to: no redirect is followed,
+//! and no proxy used. An answer is waited for so long and no longer. (An issuer says where its endpoints are; which of
+//! these are asked is `provider/endpoint.rs`.)
 
 use std::path::Path;
 use std::sync::Arc;

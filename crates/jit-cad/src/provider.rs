@@ -208,8 +208,9 @@ impl Provider {
         now: UnixTime,
     ) -> Result<Claims, ProviderFault> {
         let token = Token::read(token)?;
-        let signed = match token.verify(&*self.keys()?) {
-            Err(TokenFault::NoKey) => match self.keys_anew()? {
+        let keys = self.keys()?;
+        let signed = match token.verify(&keys) {
+            Err(TokenFault::NoKey) => match self.keys_anew(&keys)? {
                 Some(keys) => token.verify(&keys)?,
                 None => return Err(TokenFault::NoKey.into()),
             },
@@ -247,11 +248,11 @@ impl Provider {
         }
     }
 
-    /// `None` where there are no newer ones to be had now.
-    fn keys_anew(&self) -> Result<Option<Arc<KeySet>>, ProviderFault> {
+    /// Newer ones than these; `None` where there are none to be had now.
+    fn keys_anew(&self, seen: &Arc<KeySet>) -> Result<Option<Arc<KeySet>>, ProviderFault> {
         match &self.place {
             Place::Inline(_) => Ok(None),
-            _ => self.keys.anew(Instant::now(), || self.fetch_keys()),
+            _ => self.keys.anew(seen, Instant::now(), || self.fetch_keys()),
         }
     }
 

@@ -69,13 +69,19 @@ impl<T> Cache<T> {
         }
     }
 
-    /// It, fetched anew because what is held does not explain something; `None` where that was done just now.
+    /// It, fetched anew because `seen` does not explain something; `None` where that was done just now.
+    ///
+    /// Where another has been fetched since `seen` was given, by somebody with the same question, it is that one.
     pub(super) fn anew(
         &self,
+        seen: &Arc<T>,
         now: Instant,
         fetch: impl FnOnce() -> Fetched<T>,
     ) -> Result<Option<Arc<T>>, ProviderFault> {
         let mut state = self.lock();
+        if let Some(held) = state.held.as_ref().filter(|held| !Arc::ptr_eq(&held.value, seen)) {
+            return Ok(Some(Arc::clone(&held.value)));
+        }
         if state.demanded.is_some_and(|at| now.saturating_duration_since(at) < LEAST_BETWEEN) {
             return Ok(None);
         }
@@ -164,14 +170,16 @@ mod tests {
     #[test]
     fn whoever_brings_what_is_not_known_has_it_fetched_once_in_half_a_minute() {
         let (cache, start) = (Cache::new(), Instant::now());
-        cache.get(start, || Ok((1, MINUTE))).unwrap();
-        assert_eq!(*cache.anew(start, || Ok((2, MINUTE))).unwrap().unwrap(), 2);
-        assert_eq!(*cache.get(start, not_asked).unwrap(), 2);
+        let first = cache.get(start, || Ok((1, MINUTE))).unwrap();
+        let second = cache.anew(&first, start, || Ok((2, MINUTE))).unwrap().unwrap();
+        assert_eq!((*second, *cache.get(start, not_asked).unwrap()), (2, 2));
+        // Who has only seen the first asks nobody for what the second says.
+        assert_eq!(*cache.anew(&first, start, not_asked).unwrap().unwrap(), 2);
         let soon = start + LEAST_BETWEEN - Duration::from_secs(1);
-        assert!(cache.anew(soon, not_asked).unwrap().is_none());
+        assert!(cache.anew(&second, soon, not_asked).unwrap().is_none());
         let then = start + LEAST_BETWEEN;
-        assert_eq!(cache.anew(then, || Err(down())).unwrap_err(), down());
-        assert!(cache.anew(then, not_asked).unwrap().is_none());
+        assert_eq!(cache.anew(&second, then, || Err(down())).unwrap_err(), down());
+        assert!(cache.anew(&second, then, not_asked).unwrap().is_none());
         assert_eq!(*cache.get(then, not_asked).unwrap(), 2);
     }
 }
