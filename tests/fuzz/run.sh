@@ -21,6 +21,7 @@ while (($#)); do
   esac
   shift
 done
+[[ -d tests/fuzz/corpus/$only ]] || { echo "error: there is no target $only in tests/fuzz/corpus" >&2 && exit 2; }
 
 # What cargo-fuzz has rustc do, but for the address sanitiser: there is no unsafe code of ours to look at, and without it
 # no unstable flag is needed. Build scripts and macros are not instrumented, as there is a --target.

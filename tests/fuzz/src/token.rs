@@ -1,6 +1,7 @@
 //! Tokens and their issuers' keys. Strangers can't sign, so what lies behind a signature is signed here.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use jit_ca_core::UnixTime;
@@ -12,8 +13,9 @@ const ISSUER: &str = "https://login.example";
 const NOW: u64 = 1_800_000_000;
 
 /// The issuer's key, which no fuzzer finds a signature of.
-fn pair() -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a seed of 32 bytes")
+fn pair() -> &'static Ed25519KeyPair {
+    static PAIR: OnceLock<Ed25519KeyPair> = OnceLock::new();
+    PAIR.get_or_init(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a seed of 32 bytes"))
 }
 
 fn b64(bytes: &[u8]) -> String {
@@ -30,10 +32,13 @@ fn provider(keys: &str) -> Option<Provider> {
     Provider::new(settings).ok()
 }
 
-fn own() -> Provider {
-    let x = b64(pair().public_key().as_ref());
-    let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]});
-    provider(&keys.to_string()).expect("a good set")
+fn own() -> &'static Provider {
+    static OWN: OnceLock<Provider> = OnceLock::new();
+    OWN.get_or_init(|| {
+        let x = b64(pair().public_key().as_ref());
+        let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]});
+        provider(&keys.to_string()).expect("a good set")
+    })
 }
 
 fn signed(header: &[u8], payload: &[u8]) -> String {
@@ -50,7 +55,7 @@ fn verify(provider: &Provider, token: &str, of: Of<'_>) -> Result<Claims, Provid
 /// A whole token as it comes. Nobody can sign it, so none is good.
 pub(crate) fn jws(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    assert!(verify(&own(), text, Of::Workload).is_err(), "a token that nobody signed");
+    assert!(verify(own(), text, Of::Workload).is_err(), "a token that nobody signed");
 }
 
 /// The header of a token whose signature is right.
@@ -68,7 +73,7 @@ pub(crate) fn header(bytes: &[u8]) {
 pub(crate) fn accepts_header(bytes: &[u8]) -> bool {
     let payload = json!({"iss": ISSUER, "sub": "a", "aud": "jit-ca", "exp": NOW + 60});
     let token = signed(bytes, payload.to_string().as_bytes());
-    verify(&own(), &token, Of::Workload).is_ok()
+    verify(own(), &token, Of::Workload).is_ok()
 }
 
 /// The claims of a token whose signature is right.
@@ -76,7 +81,7 @@ pub(crate) fn claims(bytes: &[u8]) {
     let token = signed(br#"{"alg":"EdDSA","kid":"k1"}"#, bytes);
     let provider = own();
     for of in [Of::Login { nonce: "n-1" }, Of::Refresh, Of::Workload] {
-        let Ok(claims) = verify(&provider, &token, of) else { continue };
+        let Ok(claims) = verify(provider, &token, of) else { continue };
         // As another reader has them.
         let read: Value = serde_json::from_slice(bytes).expect("JSON");
         assert_eq!(Value::Object(claims.all), read);
@@ -94,7 +99,7 @@ pub(crate) fn claims(bytes: &[u8]) {
 #[cfg(test)]
 pub(crate) fn accepts_claims(bytes: &[u8]) -> bool {
     let token = signed(br#"{"alg":"EdDSA","kid":"k1"}"#, bytes);
-    verify(&own(), &token, Of::Login { nonce: "n-1" }).is_ok()
+    verify(own(), &token, Of::Login { nonce: "n-1" }).is_ok()
 }
 
 /// An issuer's set of keys. Where our token is good by it, our key is in it.
