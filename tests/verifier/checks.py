@@ -3,11 +3,12 @@ from .certificates import LOGIN_IN_USE, check_intent, check_login_open
 from .grants import (
     check_grant_end, check_grant_revoke, check_grant_start, check_lock, check_locked, check_review)
 from .log import DAEMON, step_of
+from .passkeys import check_counter, check_signed, find, read_registration
 from .payloads import NEVER_ERASED, PAYLOADS, fits
 from .reading import read_cbor, sha256, valid
 from .requests import check_approval, check_grant, check_pending, check_request, is_key_of, is_near
 from .signatures import PURPOSES, der_key, kind_of, sshsig_holds, verifies
-from .values import UNKNOWN, digest
+from .values import UNKNOWN, digest, statement
 
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
 # What the policy was asked about where an entry holds its decision. A rule's approval is `skip-approval`.
@@ -71,7 +72,8 @@ def read_payload(e, salt, payload):
 
 def acts(entry_type, p):
     """The subject that acts, where the payload names it."""
-    if entry_type in ("person", "mfa.enrolled", "mfa.kept", "login", "logout", "refusal", "request"):
+    if entry_type in ("person", "mfa.enrolled", "mfa.kept", "passkey.added", "passkey.removed", "login", "page.login", "logout",
+                      "refusal", "request"):
         return p["subject"]
     by = p.get("by")  # of an approval or a lock, or who denies, reviews, revokes or orders
     return by.get("person", {}).get("subject") if isinstance(by, dict) else by
@@ -115,9 +117,12 @@ def check_who(log, e, p):
         if e.type in ("login", "erase.order"):
             key = p["key"] if e.type == "login" else p["signature"]["key"]
             valid(is_key_of(log.person(e), key) and log.person(e)["name"] == p["name"])
-        if e.type == "login":
+        if e.type == "page.login":
+            valid(log.person(e)["name"] == p["name"])
+        if e.type in ("login", "page.login"):
             valid(p["challenge"] not in log.challenges and p["window"]["end"] - p["window"]["start"] <= 12 * 3600)
             valid(is_near(e, p["window"]["start"]))
+        if e.type == "login":
             code = p["factor"].get("enrolment-code")
             valid(code is None or log.is_any_gone("mfa.code") or log.codes.get(e.acts) == code["code"])
         if e.type == "mfa.enrolled":
@@ -157,8 +162,40 @@ def check_login(log, e, p):
 def check_logout(log, e, p):
     with e.check("state"):
         login = log.logins.get(p["login"])
-        valid(log.is_gone("login", e, LOGIN_IN_USE) if login is None else
+        are_gone = log.is_gone("login", e, LOGIN_IN_USE) or log.is_gone("page.login", e, LOGIN_IN_USE)
+        valid(are_gone if login is None else
               login.is_open and login.payload["subject"] == p["subject"])
+
+
+# === Passkeys ===
+
+def check_passkey(log, e, p):
+    added = e.type == "passkey.added"
+    if added:
+        challenge = statement("passkey", origin=log.origin, subject=p["subject"], label=p["label"],
+                              login=p["login"].hex(), challenge=p["challenge"])
+    with e.check("login"):
+        if not added:
+            find(log, e, p["passkey"])
+        else:
+            valid(p["challenge"] not in log.challenges)
+            valid(p["consent"] or not any(each.actor == e.actor for each in log.passkeys.values()))
+            if p["consent"]:
+                check_counter(log, e, p["consent"])
+    with e.check("signature"):
+        if added:
+            valid(read_registration(p["registration"], challenge, p["party"]).id not in log.passkeys)
+            if p["consent"]:
+                check_signed(log, p["consent"], challenge)
+    with e.check("under"):
+        check_login_open(log, e, p["login"], e.acts)
+
+
+def check_page_login(log, e, p):
+    with e.check("login"):
+        check_counter(log, e, p["assertion"])
+    with e.check("signature"):
+        check_signed(log, p["assertion"], statement("page-login", origin=log.origin, challenge=p["challenge"]))
 
 
 # === Certificates ===
@@ -202,7 +239,8 @@ def ranges_text(ranges):
 
 
 BY_TYPE = {
-    "bundle.approval": check_activation, "login": check_login, "logout": check_logout, "request": check_request, "approval": check_approval,
+    "bundle.approval": check_activation, "login": check_login, "passkey.added": check_passkey,
+    "passkey.removed": check_passkey, "page.login": check_page_login, "logout": check_logout, "request": check_request, "approval": check_approval,
     "break-glass": check_pending, "review": check_review, "denial": check_pending, "cancel": check_pending,
     "lapse": check_pending, "grant": check_grant, "grant.start": check_grant_start, "grant.end": check_grant_end,
     "grant.revoke": check_grant_revoke, "lock": check_lock, "unlock": check_lock,

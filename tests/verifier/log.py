@@ -2,6 +2,7 @@
 import itertools
 import textwrap
 
+from .passkeys import apply_passkeys
 from .reading import b64, check, sha256
 from .values import UNKNOWN
 
@@ -43,6 +44,7 @@ class Log:
         self.entries, self.erased, self.copies = [], [], []
         self.origin = self.keys = self.pin = self.succeeds = UNKNOWN
         self.actors, self.steps, self.logins, self.challenges = {}, {}, {}, set()
+        self.passkeys = {}  # by their ids
         self.codes = {}  # of each subject the newest enrolment code, until it is used
         self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle; people by pseudonym
         self.users, self.listed = {}, {}  # people by subject, and each pseudonym's subject in them
@@ -117,7 +119,7 @@ class Log:
     def take_back(self, now):
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
         for e in itertools.takewhile(lambda e: e.leaf["ts_ms"] > now, reversed(self.entries)):
-            if e.type in ("login", "request", "grant"):
+            if e.type in ("login", "page.login", "request", "grant"):
                 e.is_open = False
             elif e.type == "grant.start" and ("g", e.ids.get("g")) in self.begun:
                 self.begun["g", e.ids["g"]].is_open = False
@@ -146,6 +148,11 @@ class Log:
                 e.has_factor = "totp" in p["factor"]
                 if not e.has_factor:
                     self.codes.pop(e.acts, None)
+            case "page.login":
+                self.challenges.add(p["challenge"])
+                self.logins[p["serial"]] = e
+            case "passkey.added":
+                self.challenges.add(p["challenge"])
             case "mfa.code":
                 self.codes[p["subject"]] = p["code"]
             case "mfa.enrolled" if p["login"] in self.logins:
@@ -156,6 +163,7 @@ class Log:
                 self.serials.add(self.serial_of(p))
             case "erase":
                 self.erased += p["entries"]
+        apply_passkeys(self, e, p)
         if step_of(p) is not None:
             self.steps[e.acts] = step_of(p)
 

@@ -66,6 +66,11 @@ mfa.enrolled        subject:subject-id login:bytes step:count
 mfa.kept            subject:subject-id step:count
 login               subject:subject-id name:person-name key:bytes challenge:text login_key:digest signature:bytes \
                     factor:factor address:address serial:bytes window:window
+passkey.added       subject:subject-id label:line party:text login:bytes challenge:text registration:registration \
+                    consent:assertion?
+passkey.removed     subject:subject-id passkey:bytes login:bytes
+page.login          subject:subject-id name:person-name challenge:text assertion:assertion address:address serial:bytes \
+                    window:window
 logout              subject:subject-id login:bytes
 refusal             subject:subject-id action:action? code:code detail:text address:address decision:decision? \
                     bundle:digest?
@@ -74,7 +79,7 @@ request             request:id subject:subject-id name:person-name role:name row
                     start:start extends:id? reason:line ticket:line? bundle:digest hash:digest made:time lapses:time \
                     approvals:quorum* use_within:duration? certificates:number? decision:decision
 approval            request:id hash:digest by:approver groups:names duration:duration rows:row* hosts:hosts \
-                    comment:line? signature:signature? decision:decision
+                    comment:line? signature:consent? decision:decision
 break-glass         request:id told:names decision:decision
 review              request:id by:subject-id name:person-name comment:line decision:decision
 denial              request:id by:subject-id name:person-name reason:line? decision:decision
@@ -125,6 +130,9 @@ possession        = sha256:bytes sha512:bytes pkcs10:bytes
 approver          = rules:text* person:who
 who                 subject:subject-id name:person-name
 signature           key:bytes sshsig:bytes
+consent           = ssh:signature passkey:assertion
+registration        client_data:bytes authenticator_data:bytes
+assertion           passkey:bytes client_data:bytes authenticator_data:bytes signature:bytes
 cause             = subject:id retention:time
 address           = V4:small*4 V6:small*16
 action            = request skip-approval approve issue break-glass review revoke lock read-log erase administer

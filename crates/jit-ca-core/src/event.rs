@@ -8,6 +8,7 @@ mod bundles;
 mod decisions;
 mod ids;
 mod parts;
+mod passkeys;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ pub use parts::{
     Allowed, Decided, EndCause, ErasureCause, Factor, IssuedUnder, Locked, Officer,
     ProofOfPossession, PublicKey, Scope, Signature, Succession, Validity,
 };
+pub use passkeys::{Assertion, Consent, Registration};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:literal $type:ident { $($(#[$field_doc:meta])* $field:ident: $field_type:ty,)* })*) => {
@@ -262,11 +264,57 @@ events! {
         window: Window,
     }
 
+    /// A subject has a new passkey. It logs in to the CA's page and approves there.
+    "passkey.added" PasskeyAdded {
+        /// Who.
+        subject: SubjectId,
+        /// What the subject calls it.
+        label: Text,
+        /// The RP ID that it is for: the page's host.
+        party: String,
+        /// The serial of the login certificate of the call that asked for it.
+        login: Bytes,
+        /// What the CA had sent with that call, used up by this.
+        challenge: String,
+        /// The passkey, made in answer to the SHA-256 of the passkey statement.
+        registration: Registration,
+        /// The answer to the same of a passkey that the subject had; none if this is the first.
+        consent: Option<Assertion>,
+    }
+
+    /// A subject gave a passkey up.
+    "passkey.removed" PasskeyRemoved {
+        /// Who.
+        subject: SubjectId,
+        /// The passkey's id.
+        passkey: Bytes,
+        /// The serial of the login certificate of the call.
+        login: Bytes,
+    }
+
+    /// A subject logged in to the CA's page by a passkey. No certificate is issued to such a login.
+    "page.login" PageLoggedIn {
+        /// Who.
+        subject: SubjectId,
+        /// What it is called.
+        name: PersonName,
+        /// What the CA had sent to be answered, used up by this.
+        challenge: String,
+        /// The answer to the SHA-256 of the page login statement.
+        assertion: Assertion,
+        /// The address that it came from.
+        address: IpAddr,
+        /// SHA-256 of the cookie that the login is known by.
+        serial: Bytes,
+        /// From when to when it lasts.
+        window: Window,
+    }
+
     /// A subject ended its login.
     "logout" LoggedOut {
         /// Who.
         subject: SubjectId,
-        /// The login certificate's serial.
+        /// The login certificate's serial; of a login to the page, the SHA-256 of its cookie.
         login: Bytes,
     }
 
@@ -357,7 +405,7 @@ events! {
         /// What the approver has to say.
         comment: Option<Text>,
         /// The signature over the approval statement, if it was signed; a rule's is not.
-        signature: Option<Signature>,
+        signature: Option<Consent>,
         /// What the policy was asked and said.
         decision: Decided,
     }

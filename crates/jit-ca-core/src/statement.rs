@@ -21,6 +21,10 @@ use crate::{
 pub enum Kind {
     /// A person logs in.
     Login,
+    /// A person logs in to the CA's page. A passkey signs it.
+    PageLogin,
+    /// A person adds a passkey. It answers it, and one that the person had signs it.
+    Passkey,
     /// A key's owner asks for a certificate of it.
     Possession,
     /// A person approves a request.
@@ -36,6 +40,8 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::PageLogin => "page-login",
+            Self::Passkey => "passkey",
             Self::Possession => "possession",
             Self::Approval => "approval",
             Self::Erasure => "erasure",
@@ -73,6 +79,50 @@ impl Login<'_> {
             .line("subject", self.subject)
             .line("challenge", self.challenge)
             .line("login-key", self.login_key)
+            .0
+    }
+}
+
+/// A person logs in to the CA's page: what a passkey of the person's signs says who it is.
+#[derive(Clone, Debug)]
+pub struct PageLogin<'a> {
+    /// The log of the CA whose page it is.
+    pub origin: &'a Origin,
+    /// What the CA sent to be answered, once.
+    pub challenge: &'a str,
+}
+
+impl PageLogin<'_> {
+    /// The text whose SHA-256 is the passkey's challenge.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::PageLogin).line("origin", self.origin).line("challenge", self.challenge).0
+    }
+}
+
+/// A person adds a passkey.
+#[derive(Clone, Debug)]
+pub struct Passkey<'a> {
+    /// The log of the CA that is to know it.
+    pub origin: &'a Origin,
+    /// Whose it is to be.
+    pub subject: &'a SubjectId,
+    /// What it is to be called.
+    pub label: &'a Text,
+    /// The serial of the login certificate of the call that asks for it, as lower-case hexadecimal.
+    pub login: &'a str,
+    /// What the CA sent with that call, to be answered once.
+    pub challenge: &'a str,
+}
+
+impl Passkey<'_> {
+    /// The text whose SHA-256 is the challenge of the passkey, and of the one that consents.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::Passkey)
+            .line("origin", self.origin)
+            .line("subject", self.subject)
+            .line("label", self.label)
+            .line("login", self.login)
+            .line("challenge", self.challenge)
             .0
     }
 }

@@ -22,6 +22,7 @@ mod keys;
 mod levels;
 mod locks;
 mod logins;
+mod passkeys;
 mod people;
 mod requests;
 mod scope;

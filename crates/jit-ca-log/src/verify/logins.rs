@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
-    ErasureOrdered, Factor, LoggedIn, LoggedOut, MfaCodeMade, MfaEnrolled, MfaKept,
+    ErasureOrdered, Factor, LoggedIn, LoggedOut, MfaCodeMade, MfaEnrolled, MfaKept, PageLoggedIn,
 };
 use jit_ca_core::statement::{Kind, Login as Statement};
 use jit_ca_core::{Action, ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
@@ -29,6 +29,8 @@ pub(super) struct Logins {
     /// When each person's logins were whose payloads are erased, in milliseconds since 1970: a serial that is not here
     /// may be theirs.
     erased: HashMap<ActorRef, Vec<u64>>,
+    /// The same of logins to the page.
+    erased_pages: HashMap<ActorRef, Vec<u64>>,
     /// When each person's enrolments were whose payloads are erased: any of their logins may have enrolled.
     erased_enrolments: HashMap<ActorRef, Vec<u64>>,
 }
@@ -70,11 +72,8 @@ impl Logins {
             let is_theirs = has_key(person, login.key.as_slice());
             must(is_theirs, Code::Login, "the key is not one of the person's")?;
         }
-        let is_new = self.challenges.insert(sha256(login.challenge.as_bytes()));
-        must(is_new, Code::Login, "the challenge was answered before")?;
-        let length = login.window.end().since(login.window.start());
-        must(length <= LONGEST, Code::Login, "the login is longer than 12 hours")?;
-        must_be_near(leaf, login.window.start(), Code::Login, "the login starts at another time")?;
+        self.use_challenge(&login.challenge)?;
+        must_be_login_window(leaf, login.window)?;
         match login.factor {
             Factor::Totp { step } => self.use_step(&login.subject, step)?,
             Factor::EnrolmentCode { code } => {
@@ -111,6 +110,29 @@ impl Logins {
         Ok(())
     }
 
+    /// What a login, or a new passkey, answers is answered once.
+    pub(super) fn use_challenge(&mut self, challenge: &str) -> Result<(), Fault> {
+        let is_new = self.challenges.insert(sha256(challenge.as_bytes()));
+        must(is_new, Code::Login, "the challenge was answered before")
+    }
+
+    /// A login to the page: it can be ended, and no certificate rests on it, as no SSH key made it.
+    pub(super) fn page(&mut self, leaf: &Leaf, login: &PageLoggedIn) -> Result<(), Fault> {
+        must_be_login_window(leaf, login.window)?;
+        let known = Login {
+            actor: leaf.actor,
+            subject: login.subject.clone(),
+            ssh_key: Bytes::default(),
+            key: Digest::from_bytes([0; 32]),
+            window: login.window,
+            has_second_factor: true,
+            began: leaf.ts_ms,
+            ended: false,
+        };
+        self.logins.insert(login.serial.clone(), known);
+        Ok(())
+    }
+
     pub(super) fn code(&mut self, leaf: &Leaf, made: &MfaCodeMade) {
         self.codes.insert(made.subject.clone(), (made.code, leaf.ts_ms));
     }
@@ -120,8 +142,8 @@ impl Logins {
         let later = self.logins.values_mut().filter(|login| login.began > now);
         later.for_each(|login| login.ended = true);
         self.codes.retain(|_, (_, made)| *made <= now);
-        for erased in self.erased.values_mut().chain(self.erased_enrolments.values_mut()) {
-            erased.retain(|at| *at <= now);
+        for erased in [&mut self.erased, &mut self.erased_pages, &mut self.erased_enrolments] {
+            erased.values_mut().for_each(|erased| erased.retain(|at| *at <= now));
         }
     }
 
@@ -144,7 +166,8 @@ impl Logins {
     }
 
     pub(super) fn logout(&mut self, leaf: &Leaf, logout: &LoggedOut) -> Result<(), Fault> {
-        let may_be_erased = is_within(&self.erased, leaf, IN_USE);
+        let mut erased = [&self.erased, &self.erased_pages].into_iter();
+        let may_be_erased = erased.any(|erased| is_within(erased, leaf, IN_USE));
         let fault = "there is no such login of the subject, or it ended before";
         match self.logins.get_mut(&logout.login) {
             Some(login) if login.subject == logout.subject && !login.ended => {
@@ -177,6 +200,7 @@ impl Logins {
         self.codes_are_partial |= leaf.entry_type.as_str() == "mfa.code";
         let erased = match leaf.entry_type.as_str() {
             "login" => &mut self.erased,
+            "page.login" => &mut self.erased_pages,
             "mfa.enrolled" => &mut self.erased_enrolments,
             _ => return,
         };
@@ -229,6 +253,13 @@ impl Logins {
         self.steps.insert(subject.clone(), step);
         Ok(())
     }
+}
+
+/// A login lasts for half a day at the most, from when its entry is written.
+fn must_be_login_window(leaf: &Leaf, window: Window) -> Result<(), Fault> {
+    let length = window.end().since(window.start());
+    must(length <= LONGEST, Code::Login, "the login is longer than 12 hours")?;
+    must_be_near(leaf, window.start(), Code::Login, "the login starts at another time")
 }
 
 /// Whether the leaf's actor has one of these whose payload is erased, and that is no older than this.

@@ -10,6 +10,7 @@
 use jit_ca_core::event::{Event, LogInit};
 use jit_ca_core::{Digest, Origin, UnixTime};
 
+use super::approvals::Agreeing;
 use super::clock::{self, Clock};
 use super::erasures::Erasures;
 use super::fault::{Fault, must};
@@ -17,6 +18,7 @@ use super::issuances::Issuances;
 use super::keys::Keys;
 use super::locks::{Done, Locks};
 use super::logins::Logins;
+use super::passkeys::Passkeys;
 use super::people::People;
 use super::requests::Requests;
 use super::sequence::Sequence;
@@ -51,6 +53,7 @@ pub(super) struct State<'s, 'scope> {
     sequence: Sequence,
     people: People,
     logins: Logins,
+    passkeys: Passkeys,
     requests: Requests,
     locks: Locks,
     issuances: Issuances,
@@ -68,6 +71,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             sequence: Sequence::default(),
             people: People::default(),
             logins: Logins::default(),
+            passkeys: Passkeys::default(),
             requests: Requests::default(),
             locks: Locks::default(),
             issuances: Issuances::default(),
@@ -102,6 +106,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Payload::OfUnknownType(_) => self.counts.unknown += 1,
             Payload::Erased => {
                 self.logins.erased(leaf);
+                self.passkeys.erased(leaf);
                 self.requests.erased(leaf)?;
                 self.locks.erased(leaf);
                 self.issuances.erased(leaf);
@@ -152,8 +157,8 @@ impl<'s, 'scope> State<'s, 'scope> {
     }
 
     fn event(&mut self, leaf: &Leaf, event: &Event) -> Result<(), Fault> {
-        let Self { log, signatures, people, logins, requests, locks, issuances, erasures, .. } =
-            self;
+        let Self { log, signatures, people, logins, passkeys, requests, .. } = self;
+        let Self { locks, issuances, erasures, .. } = self;
         match event {
             Event::LogInit(init) => log.begin(init),
             Event::SubjectKnown(known) => people.known(leaf, known),
@@ -172,12 +177,22 @@ impl<'s, 'scope> State<'s, 'scope> {
                 logins.kept(log, kept)
             }
             Event::LoggedIn(login) => logins.login(log, people, signatures, leaf, login),
+            Event::PasskeyAdded(added) => {
+                passkeys.added(log, people, logins, signatures, leaf, added)
+            }
+            Event::PasskeyRemoved(removed) => passkeys.removed(people, logins, leaf, removed),
+            Event::PageLoggedIn(login) => {
+                passkeys.page_login(log, people, logins, signatures, leaf, login)
+            }
             Event::LoggedOut(logout) => {
                 people.must_act(leaf.actor, &logout.subject)?;
                 logins.logout(leaf, logout)
             }
             Event::RequestMade(made) => requests.request(log, people, leaf, made),
-            Event::ApprovalGiven(given) => requests.approval(log, people, signatures, leaf, given),
+            Event::ApprovalGiven(given) => {
+                let known = Agreeing { log, people, signatures, passkeys };
+                requests.approval(known, leaf, given)
+            }
             Event::GlassBroken(broken) => requests.break_glass(leaf, broken),
             Event::Reviewed(reviewed) => requests.review(people, leaf, reviewed),
             Event::RequestDenied(denied) => requests.denial(people, leaf, denied),

@@ -147,6 +147,9 @@ impl Plan {
                 Some(Event::SubjectKnown(known)) => still_there.contains(&known.subject),
                 Some(Event::MfaEnrolled(enrolled)) => still_there.contains(&enrolled.subject),
                 Some(Event::MfaKept(kept)) => still_there.contains(&kept.subject),
+                // And that it was given up, or it would be there again.
+                Some(Event::PasskeyAdded(added)) => still_there.contains(&added.subject),
+                Some(Event::PasskeyRemoved(removed)) => still_there.contains(&removed.subject),
                 Some(Event::CertificateIntended(intended)) => intended.purpose == "x509-root",
                 Some(Event::LockSet(set)) => held.contains(&set.lock),
                 _ => false,
@@ -284,7 +287,8 @@ fn count(length: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use jit_ca_core::event::{
-        LogInit, MfaCodeMade, MfaEnrolled, MfaKept, PersonListed, SubjectKnown,
+        LogInit, MfaCodeMade, MfaEnrolled, MfaKept, PasskeyAdded, PasskeyRemoved, PersonListed,
+        Registration, SubjectKnown,
     };
     use jit_ca_core::{Digest, PersonName};
     use jit_ca_log::{entry, payload};
@@ -339,6 +343,20 @@ mod tests {
         let init =
             LogInit { origin: "ca.test/log".parse().unwrap(), keys: Vec::new(), succeeds: None };
         let enrolled = MfaEnrolled { subject: subject(), login: [1].as_slice().into(), step: 7 };
+        let passkey = PasskeyAdded {
+            subject: subject(),
+            label: "a key".parse().unwrap(),
+            party: "ca.test".into(),
+            login: vec![1].into(),
+            challenge: "challenge".into(),
+            registration: Registration {
+                client_data: vec![].into(),
+                authenticator_data: vec![].into(),
+            },
+            consent: None,
+        };
+        let removed =
+            PasskeyRemoved { subject: subject(), passkey: vec![2].into(), login: vec![1].into() };
         let snapshot = log(&[
             (10, ActorRef::DAEMON, init.into()),
             (10, ALICE, SubjectKnown { subject: subject(), name: name(), actor: ALICE }.into()),
@@ -346,6 +364,8 @@ mod tests {
             (11, ActorRef::DAEMON, code(12).into()),
             (12, ALICE, enrolled.into()),
             (13, ALICE, MfaKept { subject: subject(), step: 7 }.into()),
+            (13, ALICE, passkey.into()),
+            (14, ALICE, removed.into()),
             (20, ActorRef::DAEMON, code(21).into()),
         ]);
         let aged = |in_force: &Bundle, before| {
@@ -356,9 +376,9 @@ mod tests {
         let young = aged(&gone, 20);
         assert_eq!((young.entries, young.forgotten), (vec![(3, 3)], vec![]));
         let old = aged(&gone, 21);
-        assert_eq!((old.entries, old.forgotten), (vec![(1, 6)], vec![subject()]));
+        assert_eq!((old.entries, old.forgotten), (vec![(1, 8)], vec![subject()]));
         let here = aged(&Bundle::new("UTC", [], [person]), 21);
-        assert_eq!((here.entries, here.forgotten), (vec![(3, 3), (6, 6)], vec![]));
+        assert_eq!((here.entries, here.forgotten), (vec![(3, 3), (8, 8)], vec![]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Saying yes or no to what somebody asks for.
 
 use jit_ca_api::{ApproveCall, DenyCall};
-use jit_ca_core::event::Event;
+use jit_ca_core::event::{Consent, Event};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::workflow::{Access, Approve, Approver, Refusal};
 use jit_ca_core::{Action, Hosts, RefusalCode, RequestId, Row};
@@ -34,7 +34,7 @@ pub async fn approve(
             hosts: &call.hosts,
         };
         let signed = |armoured: &String| {
-            signed_by(&caller.person, Kind::Approval, &statement.text(), armoured)
+            signed_by(&caller.person, Kind::Approval, &statement.text(), armoured).map(Consent::Ssh)
         };
         let standing = Standing::read(snapshot, &caller.policy.bundle, access, now)?;
         let mut today = standing.today()?;

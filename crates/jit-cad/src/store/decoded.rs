@@ -8,7 +8,7 @@ use jit_ca_log::payload;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use super::record::{AccessRecord, LoginRecord, SubjectRecord};
+use super::record::{AccessRecord, LoginRecord, PasskeyRecord, SubjectRecord};
 
 /// How many records of a kind are kept.
 const KEPT: usize = 512;
@@ -19,6 +19,7 @@ pub(super) struct Decoded {
     pub(super) accesses: Records<AccessRecord>,
     pub(super) subjects: Records<SubjectRecord>,
     pub(super) logins: Records<LoginRecord>,
+    pub(super) passkeys: Records<PasskeyRecord>,
     pub(super) people: Records<PersonListed>,
 }
 

@@ -6,6 +6,7 @@ mod followers;
 mod index;
 mod limits;
 mod locks;
+mod passkeys;
 mod records;
 mod requests;
 mod taken_back;
@@ -17,12 +18,13 @@ use self::index::Index;
 use self::records::Records;
 use super::StoreError;
 use super::decoded::Decoded;
-use super::record::{AccessRecord, LoginRecord, SubjectRecord};
+use super::record::{AccessRecord, LoginRecord, PasskeyRecord, SubjectRecord};
 
 pub(super) use followers::follower;
 pub(super) use index::{INDEX, IndexKey, first_within};
 pub use limits::{Exceeded, Limits, Most};
 pub(super) use locks::{LOCKS, stopping};
+pub(super) use passkeys::PASSKEYS;
 pub(super) use records::read;
 pub use requests::{Between, Phase, Whose};
 pub(super) use requests::{REQUESTS, newest, roles};
@@ -90,6 +92,9 @@ pub enum Clash {
     /// The challenge was answered before.
     #[error("the challenge has been answered before")]
     Challenge,
+    /// The passkey has been used since, removed or replaced.
+    #[error("the passkey has been used meanwhile")]
+    Passkey,
     /// The code was used before.
     #[error("the code has been used before")]
     Code,
@@ -121,6 +126,7 @@ pub(super) struct Fold<'t> {
     subjects: Records<'t, &'static str, SubjectRecord>,
     actors: Table<'t, &'static [u8; 16], &'static str>,
     logins: Records<'t, &'static [u8], LoginRecord>,
+    passkeys: Records<'t, &'static [u8], PasskeyRecord>,
     spent: Table<'t, &'static str, u64>,
     issuances: Table<'t, &'static [u8; 16], IssuanceRow>,
     ssh_serials: Table<'t, u64, &'static [u8; 16]>,
@@ -146,6 +152,7 @@ impl<'t> Fold<'t> {
             subjects: Records::open(transaction, SUBJECTS, &decoded.subjects)?,
             actors: transaction.open_table(ACTORS)?,
             logins: Records::open(transaction, LOGINS, &decoded.logins)?,
+            passkeys: Records::open(transaction, PASSKEYS, &decoded.passkeys)?,
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,
             ssh_serials: transaction.open_table(SSH_SERIALS)?,

@@ -4,13 +4,13 @@ use std::any::Any;
 use std::sync::Arc;
 
 use jit_ca_core::event::{Event, PersonListed};
-use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, SubjectId, UnixTime};
+use jit_ca_core::{ActorRef, Bytes, Digest, GrantId, IssuanceId, SubjectId, UnixTime};
 use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
 use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::decoded::Decoded;
-use super::record::{IssuanceRecord, LoginRecord, SubjectRecord};
+use super::record::{IssuanceRecord, LoginRecord, PasskeyRecord, SubjectRecord};
 use super::{Head, KeyName, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::{Millis, Standing};
 
@@ -213,6 +213,30 @@ impl Snapshot {
     /// If redb fails.
     pub fn login(&self, serial: &[u8]) -> Result<Option<Arc<LoginRecord>>, StoreError> {
         fold::read(&self.transaction.open_table(fold::LOGINS)?, serial, &self.decoded.logins)
+    }
+
+    /// A passkey, by its id.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn passkey(&self, id: &[u8]) -> Result<Option<Arc<PasskeyRecord>>, StoreError> {
+        fold::read(&self.transaction.open_table(fold::PASSKEYS)?, id, &self.decoded.passkeys)
+    }
+
+    /// All passkeys of a subject, with their ids.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn passkeys(&self, subject: &SubjectId) -> Result<Vec<(Bytes, PasskeyRecord)>, StoreError> {
+        let mut found = Vec::new();
+        for row in self.transaction.open_table(fold::PASSKEYS)?.iter()? {
+            let (id, record) = row?;
+            let record = self.decoded.passkeys.decode(record.value())?;
+            if record.subject == *subject {
+                found.push((id.value().into(), PasskeyRecord::clone(&record)));
+            }
+        }
+        Ok(found)
     }
 
     /// Whether a challenge was answered.

@@ -39,6 +39,9 @@ impl Fold<'_> {
         if let Err(clash) = self.admit_by_locks(event)? {
             return Ok(Err(clash));
         }
+        if let Err(clash) = self.admit_passkeys(event, now)? {
+            return Ok(Err(clash));
+        }
         let admitted = match event {
             Event::SubjectKnown(known) => self
                 .subjects
@@ -103,7 +106,7 @@ impl Fold<'_> {
         Ok(unused.then_some(()).ok_or(Clash::Code))
     }
 
-    fn admit_open_login(
+    pub(super) fn admit_open_login(
         &self,
         serial: &[u8],
         now: UnixTime,

@@ -2,7 +2,7 @@
 
 use jit_ca_core::event::{Event, Factor, LoggedIn, PersonListed};
 use jit_ca_core::workflow::Access;
-use jit_ca_core::{ActorRef, GrantId, RequestId};
+use jit_ca_core::{ActorRef, GrantId, RequestId, UnixTime};
 use jit_ca_log::Leaf;
 use jit_ca_log::hash::sha256;
 use redb::ReadableTable as _;
@@ -99,6 +99,7 @@ impl Fold<'_> {
                 }
             }
         }
+        self.apply_passkeys(event, written)?;
         self.apply_clock(leaf)?;
         self.apply_index(leaf, Some(event))
     }
@@ -148,12 +149,7 @@ impl Fold<'_> {
 
     fn apply_login(&mut self, login: &LoggedIn, began: Millis) -> Result<(), StoreError> {
         let at = began.time();
-        // What is older can't be answered any more, and needs no remembering.
-        self.spent.retain(|_, expires| expires > at.secs())?;
-        self.spent.insert(
-            login.challenge.as_str(),
-            at.secs() + crate::identity::CHALLENGE_MEMORY.secs(),
-        )?;
+        self.spend(&login.challenge, at)?;
 
         let mut mfa_at = None;
         self.subjects.change(login.subject.to_string().as_str(), |subject| match login.factor {
@@ -172,6 +168,14 @@ impl Fold<'_> {
             ended: false,
         };
         self.logins.put(login.serial.as_slice(), record)
+    }
+
+    /// Remembers that a challenge was answered, for as long as it could be answered again.
+    pub(super) fn spend(&mut self, challenge: &str, at: UnixTime) -> Result<(), StoreError> {
+        // What is older can't be answered any more, and needs no remembering.
+        self.spent.retain(|_, expires| expires > at.secs())?;
+        self.spent.insert(challenge, at.secs() + crate::identity::CHALLENGE_MEMORY.secs())?;
+        Ok(())
     }
 
     fn apply_access(

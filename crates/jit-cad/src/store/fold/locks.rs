@@ -49,6 +49,7 @@ fn vouches(event: &Event) -> Option<&SubjectId> {
         },
         Event::BundleApproved(approved) => Some(&approved.by),
         Event::MfaEnrolled(enrolled) => Some(&enrolled.subject),
+        Event::PasskeyAdded(added) => Some(&added.subject),
         Event::Reviewed(reviewed) => Some(&reviewed.by),
         Event::ErasureOrdered(order) => Some(&order.by),
         _ => None,
@@ -79,6 +80,7 @@ impl Fold<'_> {
         }
         let stopped = match event {
             Event::LoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
+            Event::PageLoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::RequestMade(made) => stopping(&self.locks, &[&made.subject], Some(&made.role))?,
             Event::ApprovalGiven(given) => match &given.by {
                 Approver::Person { subject, .. } => self.stopped(event, &[subject])?,
