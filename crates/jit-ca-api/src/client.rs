@@ -20,8 +20,9 @@ pub use tls::{LoginIdentity, RootCertificate};
 use crate::{
     ActivateCall, ApproveCall, BreakGlassCall, Challenge, Consistency, ConsistencyQuery, DenyCall,
     Entry, ExtendCall, GrantFile, Lock, LockCall, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
-    MfaSecret, PolicyState, Request, RequestCall, RequestFilter, RequestList, ReviewCall,
-    RevokeCall, Role, SshCall, SshCertificate, Trust, WaitQuery, X509Call, X509Certificate,
+    MfaSecret, Passkey, PasskeyCall, PasskeyLink, PolicyState, Request, RequestCall, RequestFilter,
+    RequestList, ReviewCall, RevokeCall, Role, SshCall, SshCertificate, Trust, WaitQuery, X509Call,
+    X509Certificate,
 };
 use http::Http;
 
@@ -140,6 +141,34 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn confirm_mfa(&self, call: &MfaConfirm, key: &IdempotencyKey) -> Result<Me, Error> {
         self.http.post("/v1/mfa/confirm", call, key)
+    }
+
+    /// The caller's passkeys.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn passkeys(&self) -> Result<Vec<Passkey>, Error> {
+        self.http.get("/v1/passkeys", &())
+    }
+
+    /// A link to the page, on which the caller adds a passkey.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn passkey_link(
+        &self,
+        call: &PasskeyCall,
+        key: &IdempotencyKey,
+    ) -> Result<PasskeyLink, Error> {
+        self.http.post("/v1/passkeys", call, key)
+    }
+
+    /// Gives a passkey of the caller's up; those that are left.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn remove_passkey(&self, id: &str, key: &IdempotencyKey) -> Result<Vec<Passkey>, Error> {
+        self.http.post(&format!("/v1/passkeys/{id}/remove"), &(), key)
     }
 
     // === roles and requests ===

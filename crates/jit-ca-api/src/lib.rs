@@ -9,6 +9,9 @@
 //! GET  /v1/me                                a login    Me
 //! POST /v1/mfa                               a login    -> MfaSecret
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
+//! GET  /v1/passkeys                          with MFA   [Passkey]
+//! POST /v1/passkeys          PasskeyCall     with MFA   -> PasskeyLink
+//! POST /v1/passkeys/ID/remove                with MFA   -> [Passkey]
 //! GET  /v1/roles                             with MFA   [Role]
 //! POST /v1/requests          RequestCall     with MFA   -> Request
 //! GET  /v1/requests?…        RequestFilter   with MFA   RequestList own, and those to approve; all with read-log
@@ -52,6 +55,7 @@ pub mod hosts;
 mod locks;
 mod log;
 mod login;
+mod passkeys;
 mod policy;
 mod problem;
 mod requests;
@@ -66,6 +70,7 @@ pub use login::{
     Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Predecessor,
     Trust, X509Authority,
 };
+pub use passkeys::{Passkey, PasskeyCall, PasskeyLink};
 pub use policy::{ActivateCall, FileChange, PendingPolicy, PolicyState};
 pub use problem::{PROBLEM_JSON, Problem, problem_type};
 pub use requests::{

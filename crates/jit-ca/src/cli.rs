@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Second factors
     #[command(subcommand)]
     Mfa(MfaCommand),
+    /// Passkeys, with which you log in to the CA's page and approve there
+    #[command(subcommand)]
+    Passkey(PasskeyCommand),
 
     /// List the roles that you may ask for
     Roles,
@@ -164,6 +167,26 @@ pub(crate) struct LoginCommand {
 pub(crate) enum MfaCommand {
     /// Enrol an authenticator (TOTP); the secret is shown once
     Enroll(EnrollCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PasskeyCommand {
+    /// Add one: shows a link to the CA's page, which works once
+    Add {
+        /// What it is to be called, such as the device that it is on
+        #[arg(long)]
+        name: Text,
+        /// Do not open the link in a browser here
+        #[arg(long)]
+        no_browser: bool,
+    },
+    /// List yours
+    List,
+    /// Give one up; logins to the page that were made with it end
+    Remove {
+        /// Its name, or the last four or more characters of its id
+        passkey: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod locks;
 mod log;
 mod login;
 mod mfa;
+mod passkey;
 mod policy;
 mod report;
 mod requests;
@@ -54,6 +55,7 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Logout { forget } => login::logout(context, forget)?,
         Command::Whoami => login::whoami(context)?,
         Command::Mfa(arguments) => mfa::run(context, &arguments)?,
+        Command::Passkey(arguments) => passkey::run(context, &arguments)?,
         Command::Roles => access::roles(context)?,
         Command::Request(arguments) => return access::request(context, arguments),
         Command::Requests(arguments) => requests::requests(context, arguments)?,

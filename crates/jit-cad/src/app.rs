@@ -1,7 +1,7 @@
 //! The daemon's parts, put together.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,12 @@ use crate::authority::Authorities;
 use crate::clock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::identity::{Challenges, Limiter, Network, Quota};
+use crate::identity::{Challenges, Limiter, Links, Network, Quota};
 use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
 use crate::notify::{self, Subscription, Target};
+use crate::page::Page;
 use crate::policy::{InForce, Policy};
 use crate::reload::{self, Proposed, Ready};
 use crate::sequencer::{CommitError, Sequencer};
@@ -56,6 +57,10 @@ pub struct App {
     pub issuer: Issuer,
     /// The challenges of logins.
     pub challenges: Challenges,
+    /// The page for browsers, once it is served.
+    pub page: OnceLock<Page>,
+    /// Links to it.
+    pub links: Links,
     /// When logins were last used.
     pub last_uses: LastUses,
     /// Failed logins by where they come from.
@@ -125,6 +130,8 @@ impl App {
         let app = Arc::new(Self {
             issuer: Issuer::new(sequencer.clone(), log_key.clone()),
             challenges: Challenges::new()?,
+            page: OnceLock::new(),
+            links: Links::default(),
             last_uses: LastUses::default(),
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),

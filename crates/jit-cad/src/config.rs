@@ -7,6 +7,7 @@ mod notify;
 mod secret;
 mod section;
 mod size;
+mod web;
 
 use std::fmt;
 use std::fs;
@@ -20,6 +21,7 @@ pub use anchor::AnchorPlace;
 pub use embedded::EMBEDDED;
 pub use notify::{NotifyPlace, NotifyTarget};
 pub use secret::{NoSecret, SecretSource};
+pub use web::Web;
 
 use crate::policy::Policy;
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub second_administrator: bool,
     /// Who is notified.
     pub notify: Vec<NotifyTarget>,
+    /// The page for browsers, if one is served.
+    pub web: Option<Web>,
 }
 
 /// Everything that is wrong with a configuration, a fault a line with its hint below.
@@ -136,6 +140,7 @@ impl Config {
             anchors: file.anchors.into_iter().map(|place| place.relative_to(base)).collect(),
             second_administrator: file.second_administrator,
             notify: file.notify.into_iter().map(|target| target.relative_to(base)).collect(),
+            web: file.web.map(|web| web.relative_to(base)),
         }
     }
 }

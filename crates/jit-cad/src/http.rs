@@ -11,6 +11,8 @@ mod log;
 mod login;
 mod openapi;
 mod paced;
+mod page;
+mod passkeys;
 mod policy;
 mod poll;
 mod problem;
@@ -26,11 +28,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
+use axum::http::{HeaderName, header};
 use axum::routing::{self, MethodRouter};
 
 use crate::app::App;
 
 pub use server::Server;
+
+/// The headers of a call to the API that are read.
+static READ: [HeaderName; 2] =
+    [header::CONTENT_TYPE, HeaderName::from_static(jit_ca_api::IDEMPOTENCY_KEY)];
 
 /// The API: its calls, and what is answered to others.
 fn router(app: Arc<App>) -> Router {
@@ -54,6 +61,9 @@ fn calls() -> Vec<Call> {
         get("/v1/me", login::me),
         post("/v1/mfa", login::begin_mfa),
         post("/v1/mfa/confirm", login::confirm_mfa),
+        get("/v1/passkeys", passkeys::list),
+        post("/v1/passkeys", passkeys::link),
+        post("/v1/passkeys/{id}/remove", passkeys::remove),
         get("/v1/roles", roles::list),
         post("/v1/requests", requests::make),
         get("/v1/requests", requests::list),

@@ -4,6 +4,7 @@
 
 mod challenge;
 mod limiter;
+mod links;
 mod login;
 mod network;
 mod quota;
@@ -11,6 +12,7 @@ pub mod totp;
 
 pub use challenge::{CHALLENGE_MEMORY, Challenges};
 pub use limiter::Limiter;
+pub use links::{LINK_LIFE, Link, Links};
 pub use login::{
     Authenticated, UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, totp_step, verify,
 };

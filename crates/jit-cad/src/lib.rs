@@ -29,6 +29,7 @@ pub mod keys;
 pub mod last_uses;
 pub mod notify;
 pub mod outgoing;
+pub mod page;
 pub mod passage;
 pub mod policy;
 pub mod reload;

@@ -179,7 +179,9 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;
-    say(&format!("pin {}\nlistening on https://{address}\nready", app.pin()))?;
+    let page = app.page.get().map(|page| format!("page {}\n", page.origin()));
+    let page = page.unwrap_or_default();
+    say(&format!("pin {}\nlistening on https://{address}\n{page}ready", app.pin()))?;
 
     let mut cause = "SIGTERM";
     let stop = async {

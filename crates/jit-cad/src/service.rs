@@ -17,6 +17,8 @@ pub mod grant_file;
 pub mod locking;
 pub mod log;
 pub mod login;
+pub mod page_login;
+pub mod passkeys;
 mod past;
 pub mod policy;
 pub mod second_factor;

@@ -2,8 +2,9 @@
 //! tiles, root and checkpoint are made anew. Only what people have signed, and what must hold between entries, is left.
 
 use jit_ca_core::event::{
-    ApprovalGiven, BundleChanges, CertificateIntended, ClockAcknowledged, ClockFaulted, EndCause,
-    Event, Factor, GrantMade, LockSet, Locked, MfaKept, Officer, ProofOfPossession, Validity,
+    ApprovalGiven, BundleChanges, CertificateIntended, ClockAcknowledged, ClockFaulted, Consent,
+    EndCause, Event, Factor, GrantMade, LockSet, Locked, MfaKept, Officer, ProofOfPossession,
+    Validity,
 };
 use jit_ca_core::workflow::{Approver, Term};
 use jit_ca_core::{

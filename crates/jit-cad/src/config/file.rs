@@ -12,6 +12,7 @@ use super::notify::NotifyTarget;
 use super::secret::SecretSource;
 use super::section::{Report, SEE_COMMENTS, Section};
 use super::size::Size;
+use super::web::Web;
 
 /// What the file says, checked; paths as they stand there.
 pub(super) struct Checked {
@@ -33,6 +34,7 @@ pub(super) struct Checked {
     pub(super) anchors: Vec<AnchorPlace>,
     pub(super) second_administrator: bool,
     pub(super) notify: Vec<NotifyTarget>,
+    pub(super) web: Option<Web>,
 }
 
 /// Reads the file's text; all faults at once.
@@ -101,6 +103,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     policy.end();
 
     let notify = super::notify::read(&mut file);
+    let web = super::web::read(&mut file);
     file.end();
 
     Some(Checked {
@@ -122,6 +125,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         anchors: anchors?,
         second_administrator: second_administrator?,
         notify: notify?,
+        web: web?,
     })
 }
 

@@ -1,15 +1,26 @@
 //! Saying yes or no to what somebody asks for.
 
 use jit_ca_api::{ApproveCall, DenyCall};
-use jit_ca_core::event::{Consent, Event};
+use jit_ca_core::event::{Assertion, Consent, Event};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::workflow::{Access, Approve, Approver, Refusal};
 use jit_ca_core::{Action, Hosts, RefusalCode, RequestId, Row};
 
+use jit_ca_log::hash::sha256;
+
 use super::access::{Change, Right, change, no_longer_gives, still_gives, unseen, visible};
 use super::standing::Standing;
-use super::{CallKey, Caller, Fault, signed_by};
+use super::{CallKey, Caller, Fault, passkeys, signed_by};
 use crate::app::App;
+
+/// What an approval is signed with.
+#[derive(Clone, Copy, Debug)]
+pub enum SignedWith<'a> {
+    /// The SSHSIG of the call, if it has one.
+    SshKey,
+    /// A passkey, on the page.
+    Passkey(&'a Assertion),
+}
 
 /// Approves a request.
 ///
@@ -21,6 +32,7 @@ pub async fn approve(
     caller: &Caller,
     id: RequestId,
     call: &ApproveCall,
+    with: SignedWith<'_>,
     key: &CallKey,
 ) -> Result<(), Fault> {
     let right = Right::Approve(call.duration, call.hosts.clone());
@@ -36,6 +48,15 @@ pub async fn approve(
         let signed = |armoured: &String| {
             signed_by(&caller.person, Kind::Approval, &statement.text(), armoured).map(Consent::Ssh)
         };
+        let signature = match with {
+            SignedWith::SshKey => call.signature.as_ref().map(signed).transpose()?,
+            SignedWith::Passkey(assertion) => {
+                let challenge = sha256(statement.text().as_bytes());
+                let page = passkeys::page(app)?;
+                passkeys::must_hold(snapshot, page, caller, &challenge, assertion)?;
+                Some(Consent::Passkey(assertion.clone()))
+            }
+        };
         let standing = Standing::read(snapshot, &caller.policy.bundle, access, now)?;
         let mut today = standing.today()?;
         today.groups.insert(caller.person.id.clone(), caller.person.groups.clone());
@@ -49,7 +70,7 @@ pub async fn approve(
             rows: Some(call.rows.clone()),
             hosts: Some(call.hosts.clone()),
             comment: call.comment.clone(),
-            signature: call.signature.as_ref().map(signed).transpose()?,
+            signature,
             decision,
             today,
         };

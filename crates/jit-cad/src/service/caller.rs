@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{ActorRef, RefusalCode, UnixTime};
+use jit_ca_log::hash::sha256;
 use jit_ca_policy::{Person, SshKey};
 use ssh_key::HashAlg;
 
 use super::Fault;
 use crate::app::App;
 use crate::policy::Policy;
-use crate::store::LoginRecord;
+use crate::store::{LoginRecord, Snapshot};
 
-/// A person with an open login. Made from a login certificate whose key TLS has proven.
+/// A person with an open login. Made from a login certificate whose key TLS has proven, or from the page's cookie.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The policy that the call goes by.
@@ -25,7 +26,7 @@ pub struct Caller {
     pub actor: ActorRef,
     /// The login.
     pub login: Arc<LoginRecord>,
-    /// The login certificate's serial.
+    /// The login certificate's serial; of a login to the page, the SHA-256 of its cookie.
     pub serial: Vec<u8>,
     /// Where the call came from.
     pub address: IpAddr,
@@ -62,7 +63,7 @@ impl Caller {
                 hint: "log in again: jit-ca login",
             });
         }
-        let person = person(&policy, &login)?;
+        let person = person(&policy, &snapshot, &login)?;
         let subject = snapshot.subject(&login.subject)?.ok_or(Fault::login_ended())?;
         app.last_uses.note(serial, now);
         let idle_ends = now.plus(app.config.login_idle).min(login.window.end());
@@ -86,7 +87,7 @@ impl Caller {
         if Arc::ptr_eq(&policy, &self.policy) {
             return Ok(Cow::Borrowed(self));
         }
-        let person = person(&policy, &self.login)?;
+        let person = person(&policy, &app.store.read()?, &self.login)?;
         Ok(Cow::Owned(Self { policy, person, ..self.clone() }))
     }
 
@@ -112,17 +113,23 @@ impl Caller {
 
 /// Whose login it is, as the policy has that person. Whoever lost a key has it taken out of the user file, and whoever
 /// found it may have logged in with it before.
-fn person(policy: &Policy, login: &LoginRecord) -> Result<Person, Fault> {
+fn person(policy: &Policy, snapshot: &Snapshot, login: &LoginRecord) -> Result<Person, Fault> {
     let person = policy.bundle.person(&login.subject).ok_or(Fault::login_ended())?;
     let is_the_logins = |key: &SshKey| {
         let key = ssh_key::PublicKey::from_openssh(key.as_str());
         let fingerprint = key.ok().and_then(|key| key.fingerprint(HashAlg::Sha256).sha256());
         fingerprint.is_some_and(|fingerprint| fingerprint == *login.key.as_bytes())
     };
-    match person.ssh_keys.iter().any(is_the_logins) {
+    if person.ssh_keys.iter().any(is_the_logins) {
+        return Ok(person.clone());
+    }
+    let own = snapshot.passkeys(&person.id)?;
+    let is_by_passkey =
+        own.iter().any(|(_, known)| sha256(known.passkey.key.as_slice()) == login.key);
+    match is_by_passkey {
         true => Ok(person.clone()),
         false => Err(Fault::Unauthenticated {
-            detail: "the login has ended, as the policy no longer has the SSH key that it was made with",
+            detail: "the login has ended, as the SSH key or the passkey that it was made with is gone",
             hint: "log in again with a key that it has: jit-ca login --key FILE",
         }),
     }

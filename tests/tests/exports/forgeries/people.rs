@@ -127,7 +127,7 @@ forgeries! {
     "approval-of-other-rows" "signature" change!(ApprovalGiven, |given| if given.signature.is_some() => given.rows = vec!["x509 payments".parse().unwrap()]),
     "approval-of-another-request" "signature" change!(ApprovalGiven, |given| if given.signature.is_some() => given.hash = Digest::from_bytes([7; 32])),
     "forged-approval" "signature" change!(ApprovalGiven, |given| if given.signature.is_some() => {
-        let signature = given.signature.as_mut().unwrap();
+        let Some(Consent::Ssh(signature)) = &mut given.signature else { return };
         signature.sshsig = flipped(&signature.sshsig);
     }),
     "signature-of-another-approval" "signature" |log, place| {
