@@ -28,6 +28,10 @@ unshare               util-linux
 strace                strace
 /usr/lib/python3/dist-packages/cryptography  python3-cryptography
 /usr/bin/pip3         python3-pip
+chromium              chromium
+certutil              libnss3-tools
+node                  nodejs
+npm                   npm
 "
 
 # What those packages would run at every boot.

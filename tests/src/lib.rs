@@ -8,6 +8,7 @@
 //! Sshd     a real sshd that trusts the CA, at the time that the test wants
 //! Nginx    a real nginx that does
 //! Slow     slow clients by the thousand
+//! Browser  a headless Chromium with a virtual authenticator
 //! Terminal a shell at a terminal, typed into as a person does
 //! ```
 //!
@@ -21,6 +22,7 @@
     reason = "a lab that does not work fails the test that uses it"
 )]
 
+mod browser;
 mod ca;
 mod caller;
 mod certificate;
@@ -37,6 +39,7 @@ pub mod stored;
 mod terminal;
 mod wire;
 
+pub use browser::Browser;
 pub use ca::Ca;
 pub use caller::Caller;
 pub use certificate::{Issued, sha256};

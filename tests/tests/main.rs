@@ -28,6 +28,7 @@ mod lists;
 mod newcomers;
 mod notify;
 mod openapi;
+mod page;
 mod passkeys;
 mod policy;
 mod pseudonyms;

@@ -198,6 +198,30 @@ mod tests {
         assert!(faults("[ca\nname = ").contains("jit-cad.toml:1"), "{}", faults("[ca\nname = "));
     }
 
+    #[test]
+    fn the_page_is_served_where_it_says_and_not_without() {
+        let shipped = include_str!("../../../../ca-config/jit-cad.toml");
+        let web = |section: &str| parse(Path::new("jit-cad.toml"), &format!("{shipped}{section}"));
+        assert_eq!(web("").ok().unwrap().web, None);
+        let right = "[web]\naddress = \"127.0.0.1:8441\"\nhost = \"ca.example.org\"\n";
+        let read = web(right).ok().unwrap().web.unwrap();
+        assert_eq!((read.host.as_str(), read.tls), ("ca.example.org", None));
+        let own = format!("{right}certificate = \"a.pem\"\nkey = \"a.key\"\n");
+        let tls = web(&own).ok().unwrap().web.unwrap().tls;
+        assert_eq!(tls, Some(("a.pem".into(), "a.key".into())));
+        for (wrong, fault) in [
+            (right.replace("ca.example.org", "CA.example.org"), "is not a host"),
+            (right.replace("ca.example.org", "https://ca"), "is not a host"),
+            (right.replace("host", "hots"), "[web] has no `host`"),
+            (right.replace(":8441", ""), "is not an address and a port"),
+            (format!("{right}key = \"a.key\"\n"), "[web] has no `certificate`"),
+            (format!("{right}origin = \"x\"\n"), "[web] knows no `origin`"),
+        ] {
+            let told = web(&wrong).err().unwrap().join("\n");
+            assert!(told.contains(fault), "{told}");
+        }
+    }
+
     /// Every way to name a target wrongly, and one that is right.
     const TARGETS: &str = r#"[[notify]]
 name = "right"

@@ -16,6 +16,7 @@ class Refused extends Error {
   constructor(status, problem) {
     super(problem.detail || "the CA can't be reached");
     this.status = status;
+    this.isLoggedOut = problem.code === "unauthenticated";
     this.hint = problem.hint || "";
   }
 }
@@ -71,7 +72,7 @@ async function register(enrolment) {
 
 function make(name, properties = {}, ...children) {
   const element = Object.assign(document.createElement(name), properties);
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -111,7 +112,7 @@ function button(text, className, action) {
     try {
       await action();
     } catch (error) {
-      if (error.status === 401) return logIn("The login has ended.");
+      if (error.isLoggedOut) return logIn("The login has ended.");
       (element.closest(".buttons") || element).after(why(error));
     }
     buttons.forEach((each) => (each.disabled = false));
@@ -182,7 +183,7 @@ async function request(id) {
   try {
     told = await call("GET", `/page/requests/${id}`);
   } catch (error) {
-    if (error.status === 401) throw error;
+    if (error.isLoggedOut) throw error;
     return show("No such request", back(), make("div", { className: "card" }, make("h1", {}, "There is no such request"), why(error)));
   }
   await showRequest(told);
@@ -244,7 +245,7 @@ async function route() {
     const id = /^#(r-[0-9a-z]{26})$/.exec(location.hash);
     await (id ? request(id[1]) : requests());
   } catch (error) {
-    if (error.status !== 401) return showSmall("That did not work", why(error));
+    if (!error.isLoggedOut) return showSmall("That did not work", why(error));
     logIn();
   }
 }
