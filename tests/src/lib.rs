@@ -31,6 +31,7 @@ pub mod grown;
 mod lab;
 mod lines;
 mod nginx;
+mod passkey;
 mod person;
 mod program;
 mod slow;
@@ -47,6 +48,7 @@ pub use document::{Block, blocks, commands, documents};
 pub use lab::Lab;
 pub use lines::Lines;
 pub use nginx::Nginx;
+pub use passkey::SoftPasskey;
 pub use person::{Authenticator, Person};
 pub use program::{
     Output, as_root, free_port, mix, now, program, repository, run, seconds, wait_for,

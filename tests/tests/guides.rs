@@ -10,6 +10,7 @@ mod erasure;
 mod first_ca;
 mod machine;
 mod notifications;
+mod passkeys;
 mod policy;
 mod restore;
 mod trouble;

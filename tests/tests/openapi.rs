@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use jit_ca_tests::{Authenticator, Ca, Caller, Lab, Reply, Wire, repository, run};
+use jit_ca_tests::{Authenticator, Ca, Caller, Lab, Reply, SoftPasskey, Wire, repository, run};
 use serde_json::{Value, json};
 
 /// Calls, and what they were answered.
@@ -72,7 +72,9 @@ impl Scene {
                 fs::write(&file, with(fs::read_to_string(&file).unwrap())).unwrap();
             };
             change("jit-cad.toml", &|text| {
-                text.replace("second_administrator = false", "second_administrator = true")
+                let text =
+                    text.replace("second_administrator = false", "second_administrator = true");
+                text + "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n"
             });
             let rule = "@id(\"administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
             change("policies/operation.cedar", &|text| text + rule);
@@ -117,6 +119,22 @@ impl Scene {
         self.record.get(&dave, "/v1/me").ok();
         self.record.post(&dave, "/v1/logout", &json!({})).ok();
         self.record.get(&dave, "/v1/me").refused("unauthenticated");
+    }
+
+    /// A passkey comes and goes.
+    fn passkeys(&mut self) {
+        let (alice, record) = (&self.alice.wire, &mut self.record);
+        assert_eq!(record.get(alice, "/v1/passkeys").ok().json(), json!([]));
+        record.post(alice, "/v1/passkeys", &json!({"label": ""})).refused("bad-request");
+        let link = record.post(alice, "/v1/passkeys", &json!({"label": "laptop"})).ok().json();
+        let passkey = SoftPasskey::enrol(&self.ca, link["url"].as_str().unwrap());
+        let listed = record.get(alice, "/v1/passkeys").ok().json();
+        assert_eq!(listed[0]["id"], passkey.id());
+        let remove = format!("/v1/passkeys/{}/remove", passkey.id());
+        record.post_nothing(&self.bob.wire, &remove, Some("not-mine")).refused("not-found");
+        record.post_nothing(alice, &remove, Some("remove")).ok();
+        record.post_nothing(alice, &remove, Some("remove")).ok();
+        record.post_nothing(alice, &remove, Some("again")).refused("not-found");
     }
 
     /// Requests of all fates, and certificates.
@@ -363,6 +381,7 @@ fn a_real_daemon_answers_every_call_as_the_openapi_document_says() {
     let written: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     assert_eq!(served, written);
     scene.login();
+    scene.passkeys();
     scene.access();
     scene.policy();
     scene.log();

@@ -81,7 +81,7 @@ mod tests {
         let before = links.make(link("first")).unwrap();
         let secret = links.make(link("second")).unwrap();
         assert!(links.find(&before, now).is_none());
-        for other in ["", "x", &before[1..], &format!("{secret}A"), "../.."] {
+        for other in ["", "x", &before.replace('A', ""), &format!("{secret}A"), "../.."] {
             assert!(links.find(other, now).is_none(), "{other}");
         }
         let found = links.find(&secret, now).unwrap();

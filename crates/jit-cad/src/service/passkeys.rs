@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::clock;
 use crate::identity::{LINK_LIFE, Link};
 use crate::page::Page;
-use crate::sequencer::{CommitError, Proposal};
+use crate::sequencer::{CommitError, Committed, Proposal};
 use crate::store::{Clash, PasskeyRecord, Resource, Snapshot};
 
 /// How old the second factor of a call may be that changes which passkeys there are.
@@ -86,7 +86,8 @@ pub async fn add(
         let challenge = sha256(statement(app, &link).as_bytes());
         let snapshot = app.store.read()?;
         must_have_room(&snapshot, &caller)?;
-        webauthn::registered(&page.party(), &challenge, registration).map_err(refused)?;
+        webauthn::registered(&page.party(), &challenge, registration)
+            .map_err(|fault| refused(&fault))?;
         let others = snapshot.passkeys(&caller.person.id)?;
         match consent {
             Some(consent) => must_hold(&snapshot, page, &caller, &challenge, consent)?,
@@ -108,12 +109,10 @@ pub async fn add(
         };
         let mut proposal = Proposal::decided_at(now, vec![(caller.actor, added.into())]);
         proposal.bundle = Some(caller.policy.hash);
-        match written(app, &caller, app.sequencer.commit(proposal).await).await? {
-            true => {
-                app.links.used(&link);
-                return Ok(());
-            }
-            false => {}
+        let result = app.sequencer.commit(proposal).await;
+        if written(app, &caller, result).await? {
+            app.links.used(&link);
+            return Ok(());
         }
     }
     Err(Fault::Commit(CommitError::Busy))
@@ -152,7 +151,8 @@ pub async fn remove(app: &App, caller: &Caller, id: &Bytes, key: &CallKey) -> Re
         let mut proposal = Proposal::decided_at(now, vec![(caller.actor, removed.into())]);
         proposal.bundle = Some(caller.policy.hash);
         proposal.reply = Some(caller.reply(key, Resource::Login, now));
-        if written(app, caller, app.sequencer.commit(proposal).await).await? {
+        let result = app.sequencer.commit(proposal).await;
+        if written(app, caller, result).await? {
             return Ok(());
         }
     }
@@ -176,7 +176,7 @@ pub fn must_hold(
         Refusal::new(RefusalCode::WrongStatement, "this passkey is not one of yours")
     })?;
     let passkey = known.with_id(assertion.passkey.clone());
-    passkey.verify_next(&page.party(), challenge, assertion).map_err(refused)?;
+    passkey.verify_next(&page.party(), challenge, assertion).map_err(|fault| refused(&fault))?;
     Ok(())
 }
 
@@ -190,7 +190,7 @@ pub fn page(app: &App) -> Result<&Page, Fault> {
     })
 }
 
-fn refused(fault: webauthn::Fault) -> Fault {
+fn refused(fault: &webauthn::Fault) -> Fault {
     Fault::Refused(Refusal::new(RefusalCode::WrongStatement, fault.to_string()))
 }
 
@@ -214,10 +214,10 @@ fn must_have_room(snapshot: &Snapshot, caller: &Caller) -> Result<(), Fault> {
 }
 
 /// Whether it is in the log; if not, it is decided again.
-async fn written<T>(
+async fn written(
     app: &App,
     caller: &Caller,
-    result: Result<T, CommitError>,
+    result: Result<Committed, CommitError>,
 ) -> Result<bool, Fault> {
     match result {
         Ok(_) => Ok(true),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, COOKIE, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use jit_ca_log::hash::sha256;
 use serde::de::DeserializeOwned;
@@ -37,7 +37,7 @@ impl FromRequestParts<Arc<App>> for OnPage {
             })?;
             Caller::identify(app, &serial, peer.address.ip().to_canonical(), clock::now())
         });
-        caller.map(Self).map_err(|fault| fault.into_response())
+        caller.map(Self).map_err(IntoResponse::into_response)
     }
 }
 
@@ -50,7 +50,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for OwnCall<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
         must_be_own_page(app, request.method(), request.headers())
-            .map_err(|fault| fault.into_response())?;
+            .map_err(IntoResponse::into_response)?;
         // What a form of another page can send is never this (Fetch, "CORS-safelisted request-header").
         let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_vec());
         if kind.as_deref() != Some(b"application/json") {
@@ -89,7 +89,7 @@ fn must_be_own_page(app: &App, method: &Method, headers: &HeaderMap) -> Result<(
     let is_same = |value: &[u8]| value == b"same-origin";
     let comes_from_here = headers.get_all(SEC_FETCH_SITE).iter().all(|it| is_same(it.as_bytes()));
     let own = passkeys::page(app)?.origin().as_bytes();
-    let mut origins = headers.get_all(ORIGIN).iter().map(|origin| origin.as_bytes());
+    let mut origins = headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes);
     let is_own = match origins.next() {
         Some(origin) => origin == own && origins.next().is_none(),
         // Browsers leave it out of a GET to the page's own host.
