@@ -1,4 +1,5 @@
 use jit_ca_core::event::{Assertion, Registration};
+use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
@@ -274,4 +275,35 @@ fn a_counter_goes_up_or_stays_at_nothing() {
     // A copy that begins to count anew.
     let known = Passkey { counter: 3, ..passkey };
     assert_eq!(without.verified(&known), Err(Fault::Counter { last: 3, found: 0 }));
+}
+
+proptest! {
+    /// Whatever a stranger sends is a passkey, or none; and what is none signs nothing.
+    #[test]
+    fn whatever_comes_is_read_without_a_panic(
+        data in proptest::collection::vec(any::<u8>(), 0..300),
+        flags in any::<u8>(),
+        client_data in proptest::collection::vec(any::<u8>(), 0..300),
+        tail in "[,\"{}:a-z]{0,40}",
+    ) {
+        let vector = Vector::named("es256");
+        let passkey = vector.registered().unwrap();
+        // Also what begins as it should.
+        let begins = [sha256(vector.party.as_bytes()).as_bytes(), [flags].as_slice(), &data].concat();
+        let mut other = vector.clone();
+        for data in [data, begins] {
+            other.registered.authenticator_data = data.clone().into();
+            other.asserted.authenticator_data = data.into();
+            let _ = (other.registered(), recorded(&other.registration()));
+            prop_assert!(other.verified(&passkey).is_err());
+        }
+        let mut other = vector.clone();
+        let text = str::from_utf8(vector.asserted.client_data.as_slice()).unwrap();
+        let begins = [text.trim_end_matches('}'), &tail].concat();
+        for client_data in [client_data, begins.into_bytes()] {
+            let is_it = client_data == vector.asserted.client_data.as_slice();
+            other.asserted.client_data = client_data.into();
+            prop_assert_eq!(other.verified(&passkey).is_ok(), is_it);
+        }
+    }
 }
