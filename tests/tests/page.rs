@@ -447,3 +447,39 @@ fn without_a_page_there_is_no_link() {
     bob.jit_ca(&["passkey", "add", "--name", "x"]).exits(2).says("serves no page").says("[web]");
     bob.jit_ca(&["passkey", "list"]).ok().says("you have no passkey");
 }
+
+#[test]
+fn a_certificate_of_somebody_else_is_served_where_one_is_named() {
+    let lab = Lab::new();
+    let (certificate, key) = (lab.path().join("page.pem"), lab.path().join("page.key"));
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ]);
+    openssl.args(["-subj", "/CN=x", "-days", "1", "-addext", "subjectAltName=DNS:ca.test"]);
+    run(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate)).ok();
+    let mut ca = Ca::start_with(&lab, |config| {
+        let file = config.join("jit-cad.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let web = format!(
+            "[web]\naddress = \"127.0.0.1:0\"\nhost = \"{HOST}\"\ncertificate = {certificate:?}\nkey = {key:?}\n"
+        );
+        fs::write(&file, text + &web).unwrap();
+    });
+    let port = ca.page().rsplit(':').next().unwrap().to_owned();
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--resolve", &format!("{HOST}:{port}:127.0.0.1"), "--cacert"]);
+    run(curl.arg(&certificate).arg(ca.page())).ok().says("<title>jit-ca</title>");
+
+    ca.stop();
+    fs::write(&key, "no key").unwrap();
+    ca.refuses_to_serve().exits(2).says("page.key").says("[web] names a certificate");
+    fs::copy(&certificate, &key).unwrap();
+    ca.refuses_to_serve().exits(2).says("page.key");
+}
