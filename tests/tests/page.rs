@@ -138,6 +138,22 @@ fn a_passkey_is_enrolled_logs_in_approves_and_denies() {
         assert!(shown.contains(fact), "{fact} is not in {shown}");
     }
     scene.picture("request");
+    // What is not what was asked for is not there to be signed.
+    scene.browser.run(
+        "await page.evaluate(() => {
+             const own = window.fetch;
+             window.fetch = async (path, sent) => {
+                 const told = await (await own(path, sent)).json();
+                 if (told.request) told.request.reason = 'INC-42: nothing of note';
+                 return new Response(JSON.stringify(told));
+             };
+             dispatchEvent(new HashChangeEvent('hashchange'));
+         });
+         await says('This is not what was asked for.');",
+    );
+    scene.picture("other");
+    assert_eq!(scene.browser.run("return page.getByRole('button', {name: 'Approve'}).count();"), 0);
+    scene.browser.run("await page.reload(); await says('What you sign');");
     let said = "You approved it, and that is enough.";
     scene.browser.run(&format!("await press('Approve with a passkey'); await says({said:?});"));
     scene.picture("approved");

@@ -129,7 +129,7 @@ fn person(policy: &Policy, snapshot: &Snapshot, login: &LoginRecord) -> Result<P
     match is_by_passkey {
         true => Ok(person.clone()),
         false => Err(Fault::Unauthenticated {
-            detail: "the login has ended, as the SSH key or the passkey that it was made with is gone",
+            detail: "the login has ended, as the policy no longer has the SSH key that it was made with, or the passkey was given up",
             hint: "log in again with a key that it has: jit-ca login --key FILE",
         }),
     }

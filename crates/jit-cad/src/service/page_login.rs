@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jit_ca_core::event::{Assertion, PageLoggedIn, Refused};
 use jit_ca_core::statement;
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{Bytes, RefusalCode, Span, UnixTime, Window};
+use jit_ca_core::{ActorRef, Bytes, RefusalCode, Span, UnixTime, Window};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::webauthn;
 
@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::clock;
 use crate::identity::Network;
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::Clash;
+use crate::store::{Clash, PasskeyRecord};
 
 /// How long a login to the page lasts at most. It is begun by one touch.
 const LONGEST: Span = Span::from_secs(60 * 60);
@@ -68,22 +68,15 @@ pub async fn log_in(app: &App, login: &PageLogin<'_>, address: IpAddr) -> Result
             Ok(_) => {}
             // It was signed by the passkey, or by a copy of it: somebody has to be told.
             Err(fault @ webauthn::Fault::Counter { .. }) => {
-                let refused = Refused {
-                    subject: person.id.clone(),
-                    action: None,
-                    code: RefusalCode::LoginRefused,
-                    detail: fault.to_string(),
-                    address,
-                    decision: None,
-                    bundle: None,
-                };
-                app.sequencer.commit_soon(Proposal::new(vec![(subject.actor, refused.into())]));
+                record_refusal(app, &known, subject.actor, address, &fault.to_string());
                 return Err(refused_login(app, address, arrived));
             }
             Err(_) => return Err(stranger()),
         }
         if let Some(lock) = snapshot.lock_on(&[&person.id], None)? {
-            return Err(Fault::Refused(locking::refusal(&lock)));
+            let refusal = locking::refusal(&lock);
+            record_refusal(app, &known, subject.actor, address, &refusal.text);
+            return Err(Fault::Refused(refusal));
         }
 
         // 2. The login.
@@ -115,6 +108,29 @@ pub async fn log_in(app: &App, login: &PageLogin<'_>, address: IpAddr) -> Result
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Who had the passkey, or a copy of it, was refused: that is an entry, if there are not too many already.
+fn record_refusal(
+    app: &App,
+    known: &PasskeyRecord,
+    actor: ActorRef,
+    address: IpAddr,
+    detail: &str,
+) {
+    if app.refusals.take(&known.subject, clock::now()).is_err() {
+        return;
+    }
+    let refused = Refused {
+        subject: known.subject.clone(),
+        action: None,
+        code: RefusalCode::LoginRefused,
+        detail: detail.to_owned(),
+        address,
+        decision: None,
+        bundle: None,
+    };
+    app.sequencer.commit_soon(Proposal::new(vec![(actor, refused.into())]));
 }
 
 fn refuse_stranger(app: &App, address: IpAddr, now: UnixTime) -> Fault {

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse as _, Response};
 use jit_ca_api::{ApproveCall, DenyCall, Request, RequestFilter, RequestStatus};
-use jit_ca_core::{Bytes, RequestId, statement};
+use jit_ca_core::{Bytes, RequestId};
 
 use super::caller::{OnPage, OwnCall, cookie, no_cookie};
 use super::wire::{
@@ -153,15 +153,8 @@ pub(super) async fn deny(
 
 fn waiting(app: &App, caller: &Caller, id: RequestId) -> Result<Json<Waiting>, Fault> {
     let Json(request) = answer(app, caller, id)?;
-    let statement = statement::Approval {
-        origin: &app.config.origin,
-        request: &request.hash,
-        duration: request.duration,
-        rows: &request.rows,
-        hosts: &request.hosts,
-    };
-    let (statement, waits_for_me) = (statement.text(), waits_for(&request, caller));
-    Ok(Json(Waiting { request, statement, passkeys: own(app, caller)?, waits_for_me }))
+    let (origin, waits_for_me) = (app.config.origin.clone(), waits_for(&request, caller));
+    Ok(Json(Waiting { request, origin, passkeys: own(app, caller)?, waits_for_me }))
 }
 
 fn waits_for(request: &Request, caller: &Caller) -> bool {

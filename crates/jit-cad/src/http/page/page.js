@@ -1,6 +1,6 @@
 // The page's script, without anything of others. It shows what the CA says, and hands over what passkeys sign.
 //
-// A passkey signs the SHA-256 of a statement, which is made here of the text that the CA gave and the page shows.
+// A passkey signs the SHA-256 of a statement. What an approval signs is made here, from what the page shows.
 
 const main = document.getElementById("main");
 
@@ -67,6 +67,26 @@ async function register(enrolment) {
   const { response } = await navigator.credentials.create({ publicKey });
   return { client_data: base64(response.clientDataJSON), authenticator_data: base64(response.getAuthenticatorData()) };
 }
+
+// --- statements (docs/log-format.md) ---
+
+const lines = (kind, pairs) => `jit-ca ${kind} v1\n${pairs.map(([name, value]) => `${name}: ${value}\n`).join("")}`;
+const given = (name, value) => (value === null || value === undefined ? [] : [[name, value]]);
+const rows = (request) => request.rows.map((row) => ["row", row]);
+
+function requestStatement(origin, request) {
+  return lines("request", [
+    ["origin", origin], ["request", request.id], ["subject", request.subject], ["role", request.role], ...rows(request),
+    ["hosts", request.hosts.join(",")], ["duration", request.duration], ["start", request.start],
+    ...given("extends", request.extends), ["reason", request.reason], ...given("ticket", request.ticket), ["bundle", request.bundle],
+  ]);
+}
+
+function approvalStatement(origin, request, hash) {
+  return lines("approval", [["origin", origin], ["request", hash], ["duration", request.duration], ...rows(request), ["hosts", request.hosts.join(",")]]);
+}
+
+const digest = async (text) => `SHA256:${base64(await sha256(text))}`;
 
 // --- what is shown ---
 
@@ -191,7 +211,13 @@ async function request(id) {
 
 const back = () => make("a", { className: "back", href: "#requests" }, "← What waits for you");
 
-async function showRequest({ request, statement, passkeys, waits_for_me }, said) {
+async function showRequest(told, said) {
+  const { request, origin, passkeys, waits_for_me } = told;
+  // What is shown is what is signed: the request's hash is made from what stands here, and not taken from the CA.
+  const asked = requestStatement(origin, request);
+  const hash = await digest(asked);
+  const statement = approvalStatement(origin, request, hash);
+  const isAsShown = hash === request.hash;
   const facts = [
     ["Who", request.name], ["Why", request.reason, "why"], ["Ticket", request.ticket], ["Role", request.role], ["On", hosts(request.hosts)],
     ["For", request.duration], ["Begins", starts(request.start)],
@@ -201,7 +227,7 @@ async function showRequest({ request, statement, passkeys, waits_for_me }, said)
     ["Denied by", request.denied && `${request.denied.name}${request.denied.reason ? `: ${request.denied.reason}` : ""}`],
   ];
   const list = make("dl", {}, facts.filter(([, value]) => value).map(([name, value, className = ""]) => [make("dt", {}, name), make("dd", { className }, value)]));
-  const signs = make("details", {}, make("summary", {}, "What you sign"), make("pre", {}, statement), make("pre", {}, `SHA-256 ${base64(await sha256(statement))}`));
+  const signs = make("details", {}, make("summary", {}, "What you sign"), make("pre", {}, asked), make("pre", {}, statement), make("pre", {}, await digest(statement)));
   const approve = async () => {
     const { assertion } = await assert(location.hostname, statement, passkeys);
     const after = await call("POST", `/page/requests/${request.id}/approve`, { comment: null, assertion });
@@ -218,7 +244,7 @@ async function showRequest({ request, statement, passkeys, waits_for_me }, said)
   const ask = make("button", { type: "button", className: "second" }, "Deny");
   ask.addEventListener("click", () => {
     denying.hidden = false;
-    buttons.replaceChildren(button("Deny", "no", deny), make("button", { type: "button", className: "second", onclick: () => showRequest({ request, statement, passkeys, waits_for_me }) }, "Back"));
+    buttons.replaceChildren(button("Deny", "no", deny), make("button", { type: "button", className: "second", onclick: () => showRequest(told) }, "Back"));
     reason.focus();
   });
   buttons.append(ask);
@@ -226,7 +252,8 @@ async function showRequest({ request, statement, passkeys, waits_for_me }, said)
   const stamp = make("span", { className: isOver ? "stamp no" : "stamp" }, request.status);
   show(`${request.name} asks for ${request.role}`, back(), make("div", { className: "card" },
     stamp, make("h1", {}, `${request.name} asks for ${request.role}`), list,
-    waits_for_me ? [signs, denying, buttons] : null, said ? note(said, "", false) : null));
+    isAsShown ? null : note("This is not what was asked for.", "The CA gives another hash than what stands here has. Tell its administrators, and sign nothing.", true),
+    waits_for_me && isAsShown ? [signs, denying, buttons] : null, said ? note(said, "", false) : null));
 }
 
 // --- which view ---

@@ -2,7 +2,7 @@
 
 use jit_ca_api::Request;
 use jit_ca_core::event::{Assertion, Registration};
-use jit_ca_core::{Bytes, GroupName, PersonName, Text, UnixTime};
+use jit_ca_core::{Bytes, GroupName, Origin, PersonName, Text, UnixTime};
 use serde::{Deserialize, Serialize};
 
 /// Follows a link.
@@ -71,8 +71,8 @@ pub(super) struct OnPageView {
 #[derive(Debug, Serialize)]
 pub(super) struct Waiting {
     pub(super) request: Request,
-    /// The text whose SHA-256 is signed to approve all that is asked for.
-    pub(super) statement: String,
+    /// The log's name, as statements have it: the page makes those from what it shows.
+    pub(super) origin: Origin,
     /// The ids of the caller's passkeys.
     pub(super) passkeys: Vec<Bytes>,
     /// Whether the caller can approve it.
