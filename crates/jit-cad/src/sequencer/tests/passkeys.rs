@@ -33,7 +33,7 @@ fn data(counter: u32, passkey: Option<u8>) -> Bytes {
     data.into()
 }
 
-fn assertion(number: u8, counter: u32) -> Assertion {
+fn signed(number: u8, counter: u32) -> Assertion {
     Assertion {
         passkey: id(number),
         client_data: Bytes::default(),
@@ -85,26 +85,26 @@ async fn a_second_passkey_and_all_that_they_sign_rest_on_the_first_as_it_is() {
     lab.write(vec![MfaCodeMade { subject: alice(), code, expires }.into()]).await.unwrap();
     lab.write(vec![login("a", Factor::EnrolmentCode { code })]).await.unwrap();
 
-    assert_eq!(lab.clash(vec![added(1, "b", Some(assertion(1, 2)))]).await, Clash::Passkey);
+    assert_eq!(lab.clash(vec![added(1, "b", Some(signed(1, 2)))]).await, Clash::Passkey);
     assert_eq!(lab.clash(vec![added(1, "a", None)]).await, Clash::Challenge);
     lab.write(vec![added(1, "b", None)]).await.unwrap();
     for (event, clash) in [
         (added(2, "c", None), Clash::Passkey),
-        (added(2, "b", Some(assertion(1, 2))), Clash::Challenge),
-        (added(2, "c", Some(assertion(1, 1))), Clash::Passkey),
-        (added(2, "c", Some(assertion(2, 2))), Clash::Passkey),
-        (added(1, "c", Some(assertion(1, 2))), Clash::Taken),
+        (added(2, "b", Some(signed(1, 2))), Clash::Challenge),
+        (added(2, "c", Some(signed(1, 1))), Clash::Passkey),
+        (added(2, "c", Some(signed(2, 2))), Clash::Passkey),
+        (added(1, "c", Some(signed(1, 2))), Clash::Taken),
     ] {
         assert_eq!(lab.clash(vec![event]).await, clash);
     }
-    lab.write(vec![added(2, "c", Some(assertion(1, 2)))]).await.unwrap();
+    lab.write(vec![added(2, "c", Some(signed(1, 2)))]).await.unwrap();
 
     // What is signed counts on, also within a batch; and a challenge is answered once.
-    assert_eq!(lab.clash(vec![page_login("d", PAGE, assertion(1, 2))]).await, Clash::Passkey);
-    assert_eq!(lab.clash(vec![page_login("d", PAGE, assertion(3, 3))]).await, Clash::Passkey);
-    lab.write(vec![page_login("d", PAGE, assertion(1, 3))]).await.unwrap();
-    assert_eq!(lab.clash(vec![page_login("d", [9; 32], assertion(1, 4))]).await, Clash::Challenge);
-    assert_eq!(lab.clash(vec![page_login("e", PAGE, assertion(1, 4))]).await, Clash::Taken);
+    assert_eq!(lab.clash(vec![page_login("d", PAGE, signed(1, 2))]).await, Clash::Passkey);
+    assert_eq!(lab.clash(vec![page_login("d", PAGE, signed(3, 3))]).await, Clash::Passkey);
+    lab.write(vec![page_login("d", PAGE, signed(1, 3))]).await.unwrap();
+    assert_eq!(lab.clash(vec![page_login("d", [9; 32], signed(1, 4))]).await, Clash::Challenge);
+    assert_eq!(lab.clash(vec![page_login("e", PAGE, signed(1, 4))]).await, Clash::Taken);
     let snapshot = lab.store.read().unwrap();
     let known = snapshot.passkey(id(1).as_slice()).unwrap().unwrap();
     assert_eq!((known.passkey.counter, known.subject.clone()), (3, alice()));
@@ -114,8 +114,8 @@ async fn a_second_passkey_and_all_that_they_sign_rest_on_the_first_as_it_is() {
     let by = Officer::Machine { uid: 0 };
     let lock = LockSet { lock: Locked::Subject(alice()), by, reason: "lost".parse().unwrap() };
     lab.write(vec![lock.into()]).await.unwrap();
-    assert_eq!(lab.clash(vec![page_login("f", [9; 32], assertion(1, 4))]).await, Clash::Lock);
-    assert_eq!(lab.clash(vec![added(3, "f", Some(assertion(1, 4)))]).await, Clash::Lock);
+    assert_eq!(lab.clash(vec![page_login("f", [9; 32], signed(1, 4))]).await, Clash::Lock);
+    assert_eq!(lab.clash(vec![added(3, "f", Some(signed(1, 4)))]).await, Clash::Lock);
 
     // One that was given up is none.
     lab.write(vec![removed(2)]).await.unwrap();

@@ -28,7 +28,7 @@ impl Fold<'_> {
             Event::PageLoggedIn(login) => self.apply_page_login(login, written)?,
             _ => {}
         }
-        if let Some(assertion) = assertion_of(event)
+        if let Some(assertion) = signed_in(event)
             && let Ok(counter) = webauthn::counter(assertion)
         {
             self.passkeys.change(assertion.passkey.as_slice(), |passkey| {
@@ -77,7 +77,7 @@ impl Fold<'_> {
         event: &Event,
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
-        if let Some(assertion) = assertion_of(event) {
+        if let Some(assertion) = signed_in(event) {
             let known = self.passkeys.get(assertion.passkey.as_slice())?;
             let counts_on = known.is_some_and(|known| {
                 webauthn::counter(assertion).is_ok_and(|found| {
@@ -134,7 +134,7 @@ impl Fold<'_> {
 }
 
 /// What of an event was signed with a passkey.
-fn assertion_of(event: &Event) -> Option<&Assertion> {
+fn signed_in(event: &Event) -> Option<&Assertion> {
     match event {
         Event::PasskeyAdded(added) => added.consent.as_ref(),
         Event::PageLoggedIn(login) => Some(&login.assertion),
