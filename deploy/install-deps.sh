@@ -28,6 +28,7 @@ unshare               util-linux
 strace                strace
 /usr/lib/python3/dist-packages/cryptography  python3-cryptography
 /usr/bin/pip3         python3-pip
+/usr/include/openssl/evp.h  libssl-dev
 "
 
 # What those packages would run at every boot.

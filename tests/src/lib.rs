@@ -31,6 +31,7 @@ mod lines;
 mod nginx;
 mod person;
 mod program;
+pub mod security_key;
 mod slow;
 mod sshd;
 pub mod stored;

@@ -10,7 +10,7 @@ use base64ct::{Base64Unpadded, Encoding};
 use serde_json::{Value, json};
 
 use crate::program::run_with_input;
-use crate::{Ca, Person, now, run, sha256};
+use crate::{Ca, Person, now, run, security_key, sha256};
 
 /// Somebody who calls the API by hand.
 #[derive(Clone, Debug)]
@@ -167,6 +167,9 @@ impl Wire {
     pub fn sign(&self, namespace: &str, ssh_key: &Path, text: &str) -> String {
         let mut keygen = Command::new("ssh-keygen");
         keygen.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(ssh_key);
+        if security_key::holds(ssh_key) {
+            security_key::plug_in(&mut keygen);
+        }
         run_with_input(&mut keygen, text).ok().stdout
     }
 

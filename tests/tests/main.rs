@@ -34,6 +34,7 @@ mod races;
 mod readme;
 mod reload;
 mod report;
+mod security_keys;
 mod slow;
 mod ssh;
 mod stalls;

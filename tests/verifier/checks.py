@@ -6,7 +6,7 @@ from .log import DAEMON, step_of
 from .payloads import NEVER_ERASED, PAYLOADS, fits
 from .reading import read_cbor, sha256, valid
 from .requests import check_approval, check_grant, check_pending, check_request, is_key_of, is_near
-from .signatures import PURPOSES, der_key, kind_of, sshsig_holds, verifies
+from .signatures import PURPOSES, der_key, is_user_verified, kind_of, sshsig_holds, verifies
 from .values import UNKNOWN, digest
 
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
@@ -118,7 +118,9 @@ def check_who(log, e, p):
         if e.type == "login":
             valid(p["challenge"] not in log.challenges and p["window"]["end"] - p["window"]["start"] <= 12 * 3600)
             valid(is_near(e, p["window"]["start"]))
-            code = p["factor"].get("enrolment-code")
+            if p["factor"] == "security-key":
+                valid(is_user_verified(p["signature"]))
+            code = p["factor"].get("enrolment-code") if isinstance(p["factor"], dict) else None
             valid(code is None or log.is_any_gone("mfa.code") or log.codes.get(e.acts) == code["code"])
         if e.type == "mfa.enrolled":
             login = log.logins.get(p["login"])

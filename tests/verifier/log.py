@@ -143,7 +143,7 @@ class Log:
             case "login":
                 self.challenges.add(p["challenge"])
                 self.logins[p["serial"]] = e
-                e.has_factor = "totp" in p["factor"]
+                e.has_factor = "enrolment-code" not in p["factor"]
                 if not e.has_factor:
                     self.codes.pop(e.acts, None)
             case "mfa.code":
@@ -240,4 +240,5 @@ def lock_of(p):
 
 def step_of(p):
     """The second factor's step that a payload says was used."""
-    return p["step"] if "step" in p else p.get("factor", {}).get("totp", {}).get("step")
+    factor = p.get("factor")
+    return p["step"] if "step" in p else factor.get("totp", {}).get("step") if isinstance(factor, dict) else None

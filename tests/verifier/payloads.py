@@ -104,7 +104,7 @@ counts              added:count changed:count removed:count
 paths               added:text* changed:text* removed:text*
 actors              added:id* changed:id* removed:id*
 asker             = start signal account:number
-factor            = totp:step enrolment-code:code-hash
+factor            = totp:step security-key enrolment-code:code-hash
 step                step:count
 code-hash           code:digest
 window              start:time end:time

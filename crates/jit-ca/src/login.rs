@@ -6,6 +6,7 @@ use jit_ca_api::client::{Client, IdempotencyKey, LoginIdentity};
 use jit_ca_api::{Factor, LoginCall, Me};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::{Digest, PersonName, UnixTime};
+use jit_ca_log::sshsig;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -90,8 +91,8 @@ impl Ca {
         match Self::open_at(places, &known, now).and_then(Self::still_serves) {
             Ok(ca) => Ok(ca),
             Err(error) if error.is_login_over() || matches!(error, Error::NoProfile) => {
-                let factor = || totp(arguments.code_file.as_deref());
-                log_in(places, printer, known, arguments, factor)
+                let second = SecondFactor::Code(arguments.code_file.as_deref());
+                log_in(places, printer, known, arguments, &second)
             }
             Err(error) => Err(error),
         }
@@ -127,13 +128,33 @@ impl Ca {
     }
 }
 
+/// What is given beside the SSH key.
+pub(crate) enum SecondFactor<'f> {
+    /// A code of the authenticator, from this file or else from the terminal; but where no file is named and the SSH key
+    /// is a second factor of its own, nothing.
+    Code(Option<&'f Path>),
+    /// The one-use code that enrols.
+    EnrolmentCode(String),
+}
+
+impl SecondFactor<'_> {
+    /// The factor, where it does not depend on what the key signs.
+    fn at_hand(&self, key: &SigningKey) -> Result<Option<Factor>> {
+        match self {
+            Self::EnrolmentCode(code) => Ok(Some(Factor::EnrolmentCode(code.clone()))),
+            Self::Code(None) if key.is_of_security_key() => Ok(None),
+            Self::Code(file) => totp(*file).map(Some),
+        }
+    }
+}
+
 /// Logs in: signs the CA's challenge with the person's SSH key and gives a second factor.
 pub(crate) fn log_in(
     places: &Places,
     printer: &Printer,
     known: KnownCa,
     arguments: &LoginArgs,
-    factor: impl FnOnce() -> Result<Factor>,
+    second: &SecondFactor<'_>,
 ) -> Result<Ca> {
     let remembered = Profile::load(places)?;
     let client = known.client(places)?;
@@ -145,7 +166,7 @@ pub(crate) fn log_in(
     };
     let signing_key = SigningKey::choose(places, key_file.as_deref())?;
     // Before the challenge, which waits for two minutes only.
-    let factor = factor()?;
+    let at_hand = second.at_hand(&signing_key)?;
 
     let challenge = client.challenge()?.challenge;
     let login_key = RequestKey::generate()?;
@@ -160,14 +181,15 @@ pub(crate) fn log_in(
     if !challenge.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::unverified("the CA's challenge is not printable"));
     }
-    let is_for_enrolment = matches!(factor, Factor::EnrolmentCode(_));
-    let call = LoginCall {
-        name: name.clone(),
-        signature: signing_key.sign(places, Kind::Login, &statement.text())?,
-        csr: login_key.request()?,
-        challenge,
-        factor,
+    let signature = signing_key.sign(places, Kind::Login, &statement.text())?;
+    let factor = match at_hand {
+        Some(factor) => factor,
+        None if is_user_verified(&signature) => Factor::SecurityKey,
+        None => totp(None)?,
     };
+    let is_for_enrolment = matches!(factor, Factor::EnrolmentCode(_));
+    let call =
+        LoginCall { name: name.clone(), signature, csr: login_key.request()?, challenge, factor };
     let reply = client.login(&call, &IdempotencyKey::random()?)?;
 
     let login = KeptLogin {
@@ -193,8 +215,13 @@ pub(crate) fn log_in(
     Ca::with(places, profile, login)
 }
 
+/// Whether a security key made this signature, and verified its user before.
+fn is_user_verified(signature: &str) -> bool {
+    sshsig::from_armour(signature).is_ok_and(|blob| sshsig::says_user_verified(&blob))
+}
+
 /// A code of the person's authenticator, from a file or from the terminal.
-pub(crate) fn totp(file: Option<&Path>) -> Result<Factor> {
+fn totp(file: Option<&Path>) -> Result<Factor> {
     let code = read_code(
         file,
         "code of your authenticator: ",

@@ -8,7 +8,7 @@ use jit_ca_cert::Key;
 use jit_ca_cert::purpose::Log as LogPurpose;
 use jit_ca_core::UnixTime;
 use jit_ca_log::{LogKey, SignedCheckpoint};
-use jit_ca_tests::{Ca, Caller, Lab, now, run, seconds, wait_for};
+use jit_ca_tests::{Ca, Caller, Lab, now, run, seconds, security_key, wait_for};
 use jit_cad::keys::Keys;
 use serde_json::{Value, json};
 
@@ -16,6 +16,9 @@ use super::forge::Log;
 
 /// How often the round of a day's work is gone through.
 const ROUNDS: usize = 4;
+
+/// Alice's, of which each is a second factor of its own.
+const SECURITY_KEYS: [&str; 2] = ["id_ed25519_sk", "id_ecdsa_sk"];
 
 /// A CA through its life.
 pub(super) struct Life {
@@ -65,6 +68,11 @@ impl Life {
         // Somebody ends the login, and comes back.
         alice.wire.post("/v1/logout", &json!({})).ok();
         alice.person.login(&alice.authenticator.code()).ok();
+        for name in SECURITY_KEYS {
+            let key = homes.join("alice/.ssh").join(name);
+            let (call, _) = alice.wire.login_call(&key, json!("security-key"));
+            alice.wire.post("/v1/logins", &call).ok();
+        }
         export(&mut exports);
 
         // Somebody leaves and is forgotten; somebody who has never logged in leaves too.
@@ -155,6 +163,13 @@ fn configure(config: &Path, homes: &Path) {
         let public = fs::read_to_string(file.with_extension("pub")).unwrap();
         let person = person.as_table_mut().unwrap();
         person.insert("ssh_keys".to_owned(), vec![public.trim_end().to_owned()].into());
+    }
+    for (name, kind) in SECURITY_KEYS.into_iter().zip(["ed25519", "ecdsa"]) {
+        let file = homes.join("alice/.ssh").join(name);
+        let public = security_key::make(&file, kind, &["verify-required"]);
+        let people = table["person"].as_array_mut().unwrap().iter_mut();
+        let alice = people.into_iter().find(|person| person["name"].as_str() == Some("alice"));
+        alice.unwrap()["ssh_keys"].as_array_mut().unwrap().push(public.into());
     }
     fs::write(&users, table.to_string()).unwrap();
 

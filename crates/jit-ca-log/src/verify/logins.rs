@@ -14,6 +14,7 @@ use super::state::{Log, second_of};
 use super::{Code, People, Signatures, signatures};
 use crate::Leaf;
 use crate::hash::sha256;
+use crate::sshsig;
 
 /// Logins by their certificates' serials, and what was used up by them.
 #[derive(Debug, Default)]
@@ -77,6 +78,10 @@ impl Logins {
         must_be_near(leaf, login.window.start(), Code::Login, "the login starts at another time")?;
         match login.factor {
             Factor::Totp { step } => self.use_step(&login.subject, step)?,
+            Factor::SecurityKey => {
+                let is_verified = sshsig::says_user_verified(login.signature.as_slice());
+                must(is_verified, Code::Login, "no security key says to have verified its user")?;
+            }
             Factor::EnrolmentCode { code } => {
                 let expected = self.codes.remove(&login.subject);
                 let is_its = expected.is_some_and(|(expected, _)| expected == code);
@@ -100,7 +105,7 @@ impl Logins {
                 signatures::of_statement(key, Kind::Login, &statement, signature)
             });
         }
-        let has_second_factor = matches!(login.factor, Factor::Totp { .. });
+        let has_second_factor = !matches!(login.factor, Factor::EnrolmentCode { .. });
         let (subject, window) = (login.subject.clone(), login.window);
         let (actor, key) = (leaf.actor, login.login_key);
         let began = leaf.ts_ms;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::grant;
 use crate::held::Held;
-use crate::login::{self, Ca};
+use crate::login::{self, Ca, SecondFactor};
 use crate::printer::{fields, join};
 use crate::profile::KnownCa;
 use crate::wait;
@@ -32,8 +32,8 @@ pub(super) fn login(context: &Context, arguments: &LoginCommand) -> Result<()> {
     let Context { places, printer, now } = context;
     let again = || {
         let known = KnownCa::find(places, &arguments.login.contact)?;
-        let factor = || login::totp(arguments.login.code_file.as_deref());
-        login::log_in(places, printer, known, &arguments.login, factor)
+        let second = SecondFactor::Code(arguments.login.code_file.as_deref());
+        login::log_in(places, printer, known, &arguments.login, &second)
     };
     // Whoever brings a code wants to log in with it.
     let ca = match arguments.again || arguments.login.code_file.is_some() {

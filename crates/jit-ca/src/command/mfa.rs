@@ -1,12 +1,12 @@
 //! `mfa enroll`.
 
+use jit_ca_api::MfaConfirm;
 use jit_ca_api::client::IdempotencyKey;
-use jit_ca_api::{Factor, MfaConfirm};
 
 use crate::cli::{EnrollCommand, MfaCommand};
 use crate::command::Context;
 use crate::error::Result;
-use crate::login::{self, Ca};
+use crate::login::{self, Ca, SecondFactor};
 use crate::printer::fields;
 use crate::profile::KnownCa;
 
@@ -21,8 +21,8 @@ fn enroll(context: &Context, arguments: &EnrollCommand) -> Result<()> {
     let mut ca = match &arguments.code {
         Some(code) => {
             let known = KnownCa::find(places, &arguments.login.contact)?;
-            let factor = || Ok(Factor::EnrolmentCode(code.trim().to_owned()));
-            login::log_in(places, printer, known, &arguments.login, factor)?
+            let second = SecondFactor::EnrolmentCode(code.trim().to_owned());
+            login::log_in(places, printer, known, &arguments.login, &second)?
         }
         None => Ca::open(places, *now)?,
     };

@@ -8,7 +8,6 @@ use jit_ca_core::{Bytes, Digest, Origin, SubjectId, UnixTime};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::sshsig;
 use jit_ca_policy::{Bundle, Person};
-use ssh_key::SshSig;
 use ssh_key::public::KeyData;
 
 use super::Challenges;
@@ -122,6 +121,10 @@ pub fn verify<'b>(
             step.filter(|step| enrolled && last.is_some_and(|last| *step > last))
                 .map(|step| event::Factor::Totp { step })
         }
+        Factor::SecurityKey => signed
+            .as_ref()
+            .filter(|signed| sshsig::says_user_verified(signed.signature.as_slice()))
+            .map(|_| event::Factor::SecurityKey),
         Factor::EnrolmentCode(code) => {
             let code = enrolment_code_digest(code);
             let expected = subject.as_ref().and_then(|subject| subject.enrolment_code);
@@ -193,7 +196,7 @@ impl Signed {
 
 /// The key that signed the statement, if any did: whose it is, is another question.
 fn signed_by(signature: &str, statement: &str) -> Option<Signed> {
-    let public_key = SshSig::from_pem(signature).ok()?.public_key().clone();
+    let public_key = sshsig::key_named_in(signature).ok()?;
     let blob =
         sshsig::verify(&public_key, &Kind::Login.namespace(), statement.as_bytes(), signature)
             .ok()?;

@@ -5,8 +5,12 @@ use jit_ca_core::event::Event;
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::workflow::{Access, Approve, Approver, Refusal};
 use jit_ca_core::{Action, Hosts, RefusalCode, RequestId, Row};
+use jit_ca_log::sshsig;
+use jit_ca_policy::Person;
 
-use super::access::{Change, Right, change, no_longer_gives, still_gives, unseen, visible};
+use super::access::{
+    Approving, Change, Right, change, no_longer_gives, still_gives, unseen, visible,
+};
 use super::standing::Standing;
 use super::{CallKey, Caller, Fault, signed_by};
 use crate::app::App;
@@ -23,19 +27,26 @@ pub async fn approve(
     call: &ApproveCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    let right = Right::Approve(call.duration, call.hosts.clone());
+    let statement = statement::Approval {
+        origin: &app.config.origin,
+        request: &call.hash,
+        duration: call.duration,
+        rows: &call.rows,
+        hosts: &call.hosts,
+    }
+    .text();
+    let signed = |person: &Person| {
+        let signature = call.signature.as_ref();
+        signature.map(|it| signed_by(person, Kind::Approval, &statement, it)).transpose()
+    };
+    // Where the signature does not hold, the policy is asked as if there were none, and then the approval is refused.
+    let signature = signed(&caller.person).ok().flatten();
+    let is_user_verified =
+        signature.is_some_and(|it| sshsig::says_user_verified(it.sshsig.as_slice()));
+    let (duration, hosts) = (call.duration, call.hosts.clone());
+    let right = Right::Approve(Approving { duration, hosts, is_user_verified });
     change(app, caller, id, key, right, |change| {
         let Change { caller, snapshot, access, decision, grant, now } = change;
-        let statement = statement::Approval {
-            origin: &app.config.origin,
-            request: &call.hash,
-            duration: call.duration,
-            rows: &call.rows,
-            hosts: &call.hosts,
-        };
-        let signed = |armoured: &String| {
-            signed_by(&caller.person, Kind::Approval, &statement.text(), armoured)
-        };
         let standing = Standing::read(snapshot, &caller.policy.bundle, access, now)?;
         let mut today = standing.today()?;
         today.groups.insert(caller.person.id.clone(), caller.person.groups.clone());
@@ -49,7 +60,7 @@ pub async fn approve(
             rows: Some(call.rows.clone()),
             hosts: Some(call.hosts.clone()),
             comment: call.comment.clone(),
-            signature: call.signature.as_ref().map(signed).transpose()?,
+            signature: signed(&caller.person)?,
             decision,
             today,
         };

@@ -164,7 +164,7 @@ impl<'a> Accepted<'a> {
         let Self { person, actor, .. } = *self;
         let now = clock::now_millis();
         let length = match self.factor {
-            Factor::Totp { .. } => app.config.login_longest,
+            Factor::Totp { .. } | Factor::SecurityKey => app.config.login_longest,
             Factor::EnrolmentCode { .. } => ENROLMENT_LOGIN.min(app.config.login_longest),
         };
         let end = now.time().plus(length).min(app.authorities.logins.end());

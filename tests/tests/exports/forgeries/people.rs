@@ -106,6 +106,13 @@ forgeries! {
 
     // === logins ===
     "login-under-another-name" "login" change!(LoggedIn, |login| login.name = "mallory".parse().unwrap()),
+    "login-of-a-user-nobody-verified" "login" change!(LoggedIn, |login| if matches!(login.factor, Factor::Totp { .. }) => login.factor = Factor::SecurityKey),
+    "user-said-to-be-verified" "signature" change!(LoggedIn, |login| if login.factor == Factor::SecurityKey => {
+        // The counter stands behind the flags, at the end.
+        let mut said = login.signature.as_slice().to_vec();
+        *said.iter_mut().rev().nth(4).unwrap() ^= 0x10;
+        login.signature = said.into();
+    }),
     "login-with-another-key" "login" change!(LoggedIn, |login| login.key = flipped(&login.key)),
     "long-login" "login" change!(LoggedIn, |login| login.window = Window::starting(login.window.start(), Span::from_secs(12 * 3600 + 1)).unwrap()),
     "same-code-again" "login" change!(LoggedIn, |login| if matches!(login.factor, Factor::Totp { .. }) => login.factor = Factor::Totp { step: 1 }),

@@ -96,6 +96,8 @@ impl Fold<'_> {
         };
         let unused = match login.factor {
             Factor::Totp { step } => subject.totp_step.is_some_and(|last| step > last),
+            // As new as the challenge that its signature is over.
+            Factor::SecurityKey => true,
             Factor::EnrolmentCode { code } => subject
                 .enrolment_code
                 .is_some_and(|expected| code == expected.code && now < expected.expires),

@@ -161,6 +161,7 @@ impl Fold<'_> {
                 subject.totp_step = Some(step);
                 mfa_at = Some(at);
             }
+            Factor::SecurityKey => mfa_at = Some(at),
             Factor::EnrolmentCode { .. } => subject.enrolment_code = None,
         })?;
         let record = LoginRecord {
