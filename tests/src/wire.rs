@@ -64,7 +64,10 @@ impl Wire {
         let (call, key) = wire.login_call(&person.key(), factor);
         let reply = wire.post("/v1/logins", &call).ok();
         let certificate = reply.json()["certificate"].as_str().expect("a certificate").to_owned();
-        wire.login = Some((key, wire.write("login.pem", &certificate)));
+        // Beside its key: who logs in again has both logins.
+        let file = key.with_extension("pem");
+        fs::write(&file, certificate).expect("a file");
+        wire.login = Some((key, file));
         wire
     }
 

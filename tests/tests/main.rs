@@ -25,6 +25,7 @@ mod identity;
 mod input;
 mod left;
 mod lists;
+mod logins;
 mod newcomers;
 mod notify;
 mod openapi;

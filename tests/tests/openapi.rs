@@ -115,7 +115,12 @@ impl Scene {
         self.record.post(&newcomer, "/v1/mfa/confirm", &code).ok();
         let dave = log_in(json!({"totp": authenticator.code()}), &mut self.record);
         self.record.get(&dave, "/v1/me").ok();
-        self.record.post(&dave, "/v1/logout", &json!({})).ok();
+        self.record.get(&dave, "/v1/logins").ok();
+        self.record.get(&dave, "/v1/logins?subject=alice").refused("forbidden");
+        self.record.get(&self.bob.wire, "/v1/logins?subject=dave").ok();
+        let one = json!({"which": {"one": "01"}});
+        self.record.post(&dave, "/v1/logout", &one).refused("not-found");
+        self.record.post(&dave, "/v1/logout", &json!({"which": "all"})).ok();
         self.record.get(&dave, "/v1/me").refused("unauthenticated");
     }
 
@@ -205,7 +210,7 @@ impl Scene {
         record.get(carol, &format!("/v1/requests?{}", query.replace('"', ""))).ok();
         record.get(carol, "/v1/requests?to_review=true&from=2026-01-01T00:00:00Z").ok();
 
-        let lock = json!({"what": "alice", "reason": "laptop lost"});
+        let lock = json!({"what": "web-shell", "reason": "laptop lost"});
         record.post(bob, "/v1/locks", &lock).ok();
         record.get(alice, "/v1/locks").ok();
         record

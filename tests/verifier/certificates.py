@@ -92,12 +92,17 @@ def check_login_open(log, e, serial, acts):
     login = log.logins.get(serial)
     if login is None:
         return valid(log.is_gone("login", e, LOGIN_IN_USE))
-    window, subject = login.payload["window"], login.payload["subject"]
-    valid(login.is_open and window["start"] <= e.second < window["end"])
+    subject = login.payload["subject"]
+    valid(is_login_open(login, e))
     valid(login.actor == e.actor and acts == subject)
     person = log.in_force.get(e.actor)  # who may be gone since, or have lost the key
     valid(person is not None and person["subject"] == subject and is_key_of(person, login.payload["key"]))
     valid(login.has_factor or log.is_gone("mfa.enrolled", e, LOGIN_IN_USE))
+
+
+def is_login_open(login, e):
+    window = login.payload["window"]
+    return login.is_open and window["start"] <= e.second < window["end"]
 
 
 # === SSH ===

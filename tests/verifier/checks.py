@@ -1,5 +1,5 @@
 """The checks of an entry ("Verifying a log"), in the order of the page's table: of all entries, then of each type."""
-from .certificates import LOGIN_IN_USE, check_intent, check_login_open
+from .certificates import LOGIN_IN_USE, check_intent, check_login_open, is_login_open
 from .grants import (
     check_grant_end, check_grant_revoke, check_grant_start, check_lock, check_locked, check_review)
 from .log import DAEMON, step_of
@@ -124,7 +124,7 @@ def check_who(log, e, p):
             valid(code is None or log.is_any_gone("mfa.code") or log.codes.get(e.acts) == code["code"])
         if e.type == "mfa.enrolled":
             login = log.logins.get(p["login"])
-            valid(login.acts == e.acts if login else log.is_gone("login", e, LOGIN_IN_USE))
+            valid(login.acts == e.acts and is_login_open(login, e) if login else log.is_gone("login", e, LOGIN_IN_USE))
 
 
 def check_bundle(log, e, p):

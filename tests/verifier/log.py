@@ -42,7 +42,7 @@ class Log:
         self.checkpoint, self.key = checkpoint, key
         self.entries, self.erased, self.copies = [], [], []
         self.origin = self.keys = self.pin = self.succeeds = UNKNOWN
-        self.actors, self.steps, self.logins, self.challenges = {}, {}, {}, set()
+        self.actors, self.steps, self.logins, self.logins_of, self.challenges = {}, {}, {}, {}, set()
         self.codes = {}  # of each subject the newest enrolment code, until it is used
         self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle; people by pseudonym
         self.users, self.listed = {}, {}  # people by subject, and each pseudonym's subject in them
@@ -112,7 +112,11 @@ class Log:
                 if e.type == "unlock":
                     self.locks.clear()
             case "lock" | "unlock":
-                (self.locks.add if e.type == "lock" else self.locks.discard)(lock_of(p))
+                kind, name = lock = lock_of(p)
+                (self.locks.add if e.type == "lock" else self.locks.discard)(lock)
+                if (e.type, kind) == ("lock", "subject"):
+                    for login in self.logins_of.pop(name, []):
+                        login.is_open = False
 
     def take_back(self, now):
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
@@ -143,6 +147,10 @@ class Log:
             case "login":
                 self.challenges.add(p["challenge"])
                 self.logins[p["serial"]] = e
+                own = self.logins_of.setdefault(e.acts, [])
+                for login in own:  # what is over stays over
+                    login.is_open &= login.payload["window"]["end"] > e.second
+                own[:] = [login for login in own if login.is_open] + [e]
                 e.has_factor = "enrolment-code" not in p["factor"]
                 if not e.has_factor:
                     self.codes.pop(e.acts, None)

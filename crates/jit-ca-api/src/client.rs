@@ -19,9 +19,10 @@ pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
     ActivateCall, ApproveCall, BreakGlassCall, Challenge, Consistency, ConsistencyQuery, DenyCall,
-    Entry, ExtendCall, GrantFile, Lock, LockCall, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
-    MfaSecret, PolicyState, Request, RequestCall, RequestFilter, RequestList, ReviewCall,
-    RevokeCall, Role, SshCall, SshCertificate, Trust, WaitQuery, X509Call, X509Certificate,
+    Entry, ExtendCall, GrantFile, Lock, LockCall, LogQuery, LoginCall, LoginReply, LoginsFilter,
+    LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, PolicyState, Request, RequestCall,
+    RequestFilter, RequestList, ReviewCall, RevokeCall, Role, SshCall, SshCertificate, Trust,
+    WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -110,12 +111,20 @@ impl Client {
         self.http.post("/v1/logins", call, key)
     }
 
-    /// Ends the login of this client.
+    /// Ends logins of whom this client is logged in as.
     ///
     /// # Errors
     /// As every call: see [`Error`].
-    pub fn logout(&self, key: &IdempotencyKey) -> Result<(), Error> {
-        self.http.post_unanswered("/v1/logout", &(), key)
+    pub fn logout(&self, call: &LogoutCall, key: &IdempotencyKey) -> Result<(), Error> {
+        self.http.post_unanswered("/v1/logout", call, key)
+    }
+
+    /// A person's logins that are open.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn logins(&self, filter: &LoginsFilter) -> Result<Vec<OpenLogin>, Error> {
+        self.http.get("/v1/logins", filter)
     }
 
     /// Who is calling.

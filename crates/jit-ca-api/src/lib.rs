@@ -5,7 +5,8 @@
 //! GET  /v1/trust                             anybody    Trust
 //! POST /v1/challenges                        anybody    -> Challenge
 //! POST /v1/logins            LoginCall       anybody    -> LoginReply
-//! POST /v1/logout                            a login
+//! GET  /v1/logins?…          LoginsFilter    a login    [OpenLogin] own; others' with administer
+//! POST /v1/logout            LogoutCall      a login
 //! GET  /v1/me                                a login    Me
 //! POST /v1/mfa                               a login    -> MfaSecret
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
@@ -52,6 +53,7 @@ pub mod hosts;
 mod locks;
 mod log;
 mod login;
+mod logins;
 mod policy;
 mod problem;
 mod requests;
@@ -66,6 +68,7 @@ pub use login::{
     Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Predecessor,
     Trust, X509Authority,
 };
+pub use logins::{LoginsFilter, LogoutCall, OpenLogin, Which};
 pub use policy::{ActivateCall, FileChange, PendingPolicy, PolicyState};
 pub use problem::{PROBLEM_JSON, Problem, problem_type};
 pub use requests::{

@@ -9,7 +9,7 @@ mod shared;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use jit_ca_core::{Origin, RoleName, RowName, Text};
+use jit_ca_core::{Origin, PersonName, RoleName, RowName, Text};
 
 pub(crate) use access::{
     ApproveCommand, BreakGlassCommand, ExtendCommand, GrantCommand, LockCommand, RequestCommand,
@@ -46,10 +46,12 @@ pub(crate) enum Command {
     ///
     /// Certificates and their keys are removed whatever the CA says. The login's own key is kept until the CA has ended
     /// the login, so that the command can be run again.
-    Logout {
-        /// Forget the CA as well, and remove the login's key even if the CA can't be reached
-        #[arg(long)]
-        forget: bool,
+    Logout(LogoutCommand),
+    /// List your logins that are open: since when, from where, until when
+    Logins {
+        /// Another person's, as an administrator
+        #[arg(long, value_name = "NAME")]
+        subject: Option<PersonName>,
     },
     /// Show who is logged in
     Whoami,
@@ -158,6 +160,19 @@ pub(crate) struct LoginCommand {
     /// Keep keys in files, not in ssh-agent
     #[arg(long)]
     pub(crate) no_agent: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogoutCommand {
+    /// End this login of yours instead: the last four or more characters of what `jit-ca logins` shows
+    #[arg(conflicts_with_all = ["all", "forget"])]
+    pub(crate) login: Option<String>,
+    /// End all logins of yours, wherever they were made
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Forget the CA as well, and remove the login's key even if the CA can't be reached
+    #[arg(long)]
+    pub(crate) forget: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@ mod grant;
 mod locks;
 mod log;
 mod login;
+mod logins;
 mod mfa;
 mod policy;
 mod report;
@@ -51,7 +52,8 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
     Held::list(&context.places, context.now)?;
     match cli.command {
         Command::Login(arguments) => login::login(context, &arguments)?,
-        Command::Logout { forget } => login::logout(context, forget)?,
+        Command::Logout(arguments) => logins::logout(context, &arguments)?,
+        Command::Logins { subject } => logins::logins(context, subject)?,
         Command::Whoami => login::whoami(context)?,
         Command::Mfa(arguments) => mfa::run(context, &arguments)?,
         Command::Roles => access::roles(context)?,

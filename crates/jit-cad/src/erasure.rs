@@ -61,7 +61,7 @@ pub async fn plan(app: &Arc<App>, subject: &str) -> Result<Plan, Fault> {
     blocking(move || {
         let snapshot = app.store.read()?;
         let subject = known(&app, &subject)?;
-        Plan::of_subject(&snapshot, &app.policy().listed, subject)
+        Plan::of_subject(&snapshot, &app.policy().listed, subject, clock::now())
     })
     .await
 }

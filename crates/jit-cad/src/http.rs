@@ -50,6 +50,7 @@ fn calls() -> Vec<Call> {
         get("/v1/trust", trust::trust),
         post("/v1/challenges", login::challenge),
         post("/v1/logins", login::log_in),
+        get("/v1/logins", login::list),
         post("/v1/logout", login::log_out),
         get("/v1/me", login::me),
         post("/v1/mfa", login::begin_mfa),

@@ -17,6 +17,7 @@ pub mod grant_file;
 pub mod locking;
 pub mod log;
 pub mod login;
+pub mod logins;
 mod past;
 pub mod policy;
 pub mod second_factor;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 
 use jit_ca_core::event::{Decided, Refused};
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{Action, Digest, Facts, Outcome, UnixTime};
+use jit_ca_core::{Action, ActorRef, Digest, Facts, Outcome, UnixTime};
 
 pub use caller::Caller;
 pub use fault::Fault;
@@ -60,7 +61,16 @@ fn repeated(
     caller: &Caller,
     call: &CallKey,
 ) -> Result<Option<Resource>, Fault> {
-    match snapshot.reply(caller.actor, call.key)? {
+    repeated_by(snapshot, caller.actor, call)
+}
+
+/// The same of whom this pseudonym is.
+fn repeated_by(
+    snapshot: &Snapshot,
+    actor: ActorRef,
+    call: &CallKey,
+) -> Result<Option<Resource>, Fault> {
+    match snapshot.reply(actor, call.key)? {
         Some(reply) if reply.call == call.call => Ok(Some(reply.resource)),
         Some(_) => Err(Fault::KeyReused),
         None => Ok(None),

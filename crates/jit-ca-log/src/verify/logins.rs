@@ -20,6 +20,8 @@ use crate::sshsig;
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     logins: HashMap<Bytes, Login>,
+    /// The serials of each subject's logins that had not ended at its last one.
+    of: HashMap<SubjectId, Vec<Bytes>>,
     challenges: HashSet<Digest>,
     /// The newest step of each subject's second factor.
     steps: HashMap<SubjectId, u64>,
@@ -55,6 +57,13 @@ const LONGEST: Span = Span::from_secs(12 * 60 * 60);
 const IN_USE: Span = Span::from_secs(12 * 60 * 60 + 10);
 /// How long after a login its certificate is issued at the most.
 const UNTIL_ISSUED: Span = Span::from_secs(60);
+
+impl Login {
+    /// Whether something can be done by it at this entry.
+    fn is_open(&self, leaf: &Leaf) -> bool {
+        self.window.contains(second_of(leaf)) && !self.ended
+    }
+}
 
 impl Logins {
     pub(super) fn login(
@@ -113,7 +122,23 @@ impl Logins {
         let known =
             Login { actor, subject, ssh_key, key, window, has_second_factor, began, ended: false };
         self.logins.insert(login.serial.clone(), known);
+        let own = self.of.entry(login.subject.clone()).or_default();
+        own.retain(|serial| {
+            let Some(known) = self.logins.get_mut(serial) else { return false };
+            known.ended |= known.window.end() <= second_of(leaf);
+            !known.ended
+        });
+        own.push(login.serial.clone());
         Ok(())
+    }
+
+    /// A subject is locked: its logins have ended.
+    pub(super) fn end_all_of(&mut self, subject: &SubjectId) {
+        for serial in self.of.remove(subject).unwrap_or_default() {
+            if let Some(login) = self.logins.get_mut(&serial) {
+                login.ended = true;
+            }
+        }
     }
 
     pub(super) fn code(&mut self, leaf: &Leaf, made: &MfaCodeMade) {
@@ -133,7 +158,10 @@ impl Logins {
     pub(super) fn enrolled(&mut self, leaf: &Leaf, enrolled: &MfaEnrolled) -> Result<(), Fault> {
         let may_be_erased = is_within(&self.erased, leaf, IN_USE);
         match self.logins.get_mut(&enrolled.login) {
-            Some(login) if login.subject == enrolled.subject => login.has_second_factor = true,
+            Some(login) if login.subject == enrolled.subject => {
+                must(login.is_open(leaf), Code::Login, "the login is not open")?;
+                login.has_second_factor = true;
+            }
             None if may_be_erased => {}
             _ => return Err(Fault::new(Code::Login, "there is no such login of the subject")),
         }
@@ -217,8 +245,7 @@ impl Logins {
         let is_theirs =
             login.actor == leaf.actor && subject.is_none_or(|subject| login.subject == *subject);
         must(is_theirs, Code::Under, "the login is not the grant's subject's")?;
-        let is_open = login.window.contains(second_of(leaf)) && !login.ended;
-        must(is_open, Code::Under, "the login is not open")?;
+        must(login.is_open(leaf), Code::Under, "the login is not open")?;
         if let Some(person) = people.person(leaf.actor, &login.subject, Code::Under)? {
             let is_still_theirs = has_key(person, login.ssh_key.as_slice());
             must(is_still_theirs, Code::Under, "the login's SSH key is no longer the person's")?;

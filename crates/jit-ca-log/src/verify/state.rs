@@ -7,7 +7,7 @@
 //! An erased payload leaves something unknown, and what rests on that is not checked. Its leaf still says type,
 //! pseudonym and ids, and these count.
 
-use jit_ca_core::event::{Event, LogInit};
+use jit_ca_core::event::{Event, Locked, LogInit};
 use jit_ca_core::{Digest, Origin, UnixTime};
 
 use super::clock::{self, Clock};
@@ -187,7 +187,13 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::GrantStarted(started) => requests.grant_started(leaf, started),
             Event::GrantEnded(ended) => requests.grant_ended(leaf, ended),
             Event::GrantRevoked(revoked) => requests.grant_revoked(people, leaf, revoked),
-            Event::LockSet(set) => locks.lock(people, leaf, &set.lock, &set.by),
+            Event::LockSet(set) => {
+                locks.lock(people, leaf, &set.lock, &set.by)?;
+                if let Locked::Subject(subject) = &set.lock {
+                    logins.end_all_of(subject);
+                }
+                Ok(())
+            }
             Event::LockLifted(lifted) => locks.unlock(people, leaf, &lifted.lock, &lifted.by),
             Event::CertificateIntended(intent) => {
                 let known = Known { people, requests, logins };

@@ -274,7 +274,7 @@ fn what_was_made_by_a_clock_that_was_put_back_is_over() {
     let teller = Teller::new();
     for (made, rests, code) in [
         (at::CODE, at::LOGIN, Code::Login),
-        (at::LOGIN, at::SSH, Code::Under),
+        (at::LOGIN, at::ENROLLED, Code::Login),
         (at::REQUEST, at::APPROVAL, Code::State),
         (at::GRANT, at::SSH, Code::Under),
     ] {

@@ -1,4 +1,4 @@
-//! `login`, `logout`, `whoami`.
+//! `login`, `whoami`.
 
 use jit_ca_api::Me;
 use jit_ca_api::client::IdempotencyKey;
@@ -10,7 +10,6 @@ use crate::certify;
 use crate::cli::LoginCommand;
 use crate::command::{Context, access};
 use crate::error::{Error, Result};
-use crate::files;
 use crate::grant;
 use crate::held::Held;
 use crate::login::{self, Ca, SecondFactor};
@@ -98,43 +97,6 @@ fn take_all(context: &Context, ca: &Ca, no_agent: bool) -> Result<Vec<Held>> {
         }
     }
     Ok(all)
-}
-
-pub(super) fn logout(context: &Context, forget: bool) -> Result<()> {
-    let places = &context.places;
-    for held in Held::list(places, context.now)? {
-        held.remove(places)?;
-    }
-    files::remove(&places.certificates())?;
-    let ended = match Ca::open(places, context.now) {
-        Ok(ca) => ca.client.logout(&IdempotencyKey::random()?).map_err(Error::from),
-        Err(error) => Err(error),
-    };
-    let said = match &ended {
-        Ok(()) => Some("logged out"),
-        Err(error) if error.is_login_over() || matches!(error, Error::NoProfile) => {
-            Some("you were not logged in")
-        }
-        Err(_) => None,
-    };
-    // By its key alone can the login be ended: while the CA has not done so, it is kept, unless the CA is done with.
-    if said.is_some() || forget {
-        files::remove(&places.login())?;
-    }
-    if forget {
-        files::remove(&places.profile())?;
-    }
-    match said {
-        Some(said) => context.printer.note(said),
-        None if forget => context.printer.note("the login goes on at the CA until it ends by itself"),
-        None => context.printer.note(
-            "you are still logged in: run it again, or remove the login's key all the same with jit-ca logout --forget",
-        ),
-    }
-    match said {
-        Some(_) => Ok(()),
-        None => ended,
-    }
 }
 
 pub(super) fn whoami(context: &Context) -> Result<()> {

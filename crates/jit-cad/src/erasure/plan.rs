@@ -51,11 +51,12 @@ const KEPT: [&str; 7] = [
 ];
 
 impl Plan {
-    /// All that concerns the subject, and all else that names it.
+    /// All that concerns the subject, and all else that names it, as can be erased now.
     pub(super) fn of_subject(
         snapshot: &Snapshot,
         in_force: &Bundle,
         subject: SubjectRecord,
+        now: UnixTime,
     ) -> Result<Self, Fault> {
         let SubjectRecord { subject, actor, .. } = subject;
         let (end, limit) = (u64::MAX, usize::MAX);
@@ -85,7 +86,7 @@ impl Plan {
                 names.may_be_in(stored)
                     && event.as_ref().is_none_or(|event| names.are_in_event(event))
             };
-            locks.add(leaf.idx, event.as_ref());
+            locks.add(leaf.idx, UnixTime::from_secs(leaf.ts_ms / 1_000), event.as_ref());
             let is_own = indices.contains(&leaf.idx);
             if KEPT.contains(&leaf.entry_type.as_str()) || !(is_own || named()) {
                 return;
@@ -96,7 +97,7 @@ impl Plan {
             }
             open = open.or(unfinished.of(&leaf.ids).map(|request| (leaf.idx, request)));
         })?;
-        locks.erased_whole(&mut entries, &mut of_others)?;
+        locks.erased_whole((&subject, now), &mut entries, &mut of_others)?;
         // What others may still do with their requests and grants rests on these payloads.
         if let Some((index, request)) = open {
             return Err(Fault::bad(

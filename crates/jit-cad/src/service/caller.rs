@@ -12,7 +12,7 @@ use ssh_key::HashAlg;
 use super::Fault;
 use crate::app::App;
 use crate::policy::Policy;
-use crate::store::LoginRecord;
+use crate::store::{LoginRecord, Snapshot};
 
 /// A person with an open login. Made from a login certificate whose key TLS has proven.
 #[derive(Clone, Debug)]
@@ -53,8 +53,7 @@ impl Caller {
         if login.ended || !login.window.contains(now) {
             return Err(Fault::login_ended());
         }
-        let kept = || snapshot.last_use(serial).map(|last| last.unwrap_or(login.window.start()));
-        let last = app.last_uses.last(serial).map_or_else(kept, Ok)?;
+        let (last, _) = idle_end(app, &snapshot, serial, &login)?;
         // Also where the clock has been put back since.
         if now.since(last).max(last.since(now)) >= app.config.login_idle {
             return Err(Fault::Unauthenticated {
@@ -110,9 +109,21 @@ impl Caller {
     }
 }
 
+/// When a login was last used, and when it ends if it is not used again.
+pub(super) fn idle_end(
+    app: &App,
+    snapshot: &Snapshot,
+    serial: &[u8],
+    login: &LoginRecord,
+) -> Result<(UnixTime, UnixTime), Fault> {
+    let kept = || snapshot.last_use(serial).map(|last| last.unwrap_or(login.window.start()));
+    let last = app.last_uses.last(serial).map_or_else(kept, Ok)?;
+    Ok((last, last.plus(app.config.login_idle).min(login.window.end())))
+}
+
 /// Whose login it is, as the policy has that person. Whoever lost a key has it taken out of the user file, and whoever
 /// found it may have logged in with it before.
-fn person(policy: &Policy, login: &LoginRecord) -> Result<Person, Fault> {
+pub(super) fn person(policy: &Policy, login: &LoginRecord) -> Result<Person, Fault> {
     let person = policy.bundle.person(&login.subject).ok_or(Fault::login_ended())?;
     let is_the_logins = |key: &SshKey| {
         let key = ssh_key::PublicKey::from_openssh(key.as_str());

@@ -1,11 +1,11 @@
-//! Logging in and out.
+//! Logging in.
 
 use std::net::IpAddr;
 
 use jit_ca_api::LoginCall;
 use jit_ca_cert::x509::LoginCertificate;
 use jit_ca_cert::{Intent, SubjectKey, pkcs10};
-use jit_ca_core::event::{Factor, LoggedIn, LoggedOut, Refused};
+use jit_ca_core::event::{Factor, LoggedIn, Refused};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{
     ActorRef, Bytes, IssuanceId, KeyType, PersonName, RefusalCode, Span, SubjectId, UnixTime,
@@ -230,23 +230,6 @@ async fn again(
     let issuer = (&app.keys.logins, &app.authorities.logins);
     let (signed, _) = app.issuer.issue_again::<LoginCertificate>(past, issuer).await?;
     Ok(Some(Login { certificate: signed.text(), serial }))
-}
-
-/// Ends the caller's login.
-///
-/// # Errors
-/// If it is over already, or the log can't be written.
-pub async fn log_out(app: &App, caller: &Caller, call: &CallKey) -> Result<(), Fault> {
-    let now = clock::now();
-    let ended =
-        LoggedOut { subject: caller.person.id.clone(), login: caller.serial.clone().into() };
-    // Whoever wants to be logged out wants that also later.
-    let mut proposal = Proposal::new(vec![(caller.actor, ended.into())]);
-    proposal.reply = Some(caller.reply(call, Resource::Login, now));
-    match app.sequencer.commit(proposal).await {
-        Ok(_) | Err(CommitError::Clash(Clash::Call | Clash::Login)) => Ok(()),
-        Err(error) => Err(Fault::Commit(error)),
-    }
 }
 
 fn must_not_wait(wait: Span) -> Result<(), Fault> {

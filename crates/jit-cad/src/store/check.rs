@@ -42,6 +42,7 @@ impl Snapshot {
         self.compare(other, fold::SUBJECTS)?;
         self.compare(other, fold::ACTORS)?;
         self.compare(other, fold::LOGINS)?;
+        self.compare(other, fold::OPEN_LOGINS)?;
         self.compare(other, fold::SPENT)?;
         self.compare(other, fold::ISSUANCES)?;
         self.compare(other, fold::SSH_SERIALS)?;

@@ -6,6 +6,7 @@ mod followers;
 mod index;
 mod limits;
 mod locks;
+mod logins;
 mod records;
 mod requests;
 mod taken_back;
@@ -23,6 +24,7 @@ pub(super) use followers::follower;
 pub(super) use index::{INDEX, IndexKey, first_within};
 pub use limits::{Exceeded, Limits, Most};
 pub(super) use locks::{LOCKS, stopping};
+pub(super) use logins::open as open_logins;
 pub(super) use records::read;
 pub use requests::{Between, Phase, Whose};
 pub(super) use requests::{REQUESTS, newest, roles};
@@ -43,6 +45,10 @@ pub(super) const SUBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::n
 pub(super) const ACTORS: TableDefinition<'_, &[u8; 16], &str> = TableDefinition::new("fold.actors");
 /// A login certificate's serial to [`super::LoginRecord`].
 pub(super) const LOGINS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("fold.logins");
+/// The logins of each subject that have not ended: its text and the login's serial, to the second in which the window is
+/// over. Rows of windows that are over stay until the subject logs in again.
+pub(super) const OPEN_LOGINS: TableDefinition<'_, (&str, &[u8]), u64> =
+    TableDefinition::new("fold.open_logins");
 /// A challenge that was answered, until it is too old to be answered anyway, to when that is.
 pub(super) const SPENT: TableDefinition<'_, &str, u64> = TableDefinition::new("fold.spent");
 /// Issuance to the grant that it is under, the index of the intent, and that of the outcome: [`super::IssuanceRecord`].
@@ -121,6 +127,7 @@ pub(super) struct Fold<'t> {
     subjects: Records<'t, &'static str, SubjectRecord>,
     actors: Table<'t, &'static [u8; 16], &'static str>,
     logins: Records<'t, &'static [u8], LoginRecord>,
+    open_logins: Table<'t, (&'static str, &'static [u8]), u64>,
     spent: Table<'t, &'static str, u64>,
     issuances: Table<'t, &'static [u8; 16], IssuanceRow>,
     ssh_serials: Table<'t, u64, &'static [u8; 16]>,
@@ -146,6 +153,7 @@ impl<'t> Fold<'t> {
             subjects: Records::open(transaction, SUBJECTS, &decoded.subjects)?,
             actors: transaction.open_table(ACTORS)?,
             logins: Records::open(transaction, LOGINS, &decoded.logins)?,
+            open_logins: transaction.open_table(OPEN_LOGINS)?,
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,
             ssh_serials: transaction.open_table(SSH_SERIALS)?,

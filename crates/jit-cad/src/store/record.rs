@@ -1,5 +1,7 @@
 //! What the fold's tables hold, beside the workflow's own [`Access`].
 
+use std::net::IpAddr;
+
 use jit_ca_core::event::Locked;
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{ActorRef, Digest, GrantId, PersonName, SubjectId, Text, UnixTime, Window};
@@ -53,11 +55,14 @@ pub struct LoginRecord {
     pub key: Digest,
     /// From when to when at the longest.
     pub window: Window,
+    /// The address that it was made from.
+    pub address: IpAddr,
     /// When a second factor was given.
     pub mfa_at: Option<UnixTime>,
     /// When its entry was written.
     pub began: Millis,
-    /// Whether the subject ended it, or the clock was put back behind it.
+    /// Whether the subject ended it, a lock on the subject did, the clock was put back behind it, or the subject logged in
+    /// once more when its window was over.
     pub ended: bool,
 }
 

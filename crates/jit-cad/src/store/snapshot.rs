@@ -14,6 +14,9 @@ use super::record::{IssuanceRecord, LoginRecord, SubjectRecord};
 use super::{Head, KeyName, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::{Millis, Standing};
 
+/// A login that nothing has ended, with its certificate's serial.
+pub(super) type OpenLogin = (Vec<u8>, Arc<LoginRecord>);
+
 /// The state as one commit left it. It neither waits for the writer nor keeps it waiting.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -213,6 +216,22 @@ impl Snapshot {
     /// If redb fails.
     pub fn login(&self, serial: &[u8]) -> Result<Option<Arc<LoginRecord>>, StoreError> {
         fold::read(&self.transaction.open_table(fold::LOGINS)?, serial, &self.decoded.logins)
+    }
+
+    /// A subject's logins that nothing has ended, the newest first. Windows may be over.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn open_logins(&self, subject: &SubjectId) -> Result<Vec<OpenLogin>, StoreError> {
+        let table = self.transaction.open_table(fold::OPEN_LOGINS)?;
+        let mut logins = Vec::new();
+        for (serial, _) in fold::open_logins(&table, &subject.to_string())? {
+            if let Some(login) = self.login(&serial)? {
+                logins.push((serial, login));
+            }
+        }
+        logins.sort_by_key(|(_, login)| std::cmp::Reverse(login.began));
+        Ok(logins)
     }
 
     /// Whether a challenge was answered.

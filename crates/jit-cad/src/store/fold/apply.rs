@@ -1,16 +1,15 @@
 //! What an entry changes.
 
-use jit_ca_core::event::{Event, Factor, LoggedIn, PersonListed};
+use jit_ca_core::event::{Event, PersonListed};
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{ActorRef, GrantId, RequestId};
 use jit_ca_log::Leaf;
-use jit_ca_log::hash::sha256;
 use redb::ReadableTable as _;
 
 use super::{Fold, IndexKey, requests, ssh_serial, unacknowledged};
 use crate::clock::Millis;
 use crate::store::StoreError;
-use crate::store::record::{AccessRecord, EnrolmentCode, LoginRecord, SubjectRecord};
+use crate::store::record::{AccessRecord, EnrolmentCode, SubjectRecord};
 
 impl Fold<'_> {
     /// Folds an entry in. What it changes depends on the tables, the leaf and the payload alone.
@@ -73,7 +72,7 @@ impl Fold<'_> {
             }
             Event::LoggedIn(login) => self.apply_login(login, written)?,
             Event::LoggedOut(logout) => {
-                self.logins.change(logout.login.as_slice(), |login| login.ended = true)?;
+                self.end_login(logout.login.as_slice())?;
             }
             Event::LockSet(_) | Event::LockLifted(_) => self.apply_lock(leaf, event)?,
             Event::CertificateIntended(intended) => {
@@ -144,35 +143,6 @@ impl Fold<'_> {
     /// The index of the clock's fault that nobody has acknowledged.
     pub(in crate::store) fn clock_fault(&self) -> Result<Option<u64>, StoreError> {
         unacknowledged(&self.clock)
-    }
-
-    fn apply_login(&mut self, login: &LoggedIn, began: Millis) -> Result<(), StoreError> {
-        let at = began.time();
-        // What is older can't be answered any more, and needs no remembering.
-        self.spent.retain(|_, expires| expires > at.secs())?;
-        self.spent.insert(
-            login.challenge.as_str(),
-            at.secs() + crate::identity::CHALLENGE_MEMORY.secs(),
-        )?;
-
-        let mut mfa_at = None;
-        self.subjects.change(login.subject.to_string().as_str(), |subject| match login.factor {
-            Factor::Totp { step } => {
-                subject.totp_step = Some(step);
-                mfa_at = Some(at);
-            }
-            Factor::SecurityKey => mfa_at = Some(at),
-            Factor::EnrolmentCode { .. } => subject.enrolment_code = None,
-        })?;
-        let record = LoginRecord {
-            subject: login.subject.clone(),
-            key: sha256(login.key.as_slice()),
-            window: login.window,
-            mfa_at,
-            began,
-            ended: false,
-        };
-        self.logins.put(login.serial.as_slice(), record)
     }
 
     fn apply_access(

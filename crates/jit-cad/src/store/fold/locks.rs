@@ -60,8 +60,8 @@ impl Fold<'_> {
     /// counts; and who is locked vouches for nothing: lifts no lock, brings no policy into force, enrols nothing, reviews
     /// nothing, has nothing erased.
     ///
-    /// What takes access away goes on, also by who is locked: to deny, cancel, end, revoke, log out, and to lock. On the
-    /// daemon's machine every lock can be lifted.
+    /// What takes access away goes on, also while everything is locked: to deny, cancel, end, revoke, log out, and to
+    /// lock. (Whoever is locked alone has no login for it.) On the daemon's machine every lock can be lifted.
     pub(super) fn admit_by_locks(&self, event: &Event) -> Result<Result<(), Clash>, StoreError> {
         let changes = match event {
             Event::LockSet(set) => Some((&set.lock, false)),
@@ -144,6 +144,11 @@ impl Fold<'_> {
                 let record = LockRecord { lock, by, reason, since, entry: leaf.idx };
                 let record = payload::encode(&record)?;
                 self.locks.insert(key(&set.lock).as_str(), record.as_slice())?;
+                // Whoever holds them may be another: that is what locks are for. What is locked for everybody, or for a role,
+                // is about no login, and people need theirs to take access away meanwhile.
+                if let Locked::Subject(subject) = &set.lock {
+                    self.end_logins_of(subject)?;
+                }
             }
             Event::LockLifted(lifted) => {
                 self.locks.remove(key(&lifted.lock).as_str())?;

@@ -29,6 +29,7 @@ pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
         fold::SUBJECTS,
         fold::ACTORS,
         fold::LOGINS,
+        fold::OPEN_LOGINS,
         fold::SPENT,
         fold::ISSUANCES,
         fold::SSH_SERIALS,
