@@ -29,6 +29,7 @@ strace                strace
 /usr/lib/python3/dist-packages/cryptography  python3-cryptography
 /usr/bin/pip3         python3-pip
 /usr/include/openssl/evp.h  libssl-dev
+zbarimg               zbar-tools
 "
 
 # What those packages would run at every boot.

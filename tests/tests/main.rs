@@ -13,6 +13,7 @@ mod config;
 mod crash;
 mod demo;
 mod documents;
+mod enrolment;
 mod erasure;
 mod exports;
 mod faults;

@@ -24,6 +24,7 @@ mod places;
 mod printer;
 mod profile;
 mod progress;
+mod qr;
 mod replay;
 mod report;
 mod request_key;

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::login::{self, Ca, SecondFactor};
 use crate::printer::fields;
 use crate::profile::KnownCa;
+use crate::qr;
 
 pub(super) fn run(context: &Context, command: &MfaCommand) -> Result<()> {
     match command {
@@ -31,6 +32,7 @@ fn enroll(context: &Context, arguments: &EnrollCommand) -> Result<()> {
     printer.data(&secret, |secret| {
         fields(&[("secret", secret.secret.clone()), ("uri", secret.uri.clone())])
     });
+    printer.drawing(|columns| qr::at_terminal(&secret.uri, columns));
     printer.note("add the secret to your authenticator; it is not shown again");
     let code = login::read_code(
         arguments.totp_code_file.as_deref(),
