@@ -12,6 +12,7 @@ mod machine;
 mod notifications;
 mod policy;
 mod restore;
+mod second_factors;
 mod trouble;
 
 use std::fs;
