@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use jit_ca_tests::{Ca, Lab, Output, Person, Reply, Wire, program, run, security_key};
 use serde_json::{Value, json};
@@ -108,8 +109,29 @@ fn an_approval_signed_by_a_verified_user_is_as_after_a_fresh_second_factor() {
     assert_eq!(approved["status"], "approved", "{approved}");
 }
 
+#[test]
+fn who_is_verified_by_a_security_key_orders_an_erasure_without_a_code() {
+    let lab = Lab::new();
+    let ca = start(&lab);
+    let users = ca.config().with_file_name("users.toml");
+    let mut table: toml::Table = fs::read_to_string(&users).unwrap().parse().unwrap();
+    let people = table["person"].as_array_mut().unwrap();
+    people.retain(|person| person["name"].as_str() != Some("erin"));
+    fs::write(&users, table.to_string()).unwrap();
+    ca.jit_cad(&["reload"]).ok();
+    let erase = |name: &str| {
+        let mut order = Command::new(program("jit-cad"));
+        security_key::plug_in(&mut order).args(["log", "erase", "erin", "--by", "bob"]);
+        order.args(["--reason", "GDPR 17, DPO-31", "--key"]).arg(key(&lab, "bob", name));
+        run(order.arg("--config").arg(ca.config()))
+    };
+    // Nobody types a code here.
+    erase("present").exits(1).says("this is not the code");
+    erase("verified").ok().says("erased");
+}
+
 fn start(lab: &Lab) -> Ca {
-    Ca::start_with(lab, |config| {
+    Ca::start_with_people(lab, &[("erin", &["dev"])], |config| {
         let users = config.join("users.toml");
         let mut table: toml::Table = fs::read_to_string(&users).unwrap().parse().unwrap();
         for person in table["person"].as_array_mut().unwrap() {

@@ -115,6 +115,8 @@ def check_who(log, e, p):
         if e.type in ("login", "erase.order"):
             key = p["key"] if e.type == "login" else p["signature"]["key"]
             valid(is_key_of(log.person(e), key) and log.person(e)["name"] == p["name"])
+        if e.type == "erase.order" and p["step"] is None:
+            valid(is_user_verified(p["signature"]["sshsig"]))
         if e.type == "login":
             valid(p["challenge"] not in log.challenges and p["window"]["end"] - p["window"]["start"] <= 12 * 3600)
             valid(is_near(e, p["window"]["start"]))

@@ -90,7 +90,7 @@ unlock              lock:locked by:officer reason:line
 issue.intent        purpose:text serial:bytes tbs:bytes validity:validity under:under?
 issue.done          signature:bytes
 issue.failed        error:text
-erase.order         by:subject-id name:person-name signature:signature step:count decision:decision
+erase.order         by:subject-id name:person-name signature:signature step:count? decision:decision
 erase               cause:cause reason:line entries:count*2*
 """)
 NEVER_ERASED = ("log.init", "bundle", "person.removed", "erase")

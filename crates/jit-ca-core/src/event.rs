@@ -555,8 +555,9 @@ events! {
         name: PersonName,
         /// The signature over the erasure statement.
         signature: Signature,
-        /// The RFC 6238 step of the code given with it, used up by this.
-        step: u64,
+        /// The RFC 6238 step of the code given with it, used up by this; none where the signature is a security key's,
+        /// which says in it that it has verified its user.
+        step: Option<u64>,
         /// What the policy was asked and said.
         decision: Decided,
     }

@@ -20,6 +20,7 @@ use jit_ca_core::event::{Decided, Erased, ErasureCause, ErasureOrdered, Refused}
 use jit_ca_core::statement::{Erasure, Kind};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{Action, ActorRef, Digest, Facts, PersonName, RefusalCode, Span, Text, UnixTime};
+use jit_ca_log::sshsig;
 use jit_ca_policy::Person;
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +49,8 @@ pub struct Order {
     pub entries: Vec<(u64, u64)>,
     /// That person's SSHSIG over the erasure statement, armoured.
     pub signature: String,
-    /// A code of that person's second factor.
-    pub code: String,
+    /// A code of that person's second factor; none where the signature is one of its own.
+    pub code: Option<String>,
 }
 
 /// What would be erased of a subject.
@@ -116,8 +117,13 @@ async fn decided(
     };
     let signature = signed_by(person, Kind::Erasure, &statement.text(), &order.signature);
     let signature = signature.map_err(|refusal| refuse(refusal, None))?;
-    let factor = totp_step(&app.store.read()?, &app.keys.kek, person, &order.code, arrived)?;
-    let Some(step) = factor else {
+    let step = match &order.code {
+        Some(code) => {
+            totp_step(&app.store.read()?, &app.keys.kek, person, code, arrived)?.map(Some)
+        }
+        None => sshsig::says_user_verified(signature.sshsig.as_slice()).then_some(None),
+    };
+    let Some(step) = step else {
         let text = "this is not the code that the authenticator shows now, or it was used before";
         return Err(refuse(Refusal::new(RefusalCode::LoginRefused, text), None));
     };

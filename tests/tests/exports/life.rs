@@ -75,6 +75,12 @@ impl Life {
         }
         export(&mut exports);
 
+        // A lock ends somebody's logins.
+        let lock = json!({"what": "person:erin", "reason": "the laptop is gone"});
+        bob.wire.post("/v1/locks", &lock).ok();
+        carol.wire.post("/v1/locks/lift", &lock).ok();
+        export(&mut exports);
+
         // Somebody leaves and is forgotten; somebody who has never logged in leaves too.
         let users = ca.config().with_file_name("users.toml");
         let mut table: toml::Table = fs::read_to_string(&users).unwrap().parse().unwrap();
@@ -326,7 +332,7 @@ impl<'a> Work<'a> {
         let review = format!("/v1/requests/{}/review", emergency["id"].as_str().unwrap());
         carol.wire.post(&review, &json!({"comment": "it was"})).ok();
         // Nothing for a moment.
-        let lock = json!({"what": "person:erin", "reason": "the laptop is gone"});
+        let lock = json!({"what": "person:frank", "reason": "the laptop is gone"});
         bob.wire.post("/v1/locks", &lock).ok();
         carol.wire.post("/v1/locks/lift", &lock).ok();
 

@@ -87,10 +87,7 @@ impl Logins {
         must_be_near(leaf, login.window.start(), Code::Login, "the login starts at another time")?;
         match login.factor {
             Factor::Totp { step } => self.use_step(&login.subject, step)?,
-            Factor::SecurityKey => {
-                let is_verified = sshsig::says_user_verified(login.signature.as_slice());
-                must(is_verified, Code::Login, "no security key says to have verified its user")?;
-            }
+            Factor::SecurityKey => must_be_verified(login.signature.as_slice())?,
             Factor::EnrolmentCode { code } => {
                 let expected = self.codes.remove(&login.subject);
                 let is_its = expected.is_some_and(|(expected, _)| expected == code);
@@ -202,7 +199,10 @@ impl Logins {
             let is_theirs = has_key(person, order.signature.key.as_slice());
             must(is_theirs, Code::Login, "the key is not one of the person's")?;
         }
-        self.use_step(&order.by, order.step)
+        match order.step {
+            Some(step) => self.use_step(&order.by, step),
+            None => must_be_verified(order.signature.sshsig.as_slice()),
+        }
     }
 
     /// Takes in what the leaf of an entry still says whose payload is erased.
@@ -261,6 +261,12 @@ impl Logins {
         self.steps.insert(subject.clone(), step);
         Ok(())
     }
+}
+
+/// A signature that is a second factor of its own says so.
+fn must_be_verified(signature: &[u8]) -> Result<(), Fault> {
+    let is_verified = sshsig::says_user_verified(signature);
+    must(is_verified, Code::Login, "no security key says to have verified its user")
 }
 
 /// Whether the leaf's actor has one of these whose payload is erased, and that is no older than this.

@@ -125,7 +125,8 @@ forgeries! {
         });
         Some(at + 1)
     },
-    "order-by-a-code-again" "login" change!(ErasureOrdered, |order| order.step = 1),
+    "order-by-a-code-again" "login" change!(ErasureOrdered, |order| order.step = Some(1)),
+    "order-without-a-code" "login" change!(ErasureOrdered, |order| order.step = None),
 
     // === signatures ===
     "login-to-another-challenge" "signature" change!(LoggedIn, |login| login.challenge.push('x')),

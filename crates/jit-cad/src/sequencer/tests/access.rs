@@ -148,7 +148,7 @@ async fn who_is_locked_vouches_for_nothing() {
             by: alice(),
             name: name.clone(),
             signature: Signature { key: vec![].into(), sshsig: vec![].into() },
-            step: 7,
+            step: Some(7),
             decision: decided(),
         }
         .into(),

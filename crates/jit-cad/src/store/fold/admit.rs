@@ -57,8 +57,9 @@ impl Fold<'_> {
             }
             Event::ErasureOrdered(order) => {
                 let subject = self.subjects.get(order.by.to_string().as_str())?;
-                let unused = subject.and_then(|subject| subject.totp_step);
-                unused.is_some_and(|last| order.step > last).then_some(()).ok_or(Clash::Code)
+                let last = subject.and_then(|subject| subject.totp_step);
+                let is_unused = order.step.is_none_or(|step| last.is_some_and(|last| step > last));
+                is_unused.then_some(()).ok_or(Clash::Code)
             }
             Event::BundleApproved(approved) => {
                 self.admit_open_login(approved.login.as_slice(), now)?

@@ -37,7 +37,7 @@ impl Fold<'_> {
             }
             Event::ErasureOrdered(order) => {
                 self.subjects.change(order.by.to_string().as_str(), |subject| {
-                    subject.totp_step = subject.totp_step.max(Some(order.step));
+                    subject.totp_step = subject.totp_step.max(order.step);
                 })?;
             }
             Event::SubjectKnown(known) => {
