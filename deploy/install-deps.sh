@@ -29,8 +29,12 @@ unshare               util-linux
 strace                strace
 /usr/lib/python3/dist-packages/cryptography  python3-cryptography
 /usr/bin/pip3         python3-pip
+chromium              chromium
+certutil              libnss3-tools
 npm                   npm
 c++                   g++
+/usr/include/openssl/evp.h  libssl-dev
+zbarimg               zbar-tools
 "
 
 # What those packages would run at every boot.

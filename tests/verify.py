@@ -13,7 +13,8 @@ and reads X.509, all else is Python's standard library and what lies in verifier
     reading.py       bytes, CBOR; how a check fails     certificates.py  those of an intent to issue
     values.py        text forms, statements             requests.py      those of requests and approvals
     payloads.py      what payloads may hold, a table    grants.py        those of what became of them, and locks
-    log.py           what entries add up to             signatures.py    keys, SSHSIG, checkpoint, tree
+    log.py           what entries add up to             passkeys.py      those of passkeys, and WebAuthn
+    signatures.py    keys, SSHSIG, checkpoint, tree
 """
 import argparse
 import itertools

@@ -27,6 +27,8 @@ pub struct Ca {
     homes: PathBuf,
     address: SocketAddr,
     pin: String,
+    /// The origin of its page, if it serves one.
+    page: Option<String>,
     /// The daemon's own clock, if it does not go by the machine's.
     clock: Option<PathBuf>,
     /// How many files the daemon may have open, if it is not as many as we.
@@ -73,6 +75,7 @@ impl Ca {
             homes,
             address: ([127, 0, 0, 1], 0).into(),
             pin,
+            page: None,
             clock: None,
             files: None,
             daemon: None,
@@ -135,6 +138,8 @@ impl Ca {
                 assert_eq!(pin, self.pin);
             } else if let Some(address) = line.strip_prefix("listening on https://") {
                 self.address = address.parse().expect("an address");
+            } else if let Some(page) = line.strip_prefix("page ") {
+                self.page = Some(page.to_owned());
             } else if line == "ready" {
                 return true;
             }
@@ -261,6 +266,11 @@ impl Ca {
     /// Where the API is.
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
+    }
+
+    /// Where its page is.
+    pub fn page(&self) -> &str {
+        self.page.as_deref().expect("it serves a page")
     }
 
     /// What clients know the CA by.

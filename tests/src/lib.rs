@@ -10,6 +10,7 @@
 //! OpenIdProvider  a real OpenID provider, and a Browser in which people log in there
 //! TokenIssuer     signs tokens for workloads, as a forge or a cluster does
 //! Slow     slow clients by the thousand
+//! Browser  a headless Chromium with a virtual authenticator
 //! Terminal a shell at a terminal, typed into as a person does
 //! ```
 //!
@@ -23,6 +24,7 @@
     reason = "a lab that does not work fails the test that uses it"
 )]
 
+mod browser;
 mod ca;
 mod caller;
 mod certificate;
@@ -32,9 +34,12 @@ mod lab;
 mod lines;
 mod nginx;
 mod open_id;
+mod passkey;
 mod person;
 mod program;
+pub mod security_key;
 mod served;
+mod sign_on;
 mod slow;
 mod sshd;
 pub mod stored;
@@ -42,6 +47,7 @@ mod terminal;
 mod token_issuer;
 mod wire;
 
+pub use browser::Browser;
 pub use ca::Ca;
 pub use caller::Caller;
 pub use certificate::{Issued, sha256};
@@ -49,12 +55,14 @@ pub use document::{Block, blocks, commands, documents};
 pub use lab::Lab;
 pub use lines::Lines;
 pub use nginx::Nginx;
-pub use open_id::{Browser, Means, OpenIdProvider, parameter};
+pub use open_id::{Means, OpenIdProvider, Visitor, parameter};
+pub use passkey::SoftPasskey;
 pub use person::{Authenticator, Person};
 pub use program::{
     Output, as_root, free_port, mix, now, program, repository, run, seconds, wait_for,
 };
 pub use served::Served;
+pub use sign_on::SigningOn;
 pub use slow::Slow;
 pub use sshd::{Clock, Ssh, Sshd};
 pub use terminal::Terminal;

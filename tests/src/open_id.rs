@@ -40,10 +40,10 @@ impl OpenIdProvider {
     }
 
     /// A browser that knows nothing of this provider yet.
-    pub fn browser(&self) -> Browser {
+    pub fn browser(&self) -> Visitor {
         let number = self.browsers.fetch_add(1, Ordering::Relaxed);
         let cookies = self.folder().join(format!("cookies-{number}"));
-        Browser { issuer: self.issuer(), ca_file: self.ca_file(), cookies }
+        Visitor { issuer: self.issuer(), ca_file: self.ca_file(), cookies }
     }
 }
 
@@ -85,13 +85,13 @@ impl Means<'_> {
 
 /// A browser without a screen. It keeps cookies, so whoever is logged in at the provider still is the next time.
 #[derive(Debug)]
-pub struct Browser {
+pub struct Visitor {
     issuer: String,
     ca_file: PathBuf,
     cookies: PathBuf,
 }
 
-impl Browser {
+impl Visitor {
     /// Goes to an address of the provider, and says yes to what it asks there. Gives the address elsewhere at which the
     /// provider has it end, without going there.
     ///

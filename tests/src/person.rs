@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::program::run_with_input;
-use crate::{Output, now, program, run, wait_for};
+use crate::{Output, now, program, run, security_key, wait_for};
 
 /// A home folder.
 #[derive(Clone, Debug)]
@@ -77,8 +77,18 @@ impl Person {
 
     /// Starts an ssh-agent, which the person uses from then on.
     pub fn start_agent(&mut self) {
-        let socket = self.agent_socket();
+        self.start_agent_by(&mut Command::new("ssh-agent"));
+    }
+
+    /// The same of one that takes keys of the security key.
+    pub fn start_agent_for_security_keys(&mut self) {
         let mut agent = Command::new("ssh-agent");
+        security_key::plug_in(&mut agent).arg("-P").arg(security_key::provider());
+        self.start_agent_by(&mut agent);
+    }
+
+    fn start_agent_by(&mut self, agent: &mut Command) {
+        let socket = self.agent_socket();
         agent.arg("-D").arg("-a").arg(&socket).stdin(Stdio::null()).stdout(Stdio::null());
         self.agent = Some(agent.spawn().expect("ssh-agent"));
         wait_for("ssh-agent", || socket.exists().then_some(()));
@@ -149,7 +159,11 @@ impl Person {
 
     /// A command's words, and all that a person says to a CA at first contact.
     fn first_contact<'a>(&'a self, command: &[&'a str]) -> Vec<&'a str> {
-        let key = ".ssh/id_ed25519";
+        self.first_contact_with(command, ".ssh/id_ed25519")
+    }
+
+    /// The same with another SSH key.
+    pub fn first_contact_with<'a>(&'a self, command: &[&'a str], key: &'a str) -> Vec<&'a str> {
         let words = ["--ca", &self.url, "--ca-pin", &self.pin, "--name", &self.name, "--key", key];
         command.iter().copied().chain(words).collect()
     }

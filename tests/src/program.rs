@@ -181,3 +181,10 @@ pub fn mix(number: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+/// The Node that deploy/install-deps.sh has brought: Debian's may be older than its packages want.
+pub(crate) fn node() -> Command {
+    let arch = if env::consts::ARCH == "x86_64" { "x64" } else { "arm64" };
+    let node = format!(".tools/oidc/node_modules/node-linux-{arch}/bin/node");
+    Command::new(repository().join(node))
+}

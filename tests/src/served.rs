@@ -1,13 +1,12 @@
 //! An issuer of tokens on loopback: a script of `tests/oidc`, run by the Node that deploy/install-deps.sh has brought.
 
-use std::env::consts::ARCH;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::program::run_with_input;
+use crate::program::{node, run_with_input};
 use crate::{Lab, free_port, repository, run, wait_for};
 
 /// A server at `https://127.0.0.1:PORT`, with a certificate of a CA of its own.
@@ -41,10 +40,8 @@ impl Served {
     /// Runs again what was killed, at the same port and with what it had kept.
     pub fn start_again(&mut self) {
         self.kill();
-        let arch = if ARCH == "x86_64" { "x64" } else { "arm64" };
-        let node = format!(".tools/oidc/node_modules/node-linux-{arch}/bin/node");
         let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
-        let mut command = Command::new(repository().join(node));
+        let mut command = node();
         command.arg(repository().join("tests/oidc").join(self.script));
         command.arg(&self.folder).arg(self.port.to_string()).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(log.expect("a file"));

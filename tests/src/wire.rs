@@ -10,7 +10,7 @@ use base64ct::{Base64Unpadded, Encoding};
 use serde_json::{Value, json};
 
 use crate::program::run_with_input;
-use crate::{Ca, Person, now, run, sha256};
+use crate::{Ca, Person, now, run, security_key, sha256};
 
 /// Somebody who calls the API by hand.
 #[derive(Clone, Debug)]
@@ -64,7 +64,10 @@ impl Wire {
         let (call, key) = wire.login_call(&person.key(), factor);
         let reply = wire.post("/v1/logins", &call).ok();
         let certificate = reply.json()["certificate"].as_str().expect("a certificate").to_owned();
-        wire.login = Some((key, wire.write("login.pem", &certificate)));
+        // Beside its key: who logs in again has both logins.
+        let file = key.with_extension("pem");
+        fs::write(&file, certificate).expect("a file");
+        wire.login = Some((key, file));
         wire
     }
 
@@ -163,10 +166,18 @@ impl Wire {
         (key, fs::read_to_string(csr).expect("a request"))
     }
 
+    /// The digest of a login key, as statements write it.
+    pub fn key_digest(&self, key: &Path) -> String {
+        self.spki_digest("pkey", key)
+    }
+
     /// Signs a text as `ssh-keygen -Y sign` does.
     pub fn sign(&self, namespace: &str, ssh_key: &Path, text: &str) -> String {
         let mut keygen = Command::new("ssh-keygen");
         keygen.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(ssh_key);
+        if security_key::holds(ssh_key) {
+            security_key::plug_in(&mut keygen);
+        }
         run_with_input(&mut keygen, text).ok().stdout
     }
 

@@ -7,7 +7,7 @@ use jit_ca_tests::{blocks, commands, documents, program, run};
 
 /// The documents whose blocks are run: by `readme.rs`, and by `guides.rs` and what lies beside it. Each
 /// fails at a block of somebody it does not know.
-const RUN: [&str; 13] = [
+const RUN: [&str; 16] = [
     "README.md",
     "docs/guides/access.md",
     "docs/guides/administrators.md",
@@ -16,8 +16,11 @@ const RUN: [&str; 13] = [
     "docs/guides/first-ca.md",
     "docs/guides/nginx.md",
     "docs/guides/notifications.md",
+    "docs/guides/passkeys.md",
     "docs/guides/policy.md",
     "docs/guides/restore.md",
+    "docs/guides/second-factors.md",
+    "docs/guides/single-sign-on.md",
     "docs/guides/sshd.md",
     "docs/guides/trouble.md",
     "docs/guides/upkeep.md",

@@ -10,8 +10,11 @@ mod erasure;
 mod first_ca;
 mod machine;
 mod notifications;
+mod passkeys;
 mod policy;
 mod restore;
+mod second_factors;
+mod single_sign_on;
 mod trouble;
 
 use std::fs;

@@ -5,8 +5,15 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use jit_ca_tests::{Authenticator, Ca, Caller, Lab, Reply, Wire, repository, run};
+use jit_ca_tests::{
+    Authenticator, Ca, Caller, Lab, OpenIdProvider, Reply, SoftPasskey, TokenIssuer, Wire,
+    repository, run, workloads,
+};
 use serde_json::{Value, json};
+
+use crate::issuers;
+
+const WORKLOAD: &str = "[[workload]]\nname = \"deploy\"\ngroups = [\"dev\"]\nclaims = { project_path = \"acme/shop\" }\n";
 
 /// Calls, and what they were answered.
 #[derive(Default)]
@@ -55,6 +62,8 @@ impl Record {
 }
 
 struct Scene {
+    op: OpenIdProvider,
+    ci: TokenIssuer,
     alice: Caller,
     bob: Caller,
     carol: Caller,
@@ -66,19 +75,48 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let lab = Lab::new();
+        let (op, ci) = (OpenIdProvider::start(&lab), TokenIssuer::start(&lab));
         let ca = Ca::start_with(&lab, |config| {
+            issuers::add(config, "op", &issuers::people_file(&op), &op);
+            issuers::add(config, "ci", &issuers::workloads_file(&ci, WORKLOAD), &ci);
             let change = |path: &str, with: &dyn Fn(String) -> String| {
                 let file = config.join(path);
                 fs::write(&file, with(fs::read_to_string(&file).unwrap())).unwrap();
             };
             change("jit-cad.toml", &|text| {
-                text.replace("second_administrator = false", "second_administrator = true")
+                let text =
+                    text.replace("second_administrator = false", "second_administrator = true");
+                text + "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n"
             });
             let rule = "@id(\"administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
             change("policies/operation.cedar", &|text| text + rule);
         });
         let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| ca.caller(name));
-        Self { alice, bob, carol, ca, lab, record: Record::default() }
+        Self { op, ci, alice, bob, carol, ca, lab, record: Record::default() }
+    }
+
+    /// Those for whom issuers vouch.
+    fn issuers(&mut self) {
+        let nobody = Wire::nobody(&self.ca, &self.ca.stranger("job"));
+        self.record.get(&nobody, "/v1/issuers").ok();
+        self.record.get(&nobody, "/v1/issuers/op").ok();
+        assert_eq!(self.record.get(&nobody, "/v1/issuers/ci").status, Some(400));
+        assert_eq!(self.record.get(&nobody, "/v1/issuers/gone").status, Some(404));
+        let csr = nobody.key_and_csr("login", &["-subj", "/CN=x"]).1;
+        let token = self.ci.token("RS256", &workloads::gitlab());
+        let call = json!({"issuer": "ci", "csr": csr, "credential": {"token": token}});
+        self.record.post(&nobody, "/v1/logins/issuer", &call).ok();
+        self.record.post(&nobody, "/v1/logins/issuer", &call).refused("login-refused");
+        // What it says of itself is kept; its code can't be redeemed.
+        self.op.kill();
+        let challenge = nobody.post("/v1/challenges", &json!({})).ok().json();
+        let code = json!({"code": {
+            "challenge": challenge["challenge"], "code": "c", "verifier": "0".repeat(43),
+            "redirect_uri": "http://127.0.0.1:4711/callback",
+        }});
+        let call = json!({"issuer": "op", "csr": csr, "credential": code});
+        let failed = self.record.post(&nobody, "/v1/logins/issuer", &call);
+        assert_eq!(failed.status, Some(502), "{failed:?}");
     }
 
     /// What anybody may ask for.
@@ -115,8 +153,29 @@ impl Scene {
         self.record.post(&newcomer, "/v1/mfa/confirm", &code).ok();
         let dave = log_in(json!({"totp": authenticator.code()}), &mut self.record);
         self.record.get(&dave, "/v1/me").ok();
-        self.record.post(&dave, "/v1/logout", &json!({})).ok();
+        self.record.get(&dave, "/v1/logins").ok();
+        self.record.get(&dave, "/v1/logins?subject=alice").refused("forbidden");
+        self.record.get(&self.bob.wire, "/v1/logins?subject=dave").ok();
+        let one = json!({"which": {"one": "01"}});
+        self.record.post(&dave, "/v1/logout", &one).refused("not-found");
+        self.record.post(&dave, "/v1/logout", &json!({"which": "all"})).ok();
         self.record.get(&dave, "/v1/me").refused("unauthenticated");
+    }
+
+    /// A passkey comes and goes.
+    fn passkeys(&mut self) {
+        let (alice, record) = (&self.alice.wire, &mut self.record);
+        assert_eq!(record.get(alice, "/v1/passkeys").ok().json(), json!([]));
+        record.post(alice, "/v1/passkeys", &json!({"label": ""})).refused("bad-request");
+        let link = record.post(alice, "/v1/passkeys", &json!({"label": "laptop"})).ok().json();
+        let passkey = SoftPasskey::enrol(&self.ca, link["url"].as_str().unwrap());
+        let listed = record.get(alice, "/v1/passkeys").ok().json();
+        assert_eq!(listed[0]["id"], passkey.id());
+        let remove = format!("/v1/passkeys/{}/remove", passkey.id());
+        record.post_nothing(&self.bob.wire, &remove, Some("not-mine")).refused("not-found");
+        record.post_nothing(alice, &remove, Some("remove")).ok();
+        record.post_nothing(alice, &remove, Some("remove")).ok();
+        record.post_nothing(alice, &remove, Some("again")).refused("not-found");
     }
 
     /// Requests of all fates, and certificates.
@@ -205,7 +264,7 @@ impl Scene {
         record.get(carol, &format!("/v1/requests?{}", query.replace('"', ""))).ok();
         record.get(carol, "/v1/requests?to_review=true&from=2026-01-01T00:00:00Z").ok();
 
-        let lock = json!({"what": "alice", "reason": "laptop lost"});
+        let lock = json!({"what": "web-shell", "reason": "laptop lost"});
         record.post(bob, "/v1/locks", &lock).ok();
         record.get(alice, "/v1/locks").ok();
         record
@@ -363,6 +422,8 @@ fn a_real_daemon_answers_every_call_as_the_openapi_document_says() {
     let written: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     assert_eq!(served, written);
     scene.login();
+    scene.issuers();
+    scene.passkeys();
     scene.access();
     scene.policy();
     scene.log();

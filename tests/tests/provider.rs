@@ -5,7 +5,7 @@ mod workloads;
 use std::time::{Duration, Instant};
 
 use jit_ca_core::UnixTime;
-use jit_ca_tests::{Browser, Lab, Means, OpenIdProvider, Served, TokenIssuer, now, parameter};
+use jit_ca_tests::{Lab, Means, OpenIdProvider, Served, TokenIssuer, Visitor, now, parameter};
 use jit_cad::provider::{
     Claims, Client, Code, Doing, Expected, KeysFrom, Of, Provider, ProviderFault, Settings,
     TokenFault, Tokens,
@@ -56,7 +56,7 @@ fn verify(provider: &Provider, token: &str, nonce: &str) -> Result<Claims, Provi
 /// Logs somebody in, to the end.
 fn log_in(
     provider: &Provider,
-    browser: &Browser,
+    browser: &Visitor,
     sub: &str,
     means: Means<'_>,
     more: &str,

@@ -457,7 +457,7 @@ fn an_administrator_who_is_locked_activates_nothing() {
         scene.bob.wire.post("/v1/locks", &call).ok();
     };
     lock("carol");
-    scene.activate(&scene.carol, hash).refused("locked");
+    scene.activate(&scene.carol, hash).refused("unauthenticated");
     lock("all");
     scene.activate(&scene.bob, hash).refused("locked");
     assert_eq!(scene.pending()["hash"], *hash);

@@ -101,7 +101,7 @@ fn ssh_keygen_verifies_what_the_log_keeps() {
         statement += &format!("row: {}\n", text(row));
     }
     statement.push_str(&format!("hosts: {}\n", approval["hosts"].as_str().unwrap()));
-    let signature = bytes(&approval["signature"]["sshsig"]);
+    let signature = bytes(&approval["signature"]["ssh"]["sshsig"]);
     verify("approval.v1@jit-ca", &public(&bob.person.key()), &statement, &signature).ok();
     assert_ne!(
         verify("login.v1@jit-ca", &public(&bob.person.key()), &statement, &signature).code,

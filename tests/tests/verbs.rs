@@ -150,13 +150,15 @@ fn a_lock_is_set_seen_and_lifted() {
     let locked = scene.bob.jit_ca(&lock).ok();
     assert!(locked.stdout.contains("person:alice (local/u-1001)"), "{locked}");
     let request = ["request", "web-shell", "--reason", "x", "--no-wait"];
-    scene.alice.jit_ca(&request).exits(3).says("INC-7").says("hint: ");
-    let status = scene.alice.jit_ca(&["status"]).ok();
+    // Her logins have ended with it.
+    scene.alice.jit_ca(&request).exits(3).says("the login has ended").says("hint: ");
+    let status = scene.bob.jit_ca(&["locks"]).ok();
     assert!(status.stdout.contains("INC-7"), "{status}");
     scene.carol.jit_ca(&["unlock", "alice", "--reason", "found"]).ok();
-    let none = scene.alice.jit_ca(&["locks"]).ok();
+    let none = scene.bob.jit_ca(&["locks"]).ok();
     assert!(none.stdout.contains("nothing is locked"), "{none}");
-    scene.alice.jit_ca(&request).exits(75);
+    // What a lock has ended, its end does not open.
+    scene.alice.jit_ca(&request).exits(3).says("the login has ended");
 }
 
 #[test]

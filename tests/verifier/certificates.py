@@ -92,12 +92,20 @@ def check_login_open(log, e, serial, acts):
     login = log.logins.get(serial)
     if login is None:
         return valid(log.is_gone("login", e, LOGIN_IN_USE))
-    window, subject = login.payload["window"], login.payload["subject"]
-    valid(login.is_open and window["start"] <= e.second < window["end"])
+    subject = login.payload["subject"]
+    valid(is_login_open(login, e) and login.type != "page.login")
     valid(login.actor == e.actor and acts == subject)
     person = log.in_force.get(e.actor)  # who may be gone since, or have lost the key
-    valid(person is not None and person["subject"] == subject and is_key_of(person, login.payload["key"]))
-    valid(login.has_factor or log.is_gone("mfa.enrolled", e, LOGIN_IN_USE))
+    if person is None and log.has_issuer(subject):
+        person = log.vouched.get(e.actor)
+    valid(person is not None and person["subject"] == subject)
+    valid(login.type == "login.token" or is_key_of(person, login.payload["key"]))
+    valid(login.has_factor or log.is_gone("mfa.enrolled", e, LOGIN_IN_USE) or log.is_workload(e))
+
+
+def is_login_open(login, e):
+    window = login.payload["window"]
+    return login.is_open and window["start"] <= e.second < window["end"]
 
 
 # === SSH ===

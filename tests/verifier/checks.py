@@ -1,14 +1,18 @@
 """The checks of an entry ("Verifying a log"), in the order of the page's table: of all entries, then of each type."""
-from .certificates import LOGIN_IN_USE, check_intent, check_login_open
+from .certificates import LOGIN_IN_USE, check_intent, check_login_open, is_login_open
 from .grants import (
     check_grant_end, check_grant_revoke, check_grant_start, check_lock, check_locked, check_review)
 from .log import DAEMON, step_of
+from .passkeys import check_counter, check_signed, find, read_registration
 from .payloads import NEVER_ERASED, PAYLOADS, fits
 from .reading import read_cbor, sha256, valid
 from .requests import check_approval, check_grant, check_pending, check_request, is_key_of, is_near
-from .signatures import PURPOSES, der_key, kind_of, sshsig_holds, verifies
-from .values import UNKNOWN, digest
+from .signatures import PURPOSES, der_key, is_user_verified, kind_of, sshsig_holds, verifies
+from .values import UNKNOWN, digest, statement
 
+CLOCKS_APART = 60  # an issuer's and the CA's
+# What is done over others, which workloads never do.
+OVER_OTHERS = ("approval", "break-glass", "review", "denial", "grant.revoke", "lock", "unlock", "bundle.approval", "erase.order")
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
 # What the policy was asked about where an entry holds its decision. A rule's approval is `skip-approval`.
 ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass": "break-glass", "review": "review",
@@ -71,7 +75,8 @@ def read_payload(e, salt, payload):
 
 def acts(entry_type, p):
     """The subject that acts, where the payload names it."""
-    if entry_type in ("person", "mfa.enrolled", "mfa.kept", "login", "logout", "refusal", "request"):
+    if entry_type in ("person", "mfa.enrolled", "mfa.kept", "passkey.added", "passkey.removed", "login", "login.token",
+                      "page.login", "logout", "refusal", "request", "subject.vouched"):
         return p["subject"]
     by = p.get("by")  # of an approval or a lock, or who denies, reviews, revokes or orders
     return by.get("person", {}).get("subject") if isinstance(by, dict) else by
@@ -93,6 +98,11 @@ def check_who(log, e, p):
             valid(p["actor"] == e.actor != DAEMON and log.actors.get(e.actor, UNKNOWN) is UNKNOWN and p["subject"] not in known)
         valid(e.acts is None or log.actors.get(e.actor) == e.acts)
         valid(e.type != "mfa.kept" or log.succeeds is not None)
+        if e.type == "subject.vouched":
+            issuer, _, sub = p["subject"].partition("/")
+            valid(issuer != "local" and p["name"].partition("@")[2] == issuer and log.has_issuer(p["subject"]))
+        if e.type in OVER_OTHERS and log.vouched.get(e.actor, UNKNOWN) is not UNKNOWN:
+            valid(not log.is_workload(e))
     with e.check("bundle"):
         if e.type == "bundle":
             check_bundle(log, e, p)
@@ -115,14 +125,37 @@ def check_who(log, e, p):
         if e.type in ("login", "erase.order"):
             key = p["key"] if e.type == "login" else p["signature"]["key"]
             valid(is_key_of(log.person(e), key) and log.person(e)["name"] == p["name"])
-        if e.type == "login":
+        if e.type == "erase.order" and p["step"] is None:
+            valid(is_user_verified(p["signature"]["sshsig"]))
+        if e.type == "page.login":
+            valid(log.person(e)["name"] == p["name"])
+        if e.type in ("login", "page.login"):
             valid(p["challenge"] not in log.challenges and p["window"]["end"] - p["window"]["start"] <= 12 * 3600)
             valid(is_near(e, p["window"]["start"]))
-            code = p["factor"].get("enrolment-code")
+        if e.type == "login":
+            if p["factor"] == "security-key":
+                valid(is_user_verified(p["signature"]))
+            code = p["factor"].get("enrolment-code") if isinstance(p["factor"], dict) else None
             valid(code is None or log.is_any_gone("mfa.code") or log.codes.get(e.acts) == code["code"])
+        if e.type == "login.token":
+            check_token(log, e, p)
         if e.type == "mfa.enrolled":
             login = log.logins.get(p["login"])
-            valid(login.acts == e.acts if login else log.is_gone("login", e, LOGIN_IN_USE))
+            valid(login.acts == e.acts and is_login_open(login, e) if login else log.is_gone("login", e, LOGIN_IN_USE))
+
+
+def check_token(log, e, p):
+    """Each is used once. A person's answers a challenge, and a workload has no second factor."""
+    window = p["window"]
+    valid(not p["subject"].startswith("local/") and p["token"] not in log.tokens)
+    valid(p["challenge"] is None or p["challenge"] not in log.challenges)
+    valid(window["end"] - window["start"] <= 12 * 3600 and is_near(e, window["start"]))
+    valid(p["mfa_at"] is None or p["mfa_at"] <= e.second + CLOCKS_APART)
+    valid(e.second < p["expires"] + CLOCKS_APART + 60)
+    person = log.person(e)
+    valid(person is not None and person["name"] == p["name"])
+    if person is not UNKNOWN:
+        valid((p["challenge"] is None) == log.is_workload(e) and not (log.is_workload(e) and p["mfa_at"]))
 
 
 def check_bundle(log, e, p):
@@ -157,8 +190,48 @@ def check_login(log, e, p):
 def check_logout(log, e, p):
     with e.check("state"):
         login = log.logins.get(p["login"])
-        valid(log.is_gone("login", e, LOGIN_IN_USE) if login is None else
+        are_gone = log.is_gone("login", e, LOGIN_IN_USE) or log.is_gone("page.login", e, LOGIN_IN_USE)
+        valid(are_gone if login is None else
               login.is_open and login.payload["subject"] == p["subject"])
+
+
+# === Passkeys ===
+
+def check_passkey(log, e, p):
+    added = e.type == "passkey.added"
+    if added:
+        challenge = statement("passkey", origin=log.origin, subject=p["subject"], label=p["label"],
+                              login=p["login"].hex(), challenge=p["challenge"])
+    with e.check("login"):
+        if not added:
+            find(log, e, p["passkey"])
+        else:
+            valid(p["challenge"] not in log.challenges)
+            valid(p["consent"] or not any(each.actor == e.actor for each in log.passkeys.values()))
+            if p["consent"]:
+                check_counter(log, e, p["consent"])
+    with e.check("signature"):
+        if added:
+            valid(read_registration(p["registration"], challenge, p["party"]).id not in log.passkeys)
+            if p["consent"]:
+                check_signed(log, p["consent"], challenge)
+    with e.check("under"):
+        check_login_open(log, e, p["login"], e.acts)
+
+
+def check_page_login(log, e, p):
+    with e.check("login"):
+        check_counter(log, e, p["assertion"])
+    with e.check("signature"):
+        check_signed(log, p["assertion"], statement("page-login", origin=log.origin, challenge=p["challenge"]))
+
+
+def check_login_end(log, e, p):
+    with e.check("state"):
+        login = log.logins.get(p["login"])
+        valid(e.actor == DAEMON)
+        valid(log.is_any_gone("login") if login is None else
+              login.is_open and login.type == "login.token" and login.payload["subject"] == p["subject"])
 
 
 # === Certificates ===
@@ -202,7 +275,8 @@ def ranges_text(ranges):
 
 
 BY_TYPE = {
-    "bundle.approval": check_activation, "login": check_login, "logout": check_logout, "request": check_request, "approval": check_approval,
+    "bundle.approval": check_activation, "login": check_login, "passkey.added": check_passkey,
+    "passkey.removed": check_passkey, "page.login": check_page_login, "logout": check_logout, "login.end": check_login_end, "request": check_request, "approval": check_approval,
     "break-glass": check_pending, "review": check_review, "denial": check_pending, "cancel": check_pending,
     "lapse": check_pending, "grant": check_grant, "grant.start": check_grant_start, "grant.end": check_grant_end,
     "grant.revoke": check_grant_revoke, "lock": check_lock, "unlock": check_lock,

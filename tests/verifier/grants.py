@@ -90,9 +90,10 @@ def check_lock(log, e, p):
         valid(not is_locked if e.type == "lock" else is_locked or log.locks_are_partial)
 
 
-STOPPED = ("login", "request", "approval", "break-glass", "grant", "grant.start", "issue.intent")
+STOPPED = ("login", "login.token", "page.login", "request", "approval", "break-glass", "grant", "grant.start",
+           "issue.intent")
 # What the person vouches for who acts; whom and what it is about may be locked.
-VOUCHED = ("unlock", "mfa.enrolled", "review", "bundle.approval", "erase.order")
+VOUCHED = ("unlock", "mfa.enrolled", "passkey.added", "review", "bundle.approval", "erase.order")
 
 
 def check_locked(log, e, p):

@@ -2,6 +2,7 @@
 import itertools
 import textwrap
 
+from .passkeys import apply_passkeys
 from .reading import b64, check, sha256
 from .values import UNKNOWN
 
@@ -42,9 +43,11 @@ class Log:
         self.checkpoint, self.key = checkpoint, key
         self.entries, self.erased, self.copies = [], [], []
         self.origin = self.keys = self.pin = self.succeeds = UNKNOWN
-        self.actors, self.steps, self.logins, self.challenges = {}, {}, {}, set()
+        self.actors, self.steps, self.logins, self.logins_of, self.challenges = {}, {}, {}, {}, set()
+        self.passkeys = {}  # by their ids
         self.codes = {}  # of each subject the newest enrolment code, until it is used
         self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle; people by pseudonym
+        self.vouched, self.tokens = {}, set()  # what issuers said last, by pseudonym; tokens that were used
         self.users, self.listed = {}, {}  # people by subject, and each pseudonym's subject in them
         self.bundle, self.in_force, self.policy = None, {}, None  # files in force, where they are all known
         self.before = {}, {}  # files and people in force, where they are all known
@@ -70,13 +73,16 @@ class Log:
             ends.is_open = False
         self.apply_access(e, p)
         if not e.record:
-            self.gone.setdefault((e.type, e.actor), []).append(e.leaf["ts_ms"])
+            gone = "login" if e.type == "login.token" else e.type
+            self.gone.setdefault((gone, e.actor), []).append(e.leaf["ts_ms"])
             self.parts_known &= e.type not in ("bundle.file", "bundle.file.removed", "person", "person.removed")
         if e.type == "subject" and (p is not UNKNOWN or e.actor not in self.actors):
             self.actors[e.actor] = p["subject"]
         if e.type == "person":
             self.people[e.actor], self.newest[e.actor] = p, e.index
             self.list_user(e.actor, p)
+        if e.type == "subject.vouched":
+            self.vouched[e.actor] = p
         if e.type == "bundle.proposed":
             self.proposed = p["hash"]
         if e.type == "bundle":
@@ -112,12 +118,16 @@ class Log:
                 if e.type == "unlock":
                     self.locks.clear()
             case "lock" | "unlock":
-                (self.locks.add if e.type == "lock" else self.locks.discard)(lock_of(p))
+                kind, name = lock = lock_of(p)
+                (self.locks.add if e.type == "lock" else self.locks.discard)(lock)
+                if (e.type, kind) == ("lock", "subject"):
+                    for login in self.logins_of.pop(name, []):
+                        login.is_open = False
 
     def take_back(self, now):
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
         for e in itertools.takewhile(lambda e: e.leaf["ts_ms"] > now, reversed(self.entries)):
-            if e.type in ("login", "request", "grant"):
+            if e.type in ("login", "login.token", "page.login", "request", "grant"):
                 e.is_open = False
             elif e.type == "grant.start" and ("g", e.ids.get("g")) in self.begun:
                 self.begun["g", e.ids["g"]].is_open = False
@@ -141,23 +151,39 @@ class Log:
                 self.newest.pop(p["actor"], None)
                 self.list_user(p["actor"], UNKNOWN)
             case "login":
-                self.challenges.add(p["challenge"])
-                self.logins[p["serial"]] = e
-                e.has_factor = "totp" in p["factor"]
+                self.begin_login(e, p)
+                e.has_factor = "enrolment-code" not in p["factor"]
                 if not e.has_factor:
                     self.codes.pop(e.acts, None)
+            case "login.token":
+                self.begin_login(e, p)
+                self.tokens.add(p["token"])
+                e.has_factor = p["mfa_at"] is not None
+            case "page.login":
+                self.begin_login(e, p)
+            case "passkey.added":
+                self.challenges.add(p["challenge"])
             case "mfa.code":
                 self.codes[p["subject"]] = p["code"]
             case "mfa.enrolled" if p["login"] in self.logins:
                 self.logins[p["login"]].has_factor = True
-            case "logout" if p["login"] in self.logins:
+            case "logout" | "login.end" if p["login"] in self.logins:
                 self.logins[p["login"]].is_open = False
             case "issue.intent":
                 self.serials.add(self.serial_of(p))
             case "erase":
                 self.erased += p["entries"]
+        apply_passkeys(self, e, p)
         if step_of(p) is not None:
             self.steps[e.acts] = step_of(p)
+
+    def begin_login(self, e, p):
+        self.challenges.add(p["challenge"])
+        self.logins[p["serial"]] = e
+        own = self.logins_of.setdefault(e.acts, [])
+        for login in own:  # what is over stays over
+            login.is_open &= login.payload["window"]["end"] > e.second
+        own[:] = [login for login in own if login.is_open] + [e]
 
     # --- bundles ---
 
@@ -207,9 +233,18 @@ class Log:
     # --- what checks ask for ---
 
     def person(self, e):
-        """Who acts, as the bundle in force has it: None if there is no such person."""
+        """Who acts, as the bundle in force has it, or an issuer in it vouches: None if there is nobody."""
         found = self.in_force.get(e.actor)
+        if found is None and self.has_issuer(e.acts):
+            found = self.vouched.get(e.actor)
         return found if found is not None and found["subject"] == e.acts else None
+
+    def has_issuer(self, subject):
+        return self.policy is None or f"issuers/{subject.partition('/')[0]}.toml" in self.policy
+
+    def is_workload(self, e):
+        """Whether an issuer said so of who acts; unknown where that is gone."""
+        return e.actor in self.vouched and self.vouched[e.actor]["kind"] == "workload"
 
     def request(self, e):
         """The entry of the request that an entry is about: its own, or its grant's."""
@@ -240,4 +275,5 @@ def lock_of(p):
 
 def step_of(p):
     """The second factor's step that a payload says was used."""
-    return p["step"] if "step" in p else p.get("factor", {}).get("totp", {}).get("step")
+    factor = p.get("factor")
+    return p["step"] if "step" in p else factor.get("totp", {}).get("step") if isinstance(factor, dict) else None

@@ -30,7 +30,7 @@ VALUES = {
     "one": lambda value: valid(value == 1), "count": number(2**64 - 1), "small": number(255), "number": number(2**32 - 1),
     "time": number(253402300799),
     "origin": matches("[a-z0-9][a-z0-9._/-]{0,127}"), "subject-id": matches("[a-z][a-z0-9-]{0,31}/[!-~]{1,255}"),
-    "person-name": matches("[a-z][a-z0-9._-]{0,62}"), "name": matches("[a-z][a-z0-9-]{0,62}"), "tag": matches(TAG),
+    "person-name": matches("(?!.{64})[a-z][a-z0-9._-]*(@[a-z][a-z0-9-]{0,31})?"), "name": matches("[a-z][a-z0-9-]{0,62}"), "tag": matches(TAG),
     "names": names, "flag": lambda value: valid(isinstance(value, bool)),
     "type": matches("(?!.{64})[a-z][a-z0-9]*([._-][a-z][a-z0-9]*)*"), "hosts": lambda text: text == "*" or hosts(text),
 }
@@ -66,7 +66,16 @@ mfa.enrolled        subject:subject-id login:bytes step:count
 mfa.kept            subject:subject-id step:count
 login               subject:subject-id name:person-name key:bytes challenge:text login_key:digest signature:bytes \
                     factor:factor address:address serial:bytes window:window
+subject.vouched     subject:subject-id name:person-name kind:subject-kind groups:names
+login.token         subject:subject-id name:person-name token:digest expires:time challenge:text? login_key:digest \
+                    mfa_at:time? acr:line? amr:line* address:address serial:bytes window:window
+passkey.added       subject:subject-id label:line party:text login:bytes challenge:text registration:registration \
+                    consent:assertion?
+passkey.removed     subject:subject-id passkey:bytes login:bytes
+page.login          subject:subject-id name:person-name challenge:text assertion:assertion address:address serial:bytes \
+                    window:window
 logout              subject:subject-id login:bytes
+login.end           subject:subject-id login:bytes refusal:text
 refusal             subject:subject-id action:action? code:code detail:text address:address decision:decision? \
                     bundle:digest?
 refusal.strangers   count:count since:time
@@ -74,7 +83,7 @@ request             request:id subject:subject-id name:person-name role:name row
                     start:start extends:id? reason:line ticket:line? bundle:digest hash:digest made:time lapses:time \
                     approvals:quorum* use_within:duration? certificates:number? decision:decision
 approval            request:id hash:digest by:approver groups:names duration:duration rows:row* hosts:hosts \
-                    comment:line? signature:signature? decision:decision
+                    comment:line? signature:consent? decision:decision
 break-glass         request:id told:names decision:decision
 review              request:id by:subject-id name:person-name comment:line decision:decision
 denial              request:id by:subject-id name:person-name reason:line? decision:decision
@@ -90,7 +99,7 @@ unlock              lock:locked by:officer reason:line
 issue.intent        purpose:text serial:bytes tbs:bytes validity:validity under:under?
 issue.done          signature:bytes
 issue.failed        error:text
-erase.order         by:subject-id name:person-name signature:signature step:count decision:decision
+erase.order         by:subject-id name:person-name signature:signature step:count? decision:decision
 erase               cause:cause reason:line entries:count*2*
 """)
 NEVER_ERASED = ("log.init", "bundle", "person.removed", "erase")
@@ -104,7 +113,8 @@ counts              added:count changed:count removed:count
 paths               added:text* changed:text* removed:text*
 actors              added:id* changed:id* removed:id*
 asker             = start signal account:number
-factor            = totp:step enrolment-code:code-hash
+subject-kind      = person workload
+factor            = totp:step security-key enrolment-code:code-hash
 step                step:count
 code-hash           code:digest
 window              start:time end:time
@@ -125,6 +135,9 @@ possession        = sha256:bytes sha512:bytes pkcs10:bytes
 approver          = rules:text* person:who
 who                 subject:subject-id name:person-name
 signature           key:bytes sshsig:bytes
+consent           = ssh:signature passkey:assertion
+registration        client_data:bytes authenticator_data:bytes
+assertion           passkey:bytes client_data:bytes authenticator_data:bytes signature:bytes
 cause             = subject:id retention:time
 address           = V4:small*4 V6:small*16
 action            = request skip-approval approve issue break-glass review revoke lock read-log erase administer
@@ -135,7 +148,7 @@ code              = not-permitted forbidden rule-error mfa-required mfa-too-old 
                     reason-required signature-required wrong-statement not-pending already-approved \
                     too-few-approvals no-longer-permitted not-yours \
                     grant-ended grant-waiting grant-revoked already-extended not-to-review lock-unchanged unknown-row \
-                    role-changed key-refused no-possession not-proposed login-refused too-many-attempts
+                    role-changed key-refused no-possession not-proposed not-a-person login-refused too-many-attempts
 decision            facts:facts decision:answer
 answer              outcome:outcome rules:text* reasons:reason*
 reason              code:code text:text

@@ -1,5 +1,6 @@
 """Requests, and who agrees to them: from the asking to the grant, or to an end without one."""
 from .log import DAEMON
+from .passkeys import check_counter, check_signed
 from .reading import b64, sha256, valid
 from .signatures import sshsig_holds
 from .values import UNKNOWN, digest, duration, hosts, id_text, row, start_time, statement
@@ -73,10 +74,12 @@ def is_rule(policy, name):
 
 def check_approval(log, e, p):
     signature = p["signature"]
+    by, ssh = signature or {}, (signature or {}).get("ssh")
+    said = {"origin": log.origin, "request": digest(p["hash"]), "duration": p["duration"], "row": p["rows"], "hosts": p["hosts"]}
     with e.check("signature"):
-        valid(e.acts is None or signature is None or sshsig_holds(
-            signature["key"], signature["sshsig"], "approval", origin=log.origin, request=digest(p["hash"]),
-            duration=p["duration"], row=p["rows"], hosts=p["hosts"]))
+        valid(e.acts is None or ssh is None or sshsig_holds(ssh["key"], ssh["sshsig"], "approval", **said))
+        if e.acts is not None and "passkey" in by:
+            check_signed(log, by["passkey"], statement("approval", **said))
     check_pending(log, e, p)
     with e.check("approval"):
         request, asked = log.begun["r", p["request"]], log.asked(e)
@@ -87,8 +90,10 @@ def check_approval(log, e, p):
             valid(e.actor != request.actor)
             valid(asked is UNKNOWN or e.acts != asked["subject"])
             person = log.person(e)
-            valid(person is not None and (signature is None or is_key_of(person, signature["key"])))
+            valid(person is not None and (ssh is None or is_key_of(person, ssh["key"])))
             valid(all(group in person["groups"] for group in p["groups"]))
+            if "passkey" in by:
+                check_counter(log, e, by["passkey"])
         if asked is not UNKNOWN:
             valid(p["hash"] == asked["hash"] and asked["decision"]["facts"]["action"] == "request")
             valid(e.acts is None or any(counts_for(quorum, p) for quorum in asked["approvals"]))

@@ -16,9 +16,11 @@ from .values import UNKNOWN, statement
 
 PURPOSES = {"ssh-user": "ed25519", "ssh-host": "ed25519", "x509-root": "secp384r1", "x509-clients": "secp256r1",
             "x509-servers": "secp256r1", "x509-logins": "secp256r1", "log": "ed25519"}
+USER_PRESENT, USER_VERIFIED = 0x01, 0x04  # WebAuthn section 6.1
 CURVE_HASHES = {"secp256r1": hashes.SHA256, "secp384r1": hashes.SHA384}
 # An SSH signature's algorithm: the type of the key, and the hash where the key does not say it.
-ALGORITHMS = {b"ssh-ed25519": (b"ssh-ed25519", None), b"ecdsa-sha2-nistp256": (b"ecdsa-sha2-nistp256", None),
+SK_ED25519, SK_ECDSA = b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com"
+ALGORITHMS = {SK_ED25519: (SK_ED25519, None), SK_ECDSA: (SK_ECDSA, None), b"ssh-ed25519": (b"ssh-ed25519", None), b"ecdsa-sha2-nistp256": (b"ecdsa-sha2-nistp256", None),
               b"ecdsa-sha2-nistp384": (b"ecdsa-sha2-nistp384", None), b"rsa-sha2-256": (b"ssh-rsa", hashes.SHA256),
               b"rsa-sha2-512": (b"ssh-rsa", hashes.SHA512)}
 
@@ -29,9 +31,22 @@ def der_key(spki):
 
 
 def ssh_key(data):
+    if Wire(data).string().startswith(b"sk-"):
+        return security_key(data)[0]
     key = load_ssh_public_key(Wire(data).string() + b" " + b64(data).encode())
     valid(not isinstance(key, rsa.RSAPublicKey) or 2048 <= key.key_size <= 8192)
     return key
+
+
+def security_key(data):
+    """PROTOCOL.u2f: the key that a security key has, and the application that it is for."""
+    kind, *fields = Wire(data).strings()
+    if kind == SK_ED25519:
+        point, application = fields
+        return Ed25519PublicKey.from_public_bytes(point), application
+    curve, point, application = fields
+    valid((kind, curve) == (SK_ECDSA, b"nistp256"))
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point), application
 
 
 @lru_cache(maxsize=None)
@@ -90,15 +105,40 @@ def sshsig_holds(key, blob, kind, /, **values):
     message = statement(kind, **values)
     if message is UNKNOWN:
         return True
-    head, namespace = Wire(blob), f"{kind}.v1@jit-ca".encode()
-    valid(head.take(6) == b"SSHSIG" and head.number(4) == 1)
-    own_key, own_namespace, reserved, hash_name, signature = head.strings()
-    algorithm, signature = Wire(signature).strings()
+    namespace = f"{kind}.v1@jit-ca".encode()
+    own_key, own_namespace, reserved, hash_name, signature = sshsig_fields(blob)
+    algorithm, signature, flags, counter = sshsig_signature(signature)
     key_type, rsa_hash = ALGORITHMS[algorithm]
     valid((own_key, own_namespace, reserved) == (key, namespace, b"") and Wire(key).string() == key_type)
-    if algorithm.startswith(b"ecdsa"):
+    signed = sshsig_signed(namespace, hash_name, message)
+    if algorithm in (SK_ED25519, SK_ECDSA):
+        application = security_key(key)[1]
+        valid(application.startswith(b"ssh:") and flags & USER_PRESENT)
+        signed = sha256(application) + bytes([flags]) + counter + sha256(signed)
+    if b"ecdsa" in algorithm:
         signature = der_ecdsa(*Wire(signature).strings())
-    return verifies(ssh_key, key, signature, sshsig_signed(namespace, hash_name, message), rsa_hash)
+    return verifies(ssh_key, key, signature, signed, rsa_hash)
+
+
+def sshsig_fields(blob):
+    head = Wire(blob)
+    valid(head.take(6) == b"SSHSIG" and head.number(4) == 1)
+    return head.strings()
+
+
+def sshsig_signature(signature):
+    """Algorithm and signature; of a security key also its flags, and its counter as bytes."""
+    fields = Wire(signature)
+    algorithm, signature, flags, counter = fields.string(), fields.string(), 0, b""
+    if algorithm in (SK_ED25519, SK_ECDSA):
+        flags, counter = fields.number(1), fields.take(4)
+    valid(fields.is_at_end())
+    return algorithm, signature, flags, counter
+
+
+def is_user_verified(blob):
+    """Whether a security key says so."""
+    return bool(sshsig_signature(sshsig_fields(blob)[4])[2] & USER_VERIFIED)
 
 
 def possession_holds(key, proof, /, **values):

@@ -11,7 +11,7 @@ mod transport;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jit_ca_core::{CallId, Digest, GrantId, RequestId};
+use jit_ca_core::{CallId, Digest, GrantId, IssuerName, RequestId};
 use ring::rand::SecureRandom as _;
 
 pub use error::Error;
@@ -19,9 +19,11 @@ pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
     ActivateCall, ApproveCall, BreakGlassCall, Challenge, Consistency, ConsistencyQuery, DenyCall,
-    Entry, ExtendCall, GrantFile, Lock, LockCall, LogQuery, LoginCall, LoginReply, Me, MfaConfirm,
-    MfaSecret, PolicyState, Request, RequestCall, RequestFilter, RequestList, ReviewCall,
-    RevokeCall, Role, SshCall, SshCertificate, Trust, WaitQuery, X509Call, X509Certificate,
+    Entry, ExtendCall, GrantFile, IssuerLoginCall, IssuerView, Lock, LockCall, LogQuery, LoginCall,
+    LoginReply, LoginsFilter, LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, Passkey,
+    PasskeyCall, PasskeyLink, PolicyState, Request, RequestCall, RequestFilter, RequestList,
+    ReviewCall, RevokeCall, Role, SignOnView, SshCall, SshCertificate, Trust, WaitQuery, X509Call,
+    X509Certificate,
 };
 use http::Http;
 
@@ -110,12 +112,48 @@ impl Client {
         self.http.post("/v1/logins", call, key)
     }
 
-    /// Ends the login of this client.
+    /// The issuers that the policy names.
     ///
     /// # Errors
     /// As every call: see [`Error`].
-    pub fn logout(&self, key: &IdempotencyKey) -> Result<(), Error> {
-        self.http.post_unanswered("/v1/logout", &(), key)
+    pub fn issuers(&self) -> Result<Vec<IssuerView>, Error> {
+        self.http.get("/v1/issuers", &())
+    }
+
+    /// How a person signs on at an issuer.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn sign_on(&self, issuer: &IssuerName) -> Result<SignOnView, Error> {
+        self.http.get(&format!("/v1/issuers/{issuer}"), &())
+    }
+
+    /// Logs in with what an issuer says.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn login_by_issuer(
+        &self,
+        call: &IssuerLoginCall,
+        key: &IdempotencyKey,
+    ) -> Result<LoginReply, Error> {
+        self.http.post("/v1/logins/issuer", call, key)
+    }
+
+    /// Ends logins of whom this client is logged in as.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn logout(&self, call: &LogoutCall, key: &IdempotencyKey) -> Result<(), Error> {
+        self.http.post_unanswered("/v1/logout", call, key)
+    }
+
+    /// A person's logins that are open.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn logins(&self, filter: &LoginsFilter) -> Result<Vec<OpenLogin>, Error> {
+        self.http.get("/v1/logins", filter)
     }
 
     /// Who is calling.
@@ -140,6 +178,34 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn confirm_mfa(&self, call: &MfaConfirm, key: &IdempotencyKey) -> Result<Me, Error> {
         self.http.post("/v1/mfa/confirm", call, key)
+    }
+
+    /// The caller's passkeys.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn passkeys(&self) -> Result<Vec<Passkey>, Error> {
+        self.http.get("/v1/passkeys", &())
+    }
+
+    /// A link to the page, on which the caller adds a passkey.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn passkey_link(
+        &self,
+        call: &PasskeyCall,
+        key: &IdempotencyKey,
+    ) -> Result<PasskeyLink, Error> {
+        self.http.post("/v1/passkeys", call, key)
+    }
+
+    /// Gives a passkey of the caller's up; those that are left.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn remove_passkey(&self, id: &str, key: &IdempotencyKey) -> Result<Vec<Passkey>, Error> {
+        self.http.post(&format!("/v1/passkeys/{id}/remove"), &(), key)
     }
 
     // === roles and requests ===

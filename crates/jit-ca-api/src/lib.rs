@@ -4,11 +4,18 @@
 //! GET  /healthz  /readyz                     anybody    the process lives; the log can be written
 //! GET  /v1/trust                             anybody    Trust
 //! POST /v1/challenges                        anybody    -> Challenge
+//! GET  /v1/issuers                           anybody    [IssuerView]
+//! GET  /v1/issuers/NAME                      anybody    SignOnView
 //! POST /v1/logins            LoginCall       anybody    -> LoginReply
-//! POST /v1/logout                            a login
+//! POST /v1/logins/issuer     IssuerLoginCall anybody    -> LoginReply
+//! GET  /v1/logins?…          LoginsFilter    a login    [OpenLogin] own; others' with administer
+//! POST /v1/logout            LogoutCall      a login
 //! GET  /v1/me                                a login    Me
 //! POST /v1/mfa                               a login    -> MfaSecret
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
+//! GET  /v1/passkeys                          with MFA   [Passkey]
+//! POST /v1/passkeys          PasskeyCall     with MFA   -> PasskeyLink
+//! POST /v1/passkeys/ID/remove                with MFA   -> [Passkey]
 //! GET  /v1/roles                             with MFA   [Role]
 //! POST /v1/requests          RequestCall     with MFA   -> Request
 //! GET  /v1/requests?…        RequestFilter   with MFA   RequestList own, and those to approve; all with read-log
@@ -49,9 +56,12 @@
 pub mod client;
 mod grants;
 pub mod hosts;
+mod issuers;
 mod locks;
 mod log;
 mod login;
+mod logins;
+mod passkeys;
 mod policy;
 mod problem;
 mod requests;
@@ -60,12 +70,15 @@ pub use grants::{
     CertificateView, DecisionView, ExtensionView, GrantFile, RevokeCall, SshCall, SshCertificate,
     X509Call, X509Certificate,
 };
+pub use issuers::{Credential, IssuerLoginCall, IssuerView, SignOnView};
 pub use locks::{Lock, LockCall};
 pub use log::{Consistency, ConsistencyQuery, Entry, LogQuery};
 pub use login::{
     Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Predecessor,
     Trust, X509Authority,
 };
+pub use logins::{LoginsFilter, LogoutCall, OpenLogin, Which};
+pub use passkeys::{Passkey, PasskeyCall, PasskeyLink};
 pub use policy::{ActivateCall, FileChange, PendingPolicy, PolicyState};
 pub use problem::{PROBLEM_JSON, Problem, problem_type};
 pub use requests::{

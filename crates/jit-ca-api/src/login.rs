@@ -74,6 +74,8 @@ pub struct LoginCall {
 pub enum Factor {
     /// A code of the enrolled authenticator (RFC 6238): six digits.
     Totp(String),
+    /// Nothing: the signature is a security key's that has verified its user, and is a second factor of its own.
+    SecurityKey,
     /// The one-use code that an administrator made. Such a login can do nothing but enrol.
     EnrolmentCode(String),
 }
@@ -82,6 +84,7 @@ impl std::fmt::Debug for Factor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Totp(_) => "Totp(hidden)",
+            Self::SecurityKey => "SecurityKey",
             Self::EnrolmentCode(_) => "EnrolmentCode(hidden)",
         })
     }

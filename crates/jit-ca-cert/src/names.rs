@@ -43,11 +43,11 @@ macro_rules! name {
 name!(
     /// What a certificate calls its subject: a person's name or, where names are not to leave the CA,
     /// the pseudonym. It has no colon, so that a key id falls into its parts in one way.
-    SubjectName, "subject's name", "use a-z, 0-9, '.', '_', '-', starting with a letter or digit, at most 63",
+    SubjectName, "subject's name", "use a-z, 0-9, '.', '_', '-' and '@', starting with a letter or digit, at most 63",
     |text| {
         text.len() <= 63
             && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'@'))
     }
 );
 

@@ -195,6 +195,8 @@ pub enum RefusalCode {
     NoPossession,
     /// No such policy is proposed, or no longer.
     NotProposed,
+    /// Only people do that, and it is a workload.
+    NotAPerson,
     /// The login was refused; it is not said why.
     LoginRefused,
     /// Too many attempts failed.

@@ -8,6 +8,7 @@ mod bundles;
 mod decisions;
 mod ids;
 mod parts;
+mod passkeys;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::workflow::{Approver, Quorum, Start, Term};
 use crate::{
     Action, ActorRef, Bytes, Digest, GrantId, GroupName, Hosts, IssuanceId, Origin, PersonName,
-    RefusalCode, RequestId, RoleName, Row, Span, SubjectId, Text, UnixTime, Window,
+    RefusalCode, RequestId, RoleName, Row, Span, SubjectId, SubjectKind, Text, UnixTime, Window,
 };
 
 pub use bundles::{Asker, BundleChanges, Changed, FileCounts};
@@ -27,6 +28,7 @@ pub use parts::{
     Allowed, Decided, EndCause, ErasureCause, Factor, IssuedUnder, Locked, Officer,
     ProofOfPossession, PublicKey, Scope, Signature, Succession, Validity,
 };
+pub use passkeys::{Assertion, Consent, Registration};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:literal $type:ident { $($(#[$field_doc:meta])* $field:ident: $field_type:ty,)* })*) => {
@@ -262,12 +264,109 @@ events! {
         window: Window,
     }
 
+    /// An issuer vouches for a subject: what is known of it from here on, in place of what was known before.
+    "subject.vouched" SubjectVouched {
+        /// Who: the issuer, and that issuer's own id.
+        subject: SubjectId,
+        /// What the subject is called.
+        name: PersonName,
+        /// Whether it is a person or a workload.
+        kind: SubjectKind,
+        /// The groups that it is in, by the issuer's file and what the issuer said.
+        groups: BTreeSet<GroupName>,
+    }
+
+    /// A subject logged in with a token of its issuer. What the issuer said stands in the last `subject.vouched`.
+    "login.token" LoggedInByToken {
+        /// Who.
+        subject: SubjectId,
+        /// What it is called.
+        name: PersonName,
+        /// SHA-256 of the token, used up by this. The token itself is not kept: it may open other doors.
+        token: Digest,
+        /// Until when the token could be used at all, by its own word.
+        expires: UnixTime,
+        /// What the CA had sent to be answered, used up by this: a person's token has the hash of the sign-on statement
+        /// as its nonce. A workload's has none.
+        challenge: Option<String>,
+        /// SHA-256 of the login key's SubjectPublicKeyInfo.
+        login_key: Digest,
+        /// When the issuer saw a second factor, if it did.
+        mfa_at: Option<UnixTime>,
+        /// How the issuer says that it saw the subject: its `acr` (OpenID Connect Core 2).
+        acr: Option<Text>,
+        /// The same in methods: its `amr` (RFC 8176).
+        amr: BTreeSet<Text>,
+        /// The address that it came from.
+        address: IpAddr,
+        /// The login certificate's serial.
+        serial: Bytes,
+        /// The login certificate's window.
+        window: Window,
+    }
+
+    /// A subject has a new passkey. It logs in to the CA's page and approves there.
+    "passkey.added" PasskeyAdded {
+        /// Who.
+        subject: SubjectId,
+        /// What the subject calls it.
+        label: Text,
+        /// The RP ID that it is for: the page's host.
+        party: String,
+        /// The serial of the login certificate of the call that asked for it.
+        login: Bytes,
+        /// What the CA had sent with that call, used up by this.
+        challenge: String,
+        /// The passkey, made in answer to the SHA-256 of the passkey statement.
+        registration: Registration,
+        /// The answer to the same of a passkey that the subject had; none if this is the first.
+        consent: Option<Assertion>,
+    }
+
+    /// A subject gave a passkey up.
+    "passkey.removed" PasskeyRemoved {
+        /// Who.
+        subject: SubjectId,
+        /// The passkey's id.
+        passkey: Bytes,
+        /// The serial of the login certificate of the call.
+        login: Bytes,
+    }
+
+    /// A subject logged in to the CA's page by a passkey. No certificate is issued to such a login.
+    "page.login" PageLoggedIn {
+        /// Who.
+        subject: SubjectId,
+        /// What it is called.
+        name: PersonName,
+        /// What the CA had sent to be answered, used up by this.
+        challenge: String,
+        /// The answer to the SHA-256 of the page login statement.
+        assertion: Assertion,
+        /// The address that it came from.
+        address: IpAddr,
+        /// SHA-256 of the cookie that the login is known by.
+        serial: Bytes,
+        /// From when to when it lasts.
+        window: Window,
+    }
+
     /// A subject ended its login.
     "logout" LoggedOut {
         /// Who.
         subject: SubjectId,
+        /// The login certificate's serial; of a login to the page, the SHA-256 of its cookie.
+        login: Bytes,
+    }
+
+    /// The daemon ended a subject's login.
+    "login.end" LoginEnded {
+        /// Whose.
+        subject: SubjectId,
         /// The login certificate's serial.
         login: Bytes,
+        /// What the issuer said, which no longer vouches for the subject.
+        refusal: String,
     }
 
     /// Something that a known subject asked for was refused.
@@ -357,7 +456,7 @@ events! {
         /// What the approver has to say.
         comment: Option<Text>,
         /// The signature over the approval statement, if it was signed; a rule's is not.
-        signature: Option<Signature>,
+        signature: Option<Consent>,
         /// What the policy was asked and said.
         decision: Decided,
     }
@@ -555,8 +654,9 @@ events! {
         name: PersonName,
         /// The signature over the erasure statement.
         signature: Signature,
-        /// The RFC 6238 step of the code given with it, used up by this.
-        step: u64,
+        /// The RFC 6238 step of the code given with it, used up by this; none where the signature is a security key's,
+        /// which says in it that it has verified its user.
+        step: Option<u64>,
         /// What the policy was asked and said.
         decision: Decided,
     }

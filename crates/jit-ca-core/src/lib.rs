@@ -30,7 +30,8 @@ pub use digest::{ActorRef, Bytes, Digest};
 pub use id::{CallId, GrantId, IssuanceId, RequestId};
 pub use key_type::KeyType;
 pub use names::{
-    GroupName, HostName, Login, Origin, PersonName, Principal, RoleName, SubjectId, Tag, Text,
+    GroupName, HostName, IssuerName, Login, Origin, PersonName, Principal, RoleName, SubjectId,
+    SubjectKind, Tag, Text,
 };
 pub use row::{Extension, Hosts, Row, RowName, SourceAddress, SshRow, X509Row};
 pub use time::{Span, UnixTime, Window};

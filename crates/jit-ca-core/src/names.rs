@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ValueError;
 use crate::value::{serde_by_text, text_value};
 
@@ -48,10 +50,33 @@ text_value!(
 );
 
 text_value!(
-    /// What a person is called in commands, certificates and lists: `alice`. Shown, never compared.
-    PersonName, "name", "use a-z, 0-9, '.', '_', '-', starting with a letter, at most 63",
-    |text| matches(text, 63, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || matches!(b, b'.' | b'_' | b'-'))
+    /// What a subject is called in commands, certificates and lists: `alice`, or `alice@okta` where an issuer vouches
+    /// for her. Shown, never compared.
+    PersonName, "name", "use a-z, 0-9, '.', '_', '-', starting with a letter, at most 63; behind an '@' an issuer may stand",
+    |text| {
+        let (name, issuer) = text.split_once('@').map_or((text, None), |(name, issuer)| (name, Some(issuer)));
+        text.len() <= 63
+            && matches(name, 63, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || matches!(b, b'.' | b'_' | b'-'))
+            && issuer.is_none_or(is_issuer)
+    }
 );
+
+impl PersonName {
+    /// The issuer that vouches for whoever is called so; none for people of the user file.
+    pub fn issuer(&self) -> Option<&str> {
+        self.as_str().split_once('@').map(|(_, issuer)| issuer)
+    }
+}
+
+text_value!(
+    /// An issuer of identities, as this CA's configuration calls it: `okta`.
+    IssuerName, "issuer's name", "use a-z, 0-9, '-', starting with a letter, at most 32, and another word than local",
+    |text| is_issuer(text) && text != SubjectId::LOCAL
+);
+
+fn is_issuer(text: &str) -> bool {
+    matches(text, 32, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || b == b'-')
+}
 
 text_value!(
     /// A Unix account on a host: `deploy`.
@@ -109,6 +134,19 @@ impl SubjectId {
     /// The issuer of those whom the user file names.
     pub const LOCAL: &'static str = "local";
 
+    /// The subject that an issuer calls `sub`.
+    ///
+    /// # Errors
+    /// If that is none that OpenID Connect Core 2 allows: at most 255 ASCII characters, or has a space.
+    pub fn of(issuer: &IssuerName, sub: &str) -> Result<Self, ValueError> {
+        format!("{issuer}/{sub}").parse()
+    }
+
+    /// Whether it is one of those whom the user file names.
+    pub fn is_local(&self) -> bool {
+        self.issuer == Self::LOCAL
+    }
+
     /// The issuer's alias in this CA's configuration.
     pub fn issuer(&self) -> &str {
         &self.issuer
@@ -132,10 +170,10 @@ impl FromStr for SubjectId {
             )
         };
         let (issuer, sub) = text.split_once('/').ok_or_else(fault)?;
-        let issuer_ok =
-            matches(issuer, 32, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || b == b'-');
         // OpenID Connect Core 2: `sub` is at most 255 ASCII characters, compared byte by byte.
-        if issuer_ok && matches(sub, 255, |b| b.is_ascii_graphic(), |b| b.is_ascii_graphic()) {
+        if is_issuer(issuer)
+            && matches(sub, 255, |b| b.is_ascii_graphic(), |b| b.is_ascii_graphic())
+        {
             Ok(Self { issuer: issuer.to_owned(), sub: sub.to_owned() })
         } else {
             Err(fault())
@@ -150,6 +188,16 @@ impl fmt::Display for SubjectId {
 }
 
 serde_by_text!(SubjectId);
+
+/// What a subject is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SubjectKind {
+    /// Somebody.
+    Person,
+    /// A machine, or what runs on one. It asks and uses; it never decides over others.
+    Workload,
+}
 
 #[cfg(test)]
 mod tests {

@@ -12,8 +12,8 @@ use std::fmt::Display;
 
 use crate::workflow::Start;
 use crate::{
-    ActorRef, Digest, GrantId, Hosts, Origin, PersonName, RequestId, RoleName, Row, Span,
-    SubjectId, Text,
+    ActorRef, Digest, GrantId, Hosts, IssuerName, Origin, PersonName, RequestId, RoleName, Row,
+    Span, SubjectId, Text,
 };
 
 /// The kinds of statements.
@@ -21,12 +21,18 @@ use crate::{
 pub enum Kind {
     /// A person logs in.
     Login,
+    /// A person logs in to the CA's page. A passkey signs it.
+    PageLogin,
+    /// A person adds a passkey. It answers it, and one that the person had signs it.
+    Passkey,
     /// A key's owner asks for a certificate of it.
     Possession,
     /// A person approves a request.
     Approval,
     /// A person orders that what the log says of a subject be erased.
     Erasure,
+    /// A person signs on at an issuer. Its SHA-256 is the nonce that the issuer's token has to bear; no key signs it.
+    SignOn,
     /// What is asked for. Its SHA-256 is the request's hash; it is not signed by itself.
     Request,
 }
@@ -36,9 +42,12 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::PageLogin => "page-login",
+            Self::Passkey => "passkey",
             Self::Possession => "possession",
             Self::Approval => "approval",
             Self::Erasure => "erasure",
+            Self::SignOn => "sign-on",
             Self::Request => "request",
         }
     }
@@ -73,6 +82,79 @@ impl Login<'_> {
             .line("subject", self.subject)
             .line("challenge", self.challenge)
             .line("login-key", self.login_key)
+            .0
+    }
+}
+
+/// A person signs on at an issuer: the nonce that binds the issuer's token to the login key, so that it is worth nothing
+/// with another (OpenID Connect Core 3.1.2.1).
+#[derive(Clone, Debug)]
+pub struct SignOn<'a> {
+    /// The log of the CA that is logged in to.
+    pub origin: &'a Origin,
+    /// That CA's pin.
+    pub pin: &'a Digest,
+    /// The issuer, as that CA calls it.
+    pub issuer: &'a IssuerName,
+    /// What the CA sent to be answered, once.
+    pub challenge: &'a str,
+    /// SHA-256 of the login key's SubjectPublicKeyInfo.
+    pub login_key: &'a Digest,
+}
+
+impl SignOn<'_> {
+    /// The text to hash.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::SignOn)
+            .line("origin", self.origin)
+            .line("pin", self.pin)
+            .line("issuer", self.issuer)
+            .line("challenge", self.challenge)
+            .line("login-key", self.login_key)
+            .0
+    }
+}
+
+/// A person logs in to the CA's page: what a passkey of the person's signs says who it is.
+#[derive(Clone, Debug)]
+pub struct PageLogin<'a> {
+    /// The log of the CA whose page it is.
+    pub origin: &'a Origin,
+    /// What the CA sent to be answered, once.
+    pub challenge: &'a str,
+}
+
+impl PageLogin<'_> {
+    /// The text whose SHA-256 is the passkey's challenge.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::PageLogin).line("origin", self.origin).line("challenge", self.challenge).0
+    }
+}
+
+/// A person adds a passkey.
+#[derive(Clone, Debug)]
+pub struct Passkey<'a> {
+    /// The log of the CA that is to know it.
+    pub origin: &'a Origin,
+    /// Whose it is to be.
+    pub subject: &'a SubjectId,
+    /// What it is to be called.
+    pub label: &'a Text,
+    /// The serial of the login certificate of the call that asks for it, as lower-case hexadecimal.
+    pub login: &'a str,
+    /// What the CA sent with that call, to be answered once.
+    pub challenge: &'a str,
+}
+
+impl Passkey<'_> {
+    /// The text whose SHA-256 is the challenge of the passkey, and of the one that consents.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::Passkey)
+            .line("origin", self.origin)
+            .line("subject", self.subject)
+            .line("label", self.label)
+            .line("login", self.login)
+            .line("challenge", self.challenge)
             .0
     }
 }

@@ -120,9 +120,12 @@ pub enum Error {
     },
     /// A kind of key or signature that is not accepted.
     #[error(
-        "{0} is not accepted: use ed25519, ECDSA P-256 or P-384, or RSA-2048 and up with SHA-2"
+        "{0} is not accepted: use ed25519 or ECDSA P-256, both also of a security key, ECDSA P-384, or RSA-2048 and up with SHA-2"
     )]
     Algorithm(String),
+    /// A security key's signature that does not count.
+    #[error("the security key {0}")]
+    SecurityKey(&'static str),
     /// The signature does not verify.
     #[error("the signature is wrong")]
     Signature,

@@ -30,6 +30,7 @@ pub mod recorded;
 pub mod sshsig;
 pub mod tree;
 pub mod verify;
+pub mod webauthn;
 
 pub use archive::{Archive, ArchiveError, ArchiveWriter, Copies};
 pub use bundle::Bundle;

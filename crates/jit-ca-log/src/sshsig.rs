@@ -3,7 +3,7 @@
 //! What `ssh-keygen -Y sign -n NAMESPACE` and SSH agents make. We are stricter than OpenSSH in
 //! three things: the reserved field must be empty, since no signature covers it; the armour must be
 //! as `ssh-keygen` writes it, in lines of 70 characters ended by LF; and a key must be of a kind
-//! and size that this CA accepts.
+//! and size that this CA accepts. Of keys of security keys, see `security_key`.
 
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
@@ -12,47 +12,33 @@ use ring::signature::{
 };
 use ssh_encoding::{Decode as _, Encode as _};
 use ssh_key::public::{EcdsaPublicKey, KeyData, RsaPublicKey};
-use ssh_key::{Algorithm, EcdsaCurve, HashAlg, LineEnding, Mpint, Signature, SshSig};
+use ssh_key::{Algorithm, EcdsaCurve, HashAlg, Mpint, SshSig};
 
 use crate::Error;
+use blob::Blob;
 
+pub use blob::from_armour;
 pub use possession::{prove_possession, verify_possession};
 
+mod blob;
 mod possession;
+mod security_key;
 
 /// Checks that `signature`, as armoured text, is by this key, over this message, for this
 /// namespace, and gives it without its armour: the bytes that are kept of it.
 ///
 /// # Errors
-/// If it is not, or the key is not ed25519, ECDSA P-256 or P-384, or RSA of 2048 to 8192 bits with
-/// SHA-2.
+/// If it is not, or the key is not ed25519, ECDSA P-256 or P-384, RSA of 2048 to 8192 bits with
+/// SHA-2, or one of a security key (`sk-`) that nobody touched.
 pub fn verify(
     public_key: &KeyData,
     namespace: &str,
     message: &[u8],
     signature: &str,
 ) -> Result<Vec<u8>, Error> {
-    to_blob(&verified(public_key, namespace, message, signature)?)
-}
-
-fn verified(
-    public_key: &KeyData,
-    namespace: &str,
-    message: &[u8],
-    signature: &str,
-) -> Result<SshSig, Error> {
-    if signature.len() > LONGEST_SIGNATURE {
-        return Err(Error::SshSigTooLong(LONGEST_SIGNATURE));
-    }
-    let sshsig = SshSig::from_pem(signature).map_err(Error::SshSig)?;
-    // ssh-key reads over wrong lengths of nested fields. A signature has one text, the one that
-    // ssh-keygen writes.
-    let written = sshsig.to_pem(LineEnding::LF).map_err(Error::SshSig)?;
-    if written.trim_end() != signature.trim_end() {
-        return Err(Error::SshSig(ssh_key::Error::FormatEncoding));
-    }
-    check(public_key, namespace, message, &sshsig)?;
-    Ok(sshsig)
+    let blob = blob::from_armour(signature)?;
+    verify_blob(public_key, namespace, message, &blob)?;
+    Ok(blob)
 }
 
 /// Checks that `signature`, without its armour as [`verify`] gave it, is by this key, over this message, for this
@@ -66,45 +52,51 @@ pub fn verify_blob(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), Error> {
-    let sshsig = SshSig::decode(&mut &*signature).map_err(Error::SshSig)?;
-    if to_blob(&sshsig)? != signature {
-        return Err(Error::SshSig(ssh_key::Error::FormatEncoding));
-    }
-    check(public_key, namespace, message, &sshsig)
+    check(public_key, namespace, message, &Blob::read(signature)?)
+}
+
+/// The key that the signature, as armoured text, says to be by. It proves nothing before [`verify`] does.
+///
+/// # Errors
+/// If it can't be read.
+pub fn key_named_in(signature: &str) -> Result<KeyData, Error> {
+    let blob = blob::from_armour(signature)?;
+    let mut reader = Blob::read(&blob)?.public_key;
+    KeyData::decode(&mut reader).map_err(Error::SshSig)
+}
+
+/// Whether a security key says in this signature, without its armour, that it has verified its user, by a PIN or
+/// biometrics: that is a second factor. It is so where the signature holds, which covers what it says.
+pub fn says_user_verified(signature: &[u8]) -> bool {
+    let asserted = Blob::read(signature).ok().and_then(|blob| blob.asserted);
+    asserted.is_some_and(security_key::Asserted::is_user_verified)
 }
 
 fn check(
     public_key: &KeyData,
     namespace: &str,
     message: &[u8],
-    sshsig: &SshSig,
+    blob: &Blob<'_>,
 ) -> Result<(), Error> {
-    if sshsig.version() != SshSig::VERSION || !sshsig.reserved().is_empty() {
-        return Err(Error::SshSig(ssh_key::Error::FormatEncoding));
-    }
     // The key that a signature brings along proves nothing: it must be the one that we know.
-    if sshsig.public_key() != public_key {
+    let mut known = Vec::new();
+    public_key.encode(&mut known).map_err(|error| Error::SshSig(error.into()))?;
+    if blob.public_key != known {
         return Err(Error::OtherKey);
     }
     // What an agent signed in good faith for another purpose must not count here.
-    if sshsig.namespace() != namespace {
-        let (expected, found) = (namespace.to_owned(), sshsig.namespace().to_owned());
+    if blob.namespace != namespace {
+        let (expected, found) = (namespace.to_owned(), blob.namespace.to_owned());
         return Err(Error::Namespace { expected, found });
     }
     // PROTOCOL.sshsig section 3: the key signs not the message but its hash, with the namespace.
-    let signed = SshSig::signed_data(namespace, sshsig.hash_alg(), message);
-    verify_raw(public_key, &signed.map_err(Error::SshSig)?, sshsig.signature())
+    let signed = SshSig::signed_data(namespace, blob.hash, message);
+    verify_raw(public_key, &signed.map_err(Error::SshSig)?, blob)
 }
 
-fn to_blob(sshsig: &SshSig) -> Result<Vec<u8>, Error> {
-    let mut blob = Vec::new();
-    sshsig.encode(&mut blob).map_err(|error| Error::SshSig(error.into()))?;
-    Ok(blob)
-}
-
-fn verify_raw(key: &KeyData, signed: &[u8], signature: &Signature) -> Result<(), Error> {
-    let bytes = signature.as_bytes();
-    match (key, signature.algorithm()) {
+fn verify_raw(key: &KeyData, signed: &[u8], blob: &Blob<'_>) -> Result<(), Error> {
+    let bytes = blob.signature;
+    match (key, &blob.algorithm) {
         (KeyData::Ed25519(key), Algorithm::Ed25519) => {
             verify_with(&ED25519, key.as_ref(), signed, bytes)
         }
@@ -128,6 +120,15 @@ fn verify_raw(key: &KeyData, signed: &[u8], signature: &Signature) -> Result<(),
         }
         (KeyData::Rsa(key), Algorithm::Rsa { hash: Some(HashAlg::Sha512) }) => {
             verify_rsa(key, &RSA_PKCS1_2048_8192_SHA512, signed, bytes)
+        }
+        (KeyData::SkEd25519(key), Algorithm::SkEd25519) => {
+            let signed = security_key::signed(key.application(), blob.asserted, signed)?;
+            verify_with(&ED25519, key.public_key().as_ref(), &signed, bytes)
+        }
+        (KeyData::SkEcdsaSha2NistP256(key), Algorithm::SkEcdsaSha2NistP256) => {
+            let signed = security_key::signed(key.application(), blob.asserted, signed)?;
+            let bytes = fixed::<32>(bytes)?;
+            verify_with(&ECDSA_P256_SHA256_FIXED, key.ec_point().as_bytes(), &signed, &bytes)
         }
         (_, algorithm) => Err(Error::Algorithm(algorithm.to_string())),
     }
@@ -172,9 +173,6 @@ fn fixed<const WIDTH: usize>(signature: &[u8]) -> Result<Vec<u8>, Error> {
     }
     if reader.is_empty() { Ok(fixed) } else { Err(Error::Signature) }
 }
-
-/// An RSA key of 8192 bits and its signature take some 3 KiB of base64.
-const LONGEST_SIGNATURE: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ mod keys;
 mod levels;
 mod locks;
 mod logins;
+mod passkeys;
 mod people;
 mod requests;
 mod scope;
@@ -32,6 +33,7 @@ mod state;
 mod terms;
 mod under;
 mod verdict;
+mod vouching;
 mod x509;
 
 use std::io::{self, Read, Seek};

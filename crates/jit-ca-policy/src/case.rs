@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
+use jit_ca_core::event::SubjectVouched;
 use jit_ca_core::{
-    Action, Decision, Facts, HostName, Hosts, Outcome, RefusalCode, RoleName, Span, SubjectId,
-    Text, UnixTime, ValueError,
+    Action, Decision, Facts, GroupName, HostName, Hosts, Outcome, PersonName, RefusalCode,
+    RoleName, Span, SubjectId, Text, UnixTime, ValueError,
 };
 
 use crate::engine::{concerns_a_role, concerns_anothers};
@@ -69,6 +71,8 @@ pub(crate) struct Case {
     line: usize,
     name: String,
     facts: Facts,
+    /// For whom issuers vouch, as the file has it.
+    vouched: Arc<[SubjectVouched]>,
     expect: Outcome,
     rules: Option<BTreeSet<String>>,
     code: Option<RefusalCode>,
@@ -82,11 +86,14 @@ impl Case {
 
     /// All that it says, whichever line it stands in.
     pub(crate) fn says(&self) -> String {
-        format!("{:?} {}", self.facts, self.expected())
+        format!("{:?} {:?} {}", self.facts, self.vouched, self.expected())
     }
 
     fn run(&self, bundle: &Bundle) -> TestResult {
-        let got = decide(bundle, &self.facts);
+        let got = match self.vouched.is_empty() {
+            true => decide(bundle, &self.facts),
+            false => decide(&bundle.vouching(self.vouched.iter()), &self.facts),
+        };
         let rules_agree = self.rules.as_ref().is_none_or(|rules| rules.iter().eq(&got.rules));
         let code_agrees =
             self.code.is_none_or(|code| got.reasons.iter().any(|reason| reason.code == code));
@@ -131,16 +138,61 @@ pub(crate) fn read(page: Page<'_>, names: &Names<'_>, is_rule: &dyn Fn(&str) -> 
     let Some(mut top) = Section::parse(page) else {
         return Vec::new();
     };
+    let vouched = top.sections("vouched").into_iter();
+    let vouched: Arc<[_]> =
+        vouched.filter_map(|section| vouched_for(page, names, section)).collect();
     let sections = top.sections("case");
     top.finish();
-    let reader = Reader { page, names, is_rule };
+    let reader = Reader { page, names, vouched, is_rule };
     let cases = sections.into_iter();
     cases.filter_map(|section| reader.case(section)).collect()
+}
+
+/// Somebody for whom an issuer vouches, as far as the tests of a file go: what it would say at a login.
+fn vouched_for(
+    page: Page<'_>,
+    names: &Names<'_>,
+    mut section: Section<'_>,
+) -> Option<SubjectVouched> {
+    let subject =
+        section.require::<SubjectId>("subject", r#"subject = "corp/00u1", the issuer and its id"#);
+    let name = section.require::<PersonName>("name", r#"name = "alice@corp""#);
+    let groups = section.items::<GroupName>("groups").map_or_else(Vec::new, |groups| groups.value);
+    section.finish();
+    let (subject, name) = (subject?, name?);
+    let issuer = subject.value.issuer().parse().ok();
+    let Some(issuer) = issuer.and_then(|issuer| names.issuers.all.get(&issuer)) else {
+        if names.issuers.complete {
+            let message = format!("there is no issuer {}", subject.value.issuer());
+            page.fault(subject.at, message, "name one that has a file in issuers/");
+        }
+        return None;
+    };
+    if name.value.issuer() != Some(issuer.name.as_str()) {
+        let hint = format!(
+            "write {}@{}",
+            name.value.as_str().split('@').next().unwrap_or_default(),
+            issuer.name
+        );
+        page.fault(name.at, "it is not a name that the issuer vouches for", hint);
+    }
+    let given = issuer.groups();
+    for group in groups.iter().filter(|group| !given.contains(&group.value)) {
+        let message = format!("{} puts nobody into {}", issuer.name, group.value);
+        page.fault(group.at, message, "name groups that the issuer's file gives");
+    }
+    Some(SubjectVouched {
+        subject: subject.value,
+        name: name.value,
+        kind: issuer.kind(),
+        groups: groups.into_iter().map(|group| group.value).collect(),
+    })
 }
 
 struct Reader<'a> {
     page: Page<'a>,
     names: &'a Names<'a>,
+    vouched: Arc<[SubjectVouched]>,
     is_rule: &'a dyn Fn(&str) -> bool,
 }
 
@@ -171,6 +223,7 @@ impl Reader<'_> {
             line: self.page.line(at),
             name: name?.value.to_string(),
             facts: facts?,
+            vouched: Arc::clone(&self.vouched),
             expect: expect?.value,
             rules: rules.map(|rules| rules.into_iter().map(|rule| rule.value.0).collect()),
             code: code.map(|code| code.value),
@@ -227,13 +280,18 @@ impl Reader<'_> {
         let by_name = text.value.parse().ok();
         let by_name = by_name.and_then(|name| self.names.people.by_name(&name));
         let by_id = || self.names.people.by_id(&text.value.parse().ok()?);
-        let person = by_name.or_else(by_id);
+        let listed = by_name.or_else(by_id).map(|person| &person.id);
+        let is_meant = |it: &&SubjectVouched| {
+            it.name.as_str() == text.value || it.subject.to_string() == text.value
+        };
+        let vouched = || self.vouched.iter().find(is_meant).map(|it| &it.subject);
+        let person = listed.or_else(vouched);
         if person.is_none() && self.names.people.complete {
             let message = format!("nobody is called {:?}", text.value);
-            let hint = "write a name of users.toml, or an id such as local/u-1001";
+            let hint = "write a name of users.toml or of a [[vouched]] of this file, or an id such as local/u-1001";
             self.page.fault(text.at, message, hint);
         }
-        person.map(|person| person.id.clone())
+        person.cloned()
     }
 
     fn role(&self, section: &mut Section<'_>, action: Option<Action>) -> Option<RoleName> {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jit_ca_core::workflow::{Voice, still_needed};
-use jit_ca_core::{GroupName, Row, SshRow, Tag};
+use jit_ca_core::{GroupName, Row, SshRow, SubjectKind, Tag};
 
 use crate::fault::Page;
+use crate::issuer::Issuers;
 use crate::person::People;
 use crate::role::Draft;
 
-pub(crate) fn check(drafts: &[Draft<'_>], people: &People) {
+pub(crate) fn check(drafts: &[Draft<'_>], people: &People, issuers: &Issuers) {
     let mut tags = BTreeMap::new();
     for draft in drafts {
         for (row, at) in draft.role.rows.iter().zip(&draft.rows_at) {
@@ -19,7 +20,7 @@ pub(crate) fn check(drafts: &[Draft<'_>], people: &People) {
         }
         // What is missing from a file that was not understood is not missing.
         if people.complete {
-            enough_approvers(draft, people);
+            enough_approvers(draft, people, issuers);
         }
     }
 }
@@ -53,13 +54,17 @@ fn one_tag_one_meaning<'a>(
 }
 
 /// Each quorum has to be filled by itself, and all of them together by people of whom each counts once.
-fn enough_approvers(draft: &Draft<'_>, people: &People) {
+/// Those whom an issuer may put into a group can't be counted.
+fn enough_approvers(draft: &Draft<'_>, people: &People, issuers: &Issuers) {
     let Draft { page, role, approvals_at, .. } = draft;
     let mut each_can_be_filled = true;
     for (quorum, at) in role.approvals.iter().zip(approvals_at) {
-        groups_have_members(*page, &quorum.from, *at, people);
+        let by_issuer = |group: &GroupName| issuers.give(group.as_str(), Some(SubjectKind::Person));
+        groups_have_members(*page, &quorum.from, *at, people, issuers);
         let members = people.members(&quorum.from).count();
-        if members < usize::from(quorum.count) {
+        if quorum.from.iter().any(by_issuer) {
+            each_can_be_filled = false;
+        } else if members < usize::from(quorum.count) {
             each_can_be_filled = false;
             if members > 0 {
                 let message =
@@ -69,7 +74,7 @@ fn enough_approvers(draft: &Draft<'_>, people: &People) {
         }
     }
     if let Some(break_glass) = &role.break_glass {
-        groups_have_members(*page, &break_glass.tell, break_glass.at, people);
+        groups_have_members(*page, &break_glass.tell, break_glass.at, people, issuers);
     }
     let voices: Vec<Voice<'_>> =
         people.iter().map(|person| Voice { groups: &person.groups, signed: true }).collect();
@@ -82,11 +87,19 @@ fn enough_approvers(draft: &Draft<'_>, people: &People) {
     }
 }
 
-fn groups_have_members(page: Page<'_>, groups: &BTreeSet<GroupName>, at: usize, people: &People) {
+fn groups_have_members(
+    page: Page<'_>,
+    groups: &BTreeSet<GroupName>,
+    at: usize,
+    people: &People,
+    issuers: &Issuers,
+) {
     for group in groups {
-        if !people.iter().any(|person| person.groups.contains(group)) {
+        let by_issuer = issuers.give(group.as_str(), Some(SubjectKind::Person));
+        if !by_issuer && !people.iter().any(|person| person.groups.contains(group)) {
             let message = format!("nobody is in the group {group}");
-            page.fault(at, message, "name a group that users.toml puts people in");
+            let hint = "name a group that users.toml, or an issuer's [map], puts people in";
+            page.fault(at, message, hint);
         }
     }
 }

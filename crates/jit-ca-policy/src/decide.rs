@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use jit_ca_core::{Action, Decision, Facts, Hosts, Outcome, Reason, RefusalCode, RoleName};
+use jit_ca_core::{
+    Action, Decision, Facts, Hosts, Outcome, Reason, RefusalCode, RoleName, SubjectKind,
+};
 
 use crate::engine::{Answer, Question, concerns_a_role, concerns_anothers, gives_nothing};
 use crate::{Bundle, Role};
@@ -13,7 +15,7 @@ use crate::{Bundle, Role};
 /// rule that was looked at could be evaluated. Of a denial's reasons the requirements come first:
 /// they say what would help.
 ///
-/// A second factor is required whatever is to be done. Where the facts name no duration or no
+/// A second factor is required of people whatever is to be done; workloads have none, and decide nothing over others. Where the facts name no duration or no
 /// hosts, the role's default and all of its hosts are meant.
 ///
 /// What was given can be looked at and taken away also where the role, or whoever has it, has left the bundle: the
@@ -24,6 +26,11 @@ pub fn decide(bundle: &Bundle, facts: &Facts) -> Decision {
         Err(reason) => return deny(BTreeSet::new(), vec![reason]),
     };
     let mut reasons = Vec::new();
+    if question.subject.kind == SubjectKind::Workload && !a_workload_may(facts.action) {
+        let text =
+            format!("{} is a workload, and only people {}", question.subject.name, facts.action);
+        return deny(BTreeSet::new(), vec![reason(RefusalCode::NotAPerson, text)]);
+    }
     anothers_required(&question, &mut reasons);
     // What the role gives by now, and for how long, is nothing to whoever looks at what was given, or takes it away.
     if let Some(role) = question.role.filter(|_| !gives_nothing(facts.action)) {
@@ -58,7 +65,10 @@ pub(crate) fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Quest
     let may_be_gone = gives_nothing(facts.action);
     let person = |id| {
         bundle.person(id).ok_or_else(|| {
-            let text = format!("{id} is not in users.toml");
+            let text = match id.is_local() {
+                true => format!("{id} is not in users.toml"),
+                false => format!("no issuer vouches for {id}"),
+            };
             reason(RefusalCode::NotPermitted, text)
         })
     };
@@ -91,6 +101,22 @@ pub(crate) fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Quest
     }
     let zone = bundle.zone();
     Ok(Question { facts, subject, role_name, role, requester_id, requester, zone })
+}
+
+/// INVARIANT (workloads decide nothing): what a workload may do at all, if the rules agree. The others of Cedar's schema
+/// have no workload as principal.
+fn a_workload_may(action: Action) -> bool {
+    match action {
+        Action::Request | Action::SkipApproval | Action::Issue => true,
+        Action::Approve
+        | Action::BreakGlass
+        | Action::Review
+        | Action::Revoke
+        | Action::Lock
+        | Action::ReadLog
+        | Action::Erase
+        | Action::Administer => false,
+    }
 }
 
 /// INVARIANT (no self approval): core enforces it as well; no rule can permit it.
@@ -164,7 +190,10 @@ fn role_requires(question: &Question<'_>, role: &Role, reasons: &mut Vec<Reason>
 }
 
 fn mfa_required(question: &Question<'_>, reasons: &mut Vec<Reason>) {
-    let Question { facts, role, .. } = question;
+    let Question { facts, subject, role, .. } = question;
+    if subject.kind == SubjectKind::Workload {
+        return;
+    }
     let Some(at) = facts.mfa_at else {
         let text = "the login has no second factor";
         reasons.push(reason(RefusalCode::MfaRequired, text));

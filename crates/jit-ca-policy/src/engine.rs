@@ -16,7 +16,7 @@ use cedar_policy::{
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jit_ca_core::{Action, Facts, Hosts, RoleName, Span, SubjectId, Text};
+use jit_ca_core::{Action, Facts, Hosts, RoleName, Span, SubjectId, SubjectKind, Text};
 
 use self::answers::{Answers, Asked};
 use self::expressions::{Expressions, Literal, Told};
@@ -72,11 +72,16 @@ pub(crate) fn gives_nothing(action: Action) -> bool {
 /// The rules, sliced by action and role: Cedar's time is linear in the rules that it looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
+    rules: Arc<Rules>,
+    expressions: Expressions,
+    answers: Answers,
+}
+
+#[derive(Debug)]
+struct Rules {
     vocabulary: Vocabulary,
     /// Without a role: of what concerns none, or of roles that are not known.
     slices: HashMap<(Action, Option<RoleName>), Slice>,
-    expressions: Expressions,
-    answers: Answers,
     descriptions: BTreeMap<String, String>,
 }
 
@@ -147,13 +152,18 @@ impl Engine {
             Some((rule.policy.id().to_string(), description.to_owned()))
         });
         let descriptions = descriptions.collect();
-        let (expressions, answers) = (Expressions::default(), Answers::default());
-        Ok(Self { vocabulary, slices, expressions, answers, descriptions })
+        let rules = Arc::new(Rules { vocabulary, slices, descriptions });
+        Ok(Self { rules, expressions: Expressions::default(), answers: Answers::default() })
+    }
+
+    /// The same rules, of which nothing has been asked yet.
+    pub(crate) fn anew(&self) -> Self {
+        Self { answers: Answers::default(), ..self.clone() }
     }
 
     /// The rules that a decision on the action and the role looks at.
     pub(crate) fn rules(&self, action: Action, role: Option<&RoleName>) -> Option<&PolicySet> {
-        self.slices.get(&(action, role.cloned())).map(|slice| &slice.rules)
+        self.rules.slices.get(&(action, role.cloned())).map(|slice| &slice.rules)
     }
 
     /// Whether the scope of some permit admits the person: without one the answer is no, whatever the facts are.
@@ -165,26 +175,26 @@ impl Engine {
     ) -> bool {
         let rules = self.rules(action, role).into_iter().flat_map(PolicySet::policies);
         let mut permits = rules.filter(|rule| rule.effect() == Effect::Permit);
-        permits.any(|rule| self.vocabulary.admits(&rule.principal_constraint(), person))
+        permits.any(|rule| self.rules.vocabulary.admits(&rule.principal_constraint(), person))
     }
 
     /// Of a role that is not known, the rules that name none, and no more of it than its name.
     fn slice(&self, question: &Question<'_>) -> Result<Cow<'_, Slice>, Unasked> {
         let (action, role) = (question.facts.action, question.role_name);
-        if let Some(slice) = self.slices.get(&(action, role.cloned())) {
+        if let Some(slice) = self.rules.slices.get(&(action, role.cloned())) {
             return Ok(Cow::Borrowed(slice));
         }
-        let slice = self.slices.get(&(action, None)).zip(role);
+        let slice = self.rules.slices.get(&(action, None)).zip(role);
         let (slice, role) = slice.ok_or("there are no rules for this action")?;
         let mut slice = slice.clone();
-        slice.resource = self.vocabulary.role(role);
-        slice.entities.push(self.vocabulary.role_entity(role)?);
+        slice.resource = self.rules.vocabulary.role(role);
+        slice.entities.push(self.rules.vocabulary.role_entity(role)?);
         Ok(Cow::Owned(slice))
     }
 
     /// What a rule is for, in its author's words.
     pub(crate) fn description(&self, rule: &str) -> Option<&str> {
-        self.descriptions.get(rule).map(String::as_str)
+        self.rules.descriptions.get(rule).map(String::as_str)
     }
 
     /// # Errors
@@ -261,20 +271,22 @@ impl Engine {
         context: Context,
         schema: Option<&Schema>,
     ) -> Result<Request, Unasked> {
-        let person = self.vocabulary.person(&question.subject.id);
+        let subject = self.rules.vocabulary.subject(question.subject.kind, &question.subject.id);
         let (action, resource) = (slice.action.clone(), slice.resource.clone());
-        Ok(Request::new(person, action, resource, context, schema)?)
+        Ok(Request::new(subject, action, resource, context, schema)?)
     }
 
     /// The few entities that the question is about, and not the whole company.
     fn entities(&self, question: &Question<'_>, slice: &Slice) -> Result<Entities, Unasked> {
         let mut entities = slice.entities.clone();
         let Question { subject, requester_id, requester, .. } = question;
-        entities.push(self.vocabulary.person_entity(&subject.id, &subject.groups));
+        let vocabulary = &self.rules.vocabulary;
+        entities.push(vocabulary.entity(subject.kind, &subject.id, &subject.groups));
         if **requester_id != subject.id {
             let none = BTreeSet::new();
             let groups = requester.map_or(&none, |requester| &requester.groups);
-            entities.push(self.vocabulary.person_entity(requester_id, groups));
+            // A rule looks at whoever asked by one type: see `requester_is_workload`.
+            entities.push(vocabulary.entity(SubjectKind::Person, requester_id, groups));
         }
         Ok(Entities::from_entities(entities, None)?)
     }
@@ -293,7 +305,10 @@ impl Engine {
                 let texts = texts.iter().cloned();
                 RestrictedExpression::new_set(texts.map(RestrictedExpression::new_string))
             }
-            Told::Person(id) => RestrictedExpression::new_entity_uid(self.vocabulary.person(id)),
+            Told::Person(id) => {
+                let id = self.rules.vocabulary.subject(SubjectKind::Person, id);
+                RestrictedExpression::new_entity_uid(id)
+            }
             Told::Literal(literal) => self.expressions.get(*literal),
         }
     }
@@ -301,7 +316,7 @@ impl Engine {
 
 /// What the rules are told of the facts: what they look at.
 fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Told)>, Unasked> {
-    let Question { facts, role_name, role, requester_id, zone, .. } = question;
+    let Question { facts, role_name, role, requester_id, requester, zone, .. } = question;
     let mut told = Vec::new();
     let mut tell = |name, value: &dyn Fn() -> Told| {
         if needs.has(name) {
@@ -344,6 +359,8 @@ fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Tol
     }
     if concerns_anothers(facts.action) {
         tell("requester", &|| Told::Person((*requester_id).clone()));
+        let kind = requester.map(|requester| requester.kind);
+        tell("requester_is_workload", &|| Told::Flag(kind == Some(SubjectKind::Workload)));
     }
     Ok(told)
 }

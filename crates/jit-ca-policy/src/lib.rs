@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! files ──Bundle::parse──> Bundle | Faults           all faults at once, each with file, line and hint
+//! Bundle + what issuers said ──vouching──> Bundle    with those whom no file names
 //! Bundle + Facts ──decide──> Decision                what the role requires, then what the rules say
 //! Bundle ──run_tests──> [TestResult]                 the bundle's own policy-tests/*.toml
 //! Bundle + Facts ──explain──> Explanation            why not, and what would have to be different
@@ -13,8 +14,8 @@
 //! Bundle + Bundle ──diff──> Diff                     who gains and who loses what
 //! ```
 //!
-//! A bundle has four kinds of file: `users.toml` (people), `roles/<role>.toml`, `policies/*.cedar`
-//! and `policy-tests/*.toml`. The words that rules are written in stand in [`SCHEMA`].
+//! A bundle has five kinds of file: `users.toml` (people), `issuers/<issuer>.toml` (who else knows people, and
+//! workloads), `roles/<role>.toml`, `policies/*.cedar` and `policy-tests/*.toml`. The words that rules are written in stand in [`SCHEMA`].
 
 mod access;
 mod bundle;
@@ -25,6 +26,7 @@ pub mod diff;
 mod engine;
 pub mod explain;
 mod fault;
+mod issuer;
 mod person;
 mod reach;
 mod role;
@@ -41,6 +43,7 @@ pub use diff::{Diff, diff};
 pub use engine::{SCHEMA, concerns_a_role, concerns_anothers};
 pub use explain::{Explanation, explain};
 pub use fault::{Fault, Faults, SourceFile};
+pub use issuer::{Claims, Issuer, PeopleIssuer, Vouched, Vouches, Workload, WorkloadIssuer};
 pub use person::Person;
 pub use reach::{Crowd, Deed, GroupShare, Sampled, When};
 pub use role::{BreakGlass, Limits, Role, Starts, TicketPattern};

@@ -1,25 +1,27 @@
-//! People: `users.toml`, the embedded default of who there is.
+//! People: `users.toml`, the embedded default of who there is, and whom issuers vouch for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use jit_ca_core::{GroupName, PersonName, SubjectId, ValueError};
+use jit_ca_core::{GroupName, PersonName, SubjectId, SubjectKind, ValueError};
 
 use crate::SshKey;
 use crate::fault::Page;
 use crate::section::{At, Section};
 
-/// Somebody whom `users.toml` names.
+/// Somebody whom `users.toml` names, or a subject for whom an issuer vouches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Who it is, for good: `local/` and the file's `id`, which is never given to anybody else.
+    /// Who it is, for good: `local/` and the file's `id`, or the issuer and that issuer's; never given to anybody else.
     pub id: SubjectId,
     /// What the person is called; may change.
     pub name: PersonName,
+    /// Whether it is a person at all.
+    pub kind: SubjectKind,
     /// The groups that the person is in.
     pub groups: BTreeSet<GroupName>,
-    /// The keys that the person logs in and approves with. Without any, nobody can log in.
+    /// The keys that the person logs in and approves with. Without any, nobody of the file can log in.
     pub ssh_keys: Vec<SshKey>,
 }
 
@@ -90,6 +92,7 @@ impl People {
         let person = Person {
             id: id.value,
             name: name.value,
+            kind: SubjectKind::Person,
             groups,
             ssh_keys: ssh_keys.into_iter().map(|key| key.value).collect(),
         };
@@ -143,7 +146,11 @@ struct Draft {
 impl Draft {
     fn read(mut section: Section<'_>) -> Option<Self> {
         let id = section.require::<LocalId>("id", r#"id = "u-1001", never used for anybody else"#);
-        let name = section.require("name", r#"name = "alice""#);
+        let name = section.require::<PersonName>("name", r#"name = "alice""#);
+        if let Some(name) = name.as_ref().filter(|name| name.value.issuer().is_some()) {
+            let message = format!("{} is called as if an issuer vouched", name.value);
+            section.fault(name.at, message, "leave the '@' out");
+        }
         let groups = section.items::<GroupName>("groups");
         let ssh_keys = section.items::<SshKey>("ssh_keys");
         section.finish();

@@ -20,7 +20,7 @@ mod witness;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::PolicySet;
-use jit_ca_core::{Action, Facts, GroupName, RefusalCode, RoleName, SubjectId};
+use jit_ca_core::{Action, Facts, GroupName, RefusalCode, RoleName, SubjectId, SubjectKind};
 use serde::Serialize;
 
 pub(crate) use self::crowd::Groups;
@@ -159,7 +159,7 @@ pub(crate) fn survey(
     let mut looks = Looks::default();
     sides.iter().for_each(|side| looks.join(&side.looks(deed)));
     let roles: Vec<&Role> = sides.iter().filter_map(|side| side.role(deed)).collect();
-    let requesters = match concerns_anothers(deed.action) && looks.needs.has("requester") {
+    let requesters = match concerns_anothers(deed.action) && looks.at_requesters() {
         true => kinds(sides, &looks.groups, &looks.people),
         false => Vec::new(),
     };
@@ -205,7 +205,7 @@ fn kinds(
     for id in all {
         let groups_of = |side: &Side<'_>| {
             let person = side.bundle.person(id)?;
-            Some(person.groups.intersection(groups).cloned().collect::<Vec<_>>())
+            Some((person.kind, person.groups.intersection(groups).cloned().collect::<Vec<_>>()))
         };
         let on_sides: Vec<_> = sides.iter().map(groups_of).collect();
         kinds.entry((named.get(id), on_sides)).or_default().push(id.clone());
@@ -238,6 +238,9 @@ impl Asking<'_, '_> {
             let mut facts = usual(self.deed.action, subject);
             facts.role.clone_from(&self.deed.role);
             self.situations.put(chosen, &mut facts);
+            if person.kind == SubjectKind::Workload {
+                facts.mfa_at = None;
+            }
             let has_requester = self.put_requester(&mut facts);
             let question = question(bundle, &facts).ok().filter(|_| has_requester);
             let allowed = question.and_then(|question| self.ask(&question, &mut verdict));
@@ -334,6 +337,7 @@ impl Hurdle {
             | RefusalCode::RoleChanged
             | RefusalCode::KeyRefused
             | RefusalCode::NoPossession
+            | RefusalCode::NotAPerson
             | RefusalCode::LoginRefused
             | RefusalCode::TooManyAttempts => Self::No,
         }

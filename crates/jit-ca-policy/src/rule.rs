@@ -6,10 +6,12 @@ use cedar_policy::{
     ActionConstraint, Effect, ParseErrors, Policy, PolicyId, PolicySet, PrincipalConstraint,
     ResourceConstraint, ValidationMode, Validator,
 };
+use jit_ca_core::SubjectKind;
 use miette::{Diagnostic, LabeledSpan};
 
 use crate::engine::Vocabulary;
 use crate::fault::Page;
+use crate::issuer::Issuers;
 use crate::person::People;
 
 /// One `permit` or `forbid`.
@@ -58,17 +60,20 @@ impl Rule {
 pub(crate) struct Names<'a> {
     pub(crate) is_role: &'a dyn Fn(&str) -> bool,
     pub(crate) people: &'a People,
+    pub(crate) issuers: &'a Issuers,
 }
 
 impl Names<'_> {
     fn is_group(&self, name: &str) -> bool {
         let mut groups = self.people.iter().flat_map(|person| &person.groups);
-        !self.people.complete || groups.any(|group| group.as_str() == name)
+        !self.people.complete
+            || groups.any(|group| group.as_str() == name)
+            || self.issuers.give(name, None)
     }
 
     fn is_person(&self, id: &str) -> bool {
         let person = id.parse().ok().and_then(|id| self.people.by_id(&id));
-        !self.people.complete || person.is_some()
+        !self.people.complete || person.is_some() || self.issuers.know(id, SubjectKind::Person)
     }
 }
 
@@ -226,7 +231,7 @@ fn check_annotations(place: &Place<'_>, policy: &Policy) {
 
 /// A permit for everybody, everything and always is mostly one whose conditions were forgotten.
 fn check_match_all(place: &Place<'_>, policy: &Policy) {
-    // There is one type of principal, so that `is` does not narrow it.
+    // Most are people, so that `is` hardly narrows it.
     let narrows = !matches!(
         policy.principal_constraint(),
         PrincipalConstraint::Any | PrincipalConstraint::Is(_)
@@ -255,8 +260,13 @@ fn check_names(place: &Place<'_>, policy: &Policy, names: &Names<'_>) {
                 (names.is_group(name), hint)
             }
             "Person" => {
-                let hint = r#"write Person::"local/<id>" with an id of users.toml"#;
+                let hint = r#"write Person::"local/<id>" with an id of users.toml, or one of an issuer of people"#;
                 (names.is_person(name), hint)
+            }
+            "Workload" => {
+                let hint =
+                    r#"write Workload::"<issuer>/<workload>/<sub>" of an issuer of workloads"#;
+                (names.issuers.know(name, SubjectKind::Workload), hint)
             }
             // Actions and the CA are the schema's.
             _ => continue,

@@ -20,6 +20,15 @@ pub(crate) struct At<T> {
     pub(crate) at: usize,
 }
 
+/// Texts, below a key of the author's own choice.
+pub(crate) struct Leaf {
+    /// The keys that lead to it.
+    pub(crate) path: Vec<String>,
+    pub(crate) at: usize,
+    /// One text, or those of a list.
+    pub(crate) values: Vec<At<String>>,
+}
+
 /// A TOML table that is being read. What is left of it when it is finished is unknown keys.
 pub(crate) struct Section<'a> {
     page: Page<'a>,
@@ -62,6 +71,11 @@ impl<'a> Section<'a> {
     pub(crate) fn holds_string(&self, key: &str) -> bool {
         let value = self.table.get(key);
         value.is_some_and(|value| value.get_ref().is_str())
+    }
+
+    /// A fault of a value that was read.
+    pub(crate) fn fault(&self, at: usize, message: impl Into<String>, hint: &str) {
+        self.page.fault(at, message, hint);
     }
 
     /// A fault for a key that has to be there. `example` is a line that would do.
@@ -157,6 +171,54 @@ impl<'a> Section<'a> {
                 self.wrong_type(key, at, &other, "a string");
                 None
             }
+        }
+    }
+
+    /// A list of strings, whatever they say; none if it is not there.
+    pub(crate) fn strings(&mut self, key: &'static str) -> Vec<String> {
+        let Some((at, value)) = self.take(key) else { return Vec::new() };
+        let mut texts = Vec::new();
+        self.texts(key, at, value, &mut texts);
+        texts.into_iter().map(|text| text.value).collect()
+    }
+
+    /// All texts that are left, in a table whose keys are its author's.
+    pub(crate) fn leaves(mut self) -> Vec<Leaf> {
+        let table = std::mem::take(&mut self.table);
+        let mut leaves = Vec::new();
+        self.add_leaves(&mut Vec::new(), table, &mut leaves);
+        leaves
+    }
+
+    fn add_leaves(&self, path: &mut Vec<String>, table: DeTable<'_>, leaves: &mut Vec<Leaf>) {
+        for (key, value) in table {
+            path.push(key.into_inner().into_owned());
+            let (at, value) = (value.span().start, value.into_inner());
+            match value {
+                DeValue::Table(below) => self.add_leaves(path, below, leaves),
+                value => {
+                    let mut values = Vec::new();
+                    self.texts(&path.join("."), at, value, &mut values);
+                    leaves.push(Leaf { path: path.clone(), at, values });
+                }
+            }
+            path.pop();
+        }
+    }
+
+    fn texts(&self, key: &str, at: usize, value: DeValue<'_>, texts: &mut Vec<At<String>>) {
+        match value {
+            DeValue::String(text) => texts.push(At { value: text.into_owned(), at }),
+            DeValue::Array(array) => {
+                for item in array {
+                    let (at, item) = (item.span().start, item.into_inner());
+                    match item {
+                        DeValue::String(text) => texts.push(At { value: text.into_owned(), at }),
+                        other => self.wrong_type(key, at, &other, "a list of strings"),
+                    }
+                }
+            }
+            other => self.wrong_type(key, at, &other, "a string, or a list of strings"),
         }
     }
 

@@ -26,9 +26,16 @@ impl fmt::Display for SshKey {
     }
 }
 
-/// How many fields follow the type in the key's bytes (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4).
-const TYPES: [(&str, usize); 4] =
-    [("ssh-ed25519", 1), ("ecdsa-sha2-nistp256", 2), ("ecdsa-sha2-nistp384", 2), ("ssh-rsa", 2)];
+/// How many fields follow the type in the key's bytes (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4; of security keys,
+/// OpenSSH's PROTOCOL.u2f).
+const TYPES: [(&str, usize); 6] = [
+    ("ssh-ed25519", 1),
+    ("ecdsa-sha2-nistp256", 2),
+    ("ecdsa-sha2-nistp384", 2),
+    ("ssh-rsa", 2),
+    ("sk-ssh-ed25519@openssh.com", 2),
+    ("sk-ecdsa-sha2-nistp256@openssh.com", 3),
+];
 
 impl FromStr for SshKey {
     type Err = ValueError;
@@ -46,24 +53,23 @@ impl FromStr for SshKey {
         let (kind, encoded) = words.next().zip(words.next()).ok_or_else(|| {
             fault("write the type and the base64 of one key, as a .pub file holds them")
         })?;
-        if kind.starts_with("sk-") {
-            return Err(fault("keys of security keys are not taken yet; use an ssh-ed25519 key"));
-        }
         let (_, fields) = TYPES.iter().find(|(known, _)| *known == kind).ok_or_else(|| {
-            fault("use ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384 or ssh-rsa, without options before it")
+            fault("use ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ssh-rsa, sk-ssh-ed25519@openssh.com or sk-ecdsa-sha2-nistp256@openssh.com, without options before it")
         })?;
         let bytes = Base64::decode_vec(encoded)
             .map_err(|_| fault("copy the whole key: its base64 can't be decoded"))?;
-        if well_formed(&bytes, kind, *fields) {
-            Ok(Self(format!("{kind} {encoded}")))
-        } else {
-            Err(fault("copy the whole key: its bytes are not those of its type"))
+        let last = last_field(&bytes, kind, *fields)
+            .ok_or_else(|| fault("copy the whole key: its bytes are not those of its type"))?;
+        // Of a security key it is the application that it is for. Another one's signatures are made for web sites.
+        if kind.starts_with("sk-") && !last.starts_with(b"ssh:") {
+            return Err(fault("make a key whose application begins with \"ssh:\""));
         }
+        Ok(Self(format!("{kind} {encoded}")))
     }
 }
 
-/// Whether the bytes are the type and as many fields as it has, each with its length, and no more.
-fn well_formed(bytes: &[u8], kind: &str, fields: usize) -> bool {
+/// The last field, if the bytes are the type and as many fields as it has, each with its length, and no more.
+fn last_field<'b>(bytes: &'b [u8], kind: &str, fields: usize) -> Option<&'b [u8]> {
     let mut rest = bytes;
     let mut next = || {
         let (length, tail) = rest.split_first_chunk::<4>()?;
@@ -72,7 +78,9 @@ fn well_formed(bytes: &[u8], kind: &str, fields: usize) -> bool {
         rest = tail;
         Some(field)
     };
-    let type_agrees = next() == Some(kind.as_bytes());
-    let fields_are_there = (0..fields).all(|_| next().is_some_and(|field| !field.is_empty()));
-    type_agrees && fields_are_there && rest.is_empty()
+    let mut last = next().filter(|named| *named == kind.as_bytes())?;
+    for _ in 0..fields {
+        last = next().filter(|field| !field.is_empty())?;
+    }
+    rest.is_empty().then_some(last)
 }

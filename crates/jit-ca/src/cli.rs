@@ -9,7 +9,7 @@ mod shared;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use jit_ca_core::{Origin, RoleName, RowName, Text};
+use jit_ca_core::{Origin, PersonName, RoleName, RowName, Text};
 
 pub(crate) use access::{
     ApproveCommand, BreakGlassCommand, ExtendCommand, GrantCommand, LockCommand, RequestCommand,
@@ -46,16 +46,21 @@ pub(crate) enum Command {
     ///
     /// Certificates and their keys are removed whatever the CA says. The login's own key is kept until the CA has ended
     /// the login, so that the command can be run again.
-    Logout {
-        /// Forget the CA as well, and remove the login's key even if the CA can't be reached
-        #[arg(long)]
-        forget: bool,
+    Logout(LogoutCommand),
+    /// List your logins that are open: since when, from where, until when
+    Logins {
+        /// Another person's, as an administrator
+        #[arg(long, value_name = "NAME")]
+        subject: Option<PersonName>,
     },
     /// Show who is logged in
     Whoami,
     /// Second factors
     #[command(subcommand)]
     Mfa(MfaCommand),
+    /// Passkeys, with which you log in to the CA's page and approve there
+    #[command(subcommand)]
+    Passkey(PasskeyCommand),
 
     /// List the roles that you may ask for
     Roles,
@@ -160,10 +165,43 @@ pub(crate) struct LoginCommand {
     pub(crate) no_agent: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct LogoutCommand {
+    /// End this login of yours instead: the last four or more characters of what `jit-ca logins` shows
+    #[arg(conflicts_with_all = ["all", "forget"])]
+    pub(crate) login: Option<String>,
+    /// End all logins of yours, wherever they were made
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Forget the CA as well, and remove the login's key even if the CA can't be reached
+    #[arg(long)]
+    pub(crate) forget: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum MfaCommand {
     /// Enrol an authenticator (TOTP); the secret is shown once
     Enroll(EnrollCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PasskeyCommand {
+    /// Add one: shows a link to the CA's page, which works once
+    Add {
+        /// What it is to be called, such as the device that it is on
+        #[arg(long)]
+        name: Text,
+        /// Do not open the link in a browser here
+        #[arg(long)]
+        no_browser: bool,
+    },
+    /// List yours
+    List,
+    /// Give one up; logins to the page that were made with it end
+    Remove {
+        /// Its name, or the last four or more characters of its id
+        passkey: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,9 @@ mod grant;
 mod locks;
 mod log;
 mod login;
+mod logins;
 mod mfa;
+mod passkey;
 mod policy;
 mod report;
 mod requests;
@@ -51,9 +53,11 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
     Held::list(&context.places, context.now)?;
     match cli.command {
         Command::Login(arguments) => login::login(context, &arguments)?,
-        Command::Logout { forget } => login::logout(context, forget)?,
+        Command::Logout(arguments) => logins::logout(context, &arguments)?,
+        Command::Logins { subject } => logins::logins(context, subject)?,
         Command::Whoami => login::whoami(context)?,
         Command::Mfa(arguments) => mfa::run(context, &arguments)?,
+        Command::Passkey(arguments) => passkey::run(context, &arguments)?,
         Command::Roles => access::roles(context)?,
         Command::Request(arguments) => return access::request(context, arguments),
         Command::Requests(arguments) => requests::requests(context, arguments)?,

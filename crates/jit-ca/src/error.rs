@@ -238,6 +238,12 @@ impl Error {
         matches!(self, Self::Call(client::Error::Problem(problem)) if problem.status == 404)
     }
 
+    /// Whether the CA wants a second factor, or a newer one.
+    pub(crate) fn wants_second_factor(&self) -> bool {
+        let Self::Call(client::Error::Problem(problem)) = self else { return false };
+        matches!(problem.code.as_str(), "mfa-required" | "mfa-too-old")
+    }
+
     /// Whether logging in would help.
     pub(crate) fn is_login_over(&self) -> bool {
         match self {

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use jit_ca_api::client::{Client, IdempotencyKey, LoginIdentity};
-use jit_ca_api::{Factor, LoginCall, Me};
+use jit_ca_api::{Factor, LoginCall, LoginReply, Me};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::{Digest, PersonName, UnixTime};
+use jit_ca_log::sshsig;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -16,6 +17,7 @@ use crate::places::Places;
 use crate::printer::Printer;
 use crate::profile::{KnownCa, Profile};
 use crate::request_key::RequestKey;
+use crate::sign_on::{self, Means};
 use crate::signing::SigningKey;
 use crate::terminal;
 use crate::witness::Witness;
@@ -57,6 +59,21 @@ impl KeptLogin {
         Ok(kept.filter(|login| now < login.me.login.expires))
     }
 
+    fn new(
+        known: &KnownCa,
+        login_key: &RequestKey,
+        reply: LoginReply,
+        is_for_enrolment: bool,
+    ) -> Self {
+        Self {
+            pin: *known.pin(),
+            certificate: reply.certificate,
+            key: SecretPem(login_key.private_key().to_string()),
+            me: reply.me,
+            is_for_enrolment,
+        }
+    }
+
     pub(crate) fn save(&self, places: &Places) -> Result<()> {
         files::private_folder(&places.runtime)?;
         files::write_json(&places.login(), self)
@@ -90,8 +107,8 @@ impl Ca {
         match Self::open_at(places, &known, now).and_then(Self::still_serves) {
             Ok(ca) => Ok(ca),
             Err(error) if error.is_login_over() || matches!(error, Error::NoProfile) => {
-                let factor = || totp(arguments.code_file.as_deref());
-                log_in(places, printer, known, arguments, factor)
+                let second = SecondFactor::Code(arguments.code_file.as_deref());
+                log_in(places, printer, known, arguments, &second)
             }
             Err(error) => Err(error),
         }
@@ -111,6 +128,8 @@ impl Ca {
         self.login.me = self.client.me()?;
         match self.login.me.login.mfa_at {
             Some(_) => Ok(self),
+            // Workloads have none; and of people the issuer is asked for one when it is needed.
+            None if !self.login.me.subject.is_local() => Ok(self),
             None => Err(Error::NotLoggedIn),
         }
     }
@@ -127,17 +146,40 @@ impl Ca {
     }
 }
 
+/// What is given beside the SSH key.
+pub(crate) enum SecondFactor<'f> {
+    /// A code of the authenticator, from this file or else from the terminal; but where no file is named and the SSH key
+    /// is a second factor of its own, nothing.
+    Code(Option<&'f Path>),
+    /// The one-use code that enrols.
+    EnrolmentCode(String),
+}
+
+impl SecondFactor<'_> {
+    /// The factor, where it does not depend on what the key signs.
+    fn at_hand(&self, key: &SigningKey) -> Result<Option<Factor>> {
+        match self {
+            Self::EnrolmentCode(code) => Ok(Some(Factor::EnrolmentCode(code.clone()))),
+            Self::Code(None) if key.is_of_security_key() => Ok(None),
+            Self::Code(file) => totp(*file).map(Some),
+        }
+    }
+}
+
 /// Logs in: signs the CA's challenge with the person's SSH key and gives a second factor.
 pub(crate) fn log_in(
     places: &Places,
     printer: &Printer,
     known: KnownCa,
     arguments: &LoginArgs,
-    factor: impl FnOnce() -> Result<Factor>,
+    second: &SecondFactor<'_>,
 ) -> Result<Ca> {
     let remembered = Profile::load(places)?;
     let client = known.client(places)?;
     let known = known.refreshed(&client)?;
+    if let Some(means) = Means::of(arguments, remembered.as_ref())? {
+        return by_issuer(places, printer, known, &means, false);
+    }
     let name = name(places, arguments, remembered.as_ref())?;
     let key_file = match &arguments.key {
         Some(file) => Some(places.absolute(file)),
@@ -145,7 +187,7 @@ pub(crate) fn log_in(
     };
     let signing_key = SigningKey::choose(places, key_file.as_deref())?;
     // Before the challenge, which waits for two minutes only.
-    let factor = factor()?;
+    let at_hand = second.at_hand(&signing_key)?;
 
     let challenge = client.challenge()?.challenge;
     let login_key = RequestKey::generate()?;
@@ -160,29 +202,60 @@ pub(crate) fn log_in(
     if !challenge.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::unverified("the CA's challenge is not printable"));
     }
-    let is_for_enrolment = matches!(factor, Factor::EnrolmentCode(_));
-    let call = LoginCall {
-        name: name.clone(),
-        signature: signing_key.sign(places, Kind::Login, &statement.text())?,
-        csr: login_key.request()?,
-        challenge,
-        factor,
+    let signature = signing_key.sign(places, Kind::Login, &statement.text())?;
+    let factor = match at_hand {
+        Some(factor) => factor,
+        None if is_user_verified(&signature) => Factor::SecurityKey,
+        None => totp(None)?,
     };
+    let is_for_enrolment = matches!(factor, Factor::EnrolmentCode(_));
+    let call =
+        LoginCall { name: name.clone(), signature, csr: login_key.request()?, challenge, factor };
     let reply = client.login(&call, &IdempotencyKey::random()?)?;
 
-    let login = KeptLogin {
-        pin: *known.pin(),
-        certificate: reply.certificate,
-        key: SecretPem(login_key.private_key().to_string()),
-        me: reply.me,
-        is_for_enrolment,
-    };
+    let login = KeptLogin::new(&known, &login_key, reply, is_for_enrolment);
     // The file that served: what ssh-agent holds may be another key by the time of an approval.
     let key = match signing_key {
         SigningKey::File(file) => Some(file),
         SigningKey::Agent(_) => None,
     };
-    let profile = Profile { ca: known, name, key };
+    keep(places, printer, Profile { ca: known, name, key, issuer: None }, login)
+}
+
+/// Logs in with what an issuer says. With `afresh` it is to see a second factor now.
+fn by_issuer(
+    places: &Places,
+    printer: &Printer,
+    known: KnownCa,
+    means: &Means,
+    afresh: bool,
+) -> Result<Ca> {
+    let client = known.stranger()?;
+    let login_key = RequestKey::generate()?;
+    let (reply, issuer) = means.log_in(printer, &client, &known, &login_key, afresh)?;
+    let name = reply.me.name.clone();
+    let issuer = matches!(means, Means::Browser(_)).then_some(issuer);
+    let login = KeptLogin::new(&known, &login_key, reply, false);
+    keep(places, printer, Profile { ca: known, name, key: None, issuer }, login)
+}
+
+/// Has the issuer see a second factor, where the CA wants a newer one for what was to be done; and says whether it has,
+/// so that it can be done again.
+pub(crate) fn step_up(places: &Places, printer: &Printer, error: &Error) -> Result<bool> {
+    let issuer = Profile::load(places)?.filter(|_| error.wants_second_factor());
+    let Some((profile, issuer)) = issuer.and_then(|it| Some((it.clone(), it.issuer?))) else {
+        return Ok(false);
+    };
+    if !sign_on::can_open_browser() {
+        return Ok(false);
+    }
+    printer.note(&format!("{error}: {issuer} is asked for it"));
+    by_issuer(places, printer, profile.ca, &Means::Browser(issuer), true)?;
+    Ok(true)
+}
+
+/// Keeps a new login.
+fn keep(places: &Places, printer: &Printer, profile: Profile, login: KeptLogin) -> Result<Ca> {
     // The login first: a profile without a login is asked for one, a login without a profile is lost.
     login.save(places)?;
     profile.save(places)?;
@@ -193,8 +266,13 @@ pub(crate) fn log_in(
     Ca::with(places, profile, login)
 }
 
+/// Whether a security key made this signature, and verified its user before.
+fn is_user_verified(signature: &str) -> bool {
+    sshsig::from_armour(signature).is_ok_and(|blob| sshsig::says_user_verified(&blob))
+}
+
 /// A code of the person's authenticator, from a file or from the terminal.
-pub(crate) fn totp(file: Option<&Path>) -> Result<Factor> {
+fn totp(file: Option<&Path>) -> Result<Factor> {
     let code = read_code(
         file,
         "code of your authenticator: ",

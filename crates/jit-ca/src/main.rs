@@ -24,9 +24,11 @@ mod places;
 mod printer;
 mod profile;
 mod progress;
+mod qr;
 mod replay;
 mod report;
 mod request_key;
+mod sign_on;
 mod signing;
 mod source;
 mod target;
@@ -55,8 +57,18 @@ fn main() -> Exit {
             return error.exit();
         }
     };
-    let context = Context { places, printer, now: clock::now() };
-    command::run(&context, cli).unwrap_or_else(|error| {
+    let mut context = Context { places, printer, now: clock::now() };
+    let done = command::run(&context, cli).or_else(|error| {
+        match login::step_up(&context.places, &context.printer, &error)? {
+            // The same once more, by the new login.
+            true => {
+                context.now = clock::now();
+                command::run(&context, Cli::parse())
+            }
+            false => Err(error),
+        }
+    });
+    done.unwrap_or_else(|error| {
         context.printer.error(&error);
         error.exit()
     })

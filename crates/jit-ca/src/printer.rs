@@ -35,6 +35,21 @@ impl Printer {
         let _ = writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush());
     }
 
+    /// Draws at the terminal that the data goes to, if it does and nobody asked for JSON; `draw` is given its columns.
+    pub(crate) fn drawing(&self, draw: impl FnOnce(usize) -> Option<String>) {
+        let stdout = std::io::stdout();
+        if self.json || !stdout.is_terminal() {
+            return;
+        }
+        let size = rustix::termios::tcgetwinsize(&stdout);
+        let columns = size.map_or(0, |size| usize::from(size.ws_col));
+        if let Some(drawn) = draw(columns) {
+            self.end_live();
+            // Nobody is left to be shown it that the terminal has gone from.
+            let _ = stdout.lock().write_all(drawn.as_bytes());
+        }
+    }
+
     /// Tells a person something beside the data.
     pub(crate) fn note(&self, text: &str) {
         self.end_live();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jit_ca_api::Trust;
 use jit_ca_api::client::{self, Client, RootCertificate};
-use jit_ca_core::{Digest, PersonName};
+use jit_ca_core::{Digest, IssuerName, PersonName};
 use jit_ca_log::LogKey;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub(crate) struct Profile {
     pub(crate) name: PersonName,
     /// The SSH key that the CA knows us by; none where it is the one that ssh-agent holds.
     pub(crate) key: Option<PathBuf>,
+    /// The issuer that we sign on at; none where the CA knows us itself, or a workload brings a token.
+    #[serde(default)]
+    pub(crate) issuer: Option<IssuerName>,
 }
 
 /// A CA whose keys were fetched over TLS that its pin verified.

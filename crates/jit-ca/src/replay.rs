@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bundle.file, person, … ──> bundles by their hashes ┐
+//! subject.vouched ─────────> whom issuers vouch for   │
 //! request, grant ──────────> facts of issuances ─────┴> decide ──> what it says otherwise than it said then
 //! ```
 //!
@@ -11,11 +12,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jit_ca_core::event::{
-    Allowed, CertificateIntended, Decided, Event, PersonRemoved, RequestMade,
+    Allowed, CertificateIntended, Decided, Event, PersonRemoved, RequestMade, SubjectVouched,
 };
 use jit_ca_core::{
-    Action, Decision, Digest, Facts, GrantId, Hosts, Outcome, RefusalCode, RequestId, RoleName,
-    Span, SubjectId,
+    Action, ActorRef, Decision, Digest, Facts, GrantId, Hosts, Outcome, RefusalCode, RequestId,
+    RoleName, Span, SubjectId,
 };
 use jit_ca_log::archive::Entry;
 use jit_ca_log::{Bundle as Listed, Leaf};
@@ -81,6 +82,8 @@ struct InForce {
     bundle: Arc<Bundle>,
     /// Whether nobody is erased from it.
     is_whole: bool,
+    /// How often issuers had said something when those were put in for whom they vouch.
+    vouching: u64,
 }
 
 /// What of a grant issuances rest on.
@@ -95,6 +98,11 @@ pub(crate) struct Replay {
     /// The policy to decide by, in place of those in force.
     other: Option<InForce>,
     listed: Listed,
+    /// What issuers said last, and how often they have.
+    vouched: HashMap<ActorRef, SubjectVouched>,
+    vouching: u64,
+    /// Whether it is erased of somebody.
+    lacks_vouched: bool,
     /// Whether a file is erased that may be a part of the bundle.
     lacks_files: bool,
     /// Those that have been in force; none in place of one that can't be made again.
@@ -108,7 +116,14 @@ impl Replay {
     /// By the bundles in force, or by another policy.
     pub(crate) fn new(other: Option<Bundle>) -> Self {
         Self {
-            other: other.map(|other| InForce { bundle: Arc::new(other), is_whole: true }),
+            other: other.map(|other| InForce {
+                bundle: Arc::new(other),
+                is_whole: true,
+                vouching: 0,
+            }),
+            vouched: HashMap::new(),
+            vouching: 0,
+            lacks_vouched: false,
             lacks_files: false,
             listed: Listed::empty(),
             bundles: HashMap::new(),
@@ -129,6 +144,10 @@ impl Replay {
             Event::BundleActivated(activated) => {
                 let bundle = self.bundle_in_force(activated.hash);
                 self.bundles.insert(activated.hash, bundle);
+            }
+            Event::SubjectVouched(said) => {
+                self.vouched.insert(entry.leaf.actor, said.as_ref().clone());
+                self.vouching += 1;
             }
             Event::RequestMade(made) => {
                 self.requests.insert(made.request, made.as_ref().clone());
@@ -161,6 +180,11 @@ impl Replay {
         self.replayed.erased += u64::from(is_decided);
         match leaf.entry_type.as_str() {
             "bundle.file" | "bundle.file.removed" => self.lacks_files = true,
+            "subject.vouched" => {
+                self.vouched.remove(&leaf.actor);
+                self.vouching += 1;
+                self.lacks_vouched = true;
+            }
             "person" => {
                 let gone = PersonRemoved { actor: leaf.actor }.into();
                 self.listed.apply(leaf.actor, &gone);
@@ -179,7 +203,7 @@ impl Replay {
         }
         let files = self.listed.all_files().into_iter();
         let bundle = Bundle::parse(files.map(|(path, text)| SourceFile { path, text })).ok()?;
-        Some(InForce { bundle: Arc::new(bundle), is_whole })
+        Some(InForce { bundle: Arc::new(bundle), is_whole, vouching: 0 })
     }
 
     /// Of an issuance, the grant and its request say most of the facts.
@@ -199,17 +223,24 @@ impl Replay {
 
     /// Decides again; says whether that could be done.
     fn again(&mut self, entry: &Entry, by: Option<Digest>, decided: &Decided) -> bool {
-        let bundle = match &self.other {
+        let bundle = match &mut self.other {
             Some(other) => Some(other),
-            None => by.and_then(|by| self.bundles.get(&by)).and_then(Option::as_ref),
+            None => by.and_then(|by| self.bundles.get_mut(&by)).and_then(Option::as_mut),
         };
-        let Some(InForce { bundle, is_whole }) = bundle else {
+        let Some(in_force) = bundle else {
             self.replayed.without_policy += 1;
             return false;
         };
+        if in_force.vouching != self.vouching {
+            in_force.bundle = Arc::new(in_force.bundle.vouching(self.vouched.values()));
+            in_force.vouching = self.vouching;
+        }
+        let InForce { bundle, is_whole, .. } = &*in_force;
         let Decided { facts, decision } = decided;
         let mut named = std::iter::once(&facts.subject).chain(&facts.requester);
-        if !is_whole && named.any(|subject| bundle.person(subject).is_none()) {
+        if (!is_whole || self.lacks_vouched)
+            && named.any(|subject| bundle.person(subject).is_none())
+        {
             self.replayed.erased += 1;
             return false;
         }

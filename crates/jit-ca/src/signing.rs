@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use jit_ca_core::statement::Kind;
+use ssh_key::PrivateKey;
 
 use crate::agent::{Agent, Identity};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::places::Places;
+use crate::terminal;
 
 /// The key that a person signs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ impl SigningKey {
             return Ok(Self::Agent(key));
         }
         let folder = places.home.join(".ssh");
-        let files = ["id_ed25519", "id_ecdsa", "id_rsa"].map(|name| folder.join(name));
+        let files = USUAL_FILES.map(|name| folder.join(name));
         let found = files.into_iter().find(|file| file.is_file());
         found.map(Self::File).ok_or_else(|| {
             Error::usage(
@@ -47,6 +49,20 @@ impl SigningKey {
                 "log in with the one that the CA knows you by: jit-ca login --key FILE",
             )
         })
+    }
+
+    /// Whether it is a FIDO security key's (`sk-`), where that can be seen: the type stands openly in the files of all
+    /// such keys, also of those with a passphrase.
+    pub(crate) fn is_of_security_key(&self) -> bool {
+        let is_sk = |public: &str| public.starts_with("sk-");
+        match self {
+            Self::Agent(key) => is_sk(key),
+            Self::File(file) => {
+                let text = std::fs::read_to_string(file).unwrap_or_default();
+                let private = PrivateKey::from_openssh(&text);
+                is_sk(&text) || private.is_ok_and(|key| is_sk(key.algorithm().as_str()))
+            }
+        }
     }
 
     /// Signs a statement.
@@ -74,9 +90,13 @@ pub(crate) fn ssh_keygen_sign(file: &Path, kind: Kind, statement: &str) -> Resul
         what: format!("sign with {}: {what}", file.display()),
         hint: "check the key: ssh-keygen -y -f FILE".to_owned(),
     };
-    let mut child = Command::new("ssh-keygen")
-        .args(["-q", "-Y", "sign", "-n", &kind.namespace(), "-f"])
-        .arg(file)
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-q", "-Y", "sign", "-n", &kind.namespace(), "-f"]).arg(file);
+    // As its stdin is the statement, it would ask for a passphrase or a PIN by a window wherever there is a display.
+    if terminal::is_there() && std::env::var_os(ASKPASS).is_none() {
+        keygen.env(ASKPASS, "never");
+    }
+    let mut child = keygen
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -91,6 +111,12 @@ pub(crate) fn ssh_keygen_sign(file: &Path, kind: Kind, statement: &str) -> Resul
         _ => Err(failed("it gave no signature")),
     }
 }
+
+/// What ssh-keygen calls them, those first that ask for nothing.
+const USUAL_FILES: [&str; 5] = ["id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk", "id_rsa"];
+
+/// Whether to ask by a window and not at the terminal: ssh-add(1).
+const ASKPASS: &str = "SSH_ASKPASS_REQUIRE";
 
 fn the_one_in_agent(places: &Places) -> Option<String> {
     let identities = Agent::connect(places.agent.as_ref()?).ok()?.identities().ok()?;

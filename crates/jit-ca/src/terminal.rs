@@ -44,6 +44,11 @@ pub(crate) fn first_line(path: &Path) -> Result<Zeroizing<String>> {
     Ok(Zeroizing::new(line.trim().to_owned()))
 }
 
+/// Whether somebody can be asked.
+pub(crate) fn is_there() -> bool {
+    open().is_some()
+}
+
 /// The terminal, and not stdin, which may be what a remote command is to read.
 fn open() -> Option<File> {
     // A program whose stderr goes to a file runs for another program, whatever terminal it was

@@ -1,7 +1,7 @@
 //! The daemon's parts, put together.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,14 @@ use crate::authority::Authorities;
 use crate::clock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::identity::{Challenges, Limiter, Network, Quota};
+use crate::identity::{Challenges, Limiter, Links, Network, Quota};
 use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
 use crate::notify::{self, Subscription, Target};
+use crate::page::Page;
 use crate::policy::{InForce, Policy};
+use crate::providers::Providers;
 use crate::reload::{self, Proposed, Ready};
 use crate::sequencer::{CommitError, Sequencer};
 use crate::store::{Snapshot, Store, StoreError};
@@ -54,8 +56,14 @@ pub struct App {
     pub sequencer: Sequencer,
     /// For certificates.
     pub issuer: Issuer,
+    /// The issuers that the policy names.
+    pub providers: Arc<Providers>,
     /// The challenges of logins.
     pub challenges: Challenges,
+    /// The page for browsers, once it is served.
+    pub page: OnceLock<Page>,
+    /// Links to it.
+    pub links: Links,
     /// When logins were last used.
     pub last_uses: LastUses,
     /// Failed logins by where they come from.
@@ -64,6 +72,8 @@ pub struct App {
     pub failed_codes: Limiter<SubjectId>,
     /// Refusals by subject, so that none fills the log.
     pub refusals: Quota,
+    /// And its logins: a security key or a passkey is touched, or pretends to be, as often as somebody likes.
+    pub logins: Quota,
     /// For calls that read much.
     pub turns: Turns,
     /// Held while the store is copied, for a backup or to be written anew: one at a time, and no erasure meanwhile.
@@ -74,6 +84,8 @@ pub struct App {
     /// time; taken before [`App::erasing`].
     pub proposed: tokio::sync::Mutex<Option<Proposed>>,
     policy: InForce,
+    /// Held while another policy takes the place of the one in force, so that none is put back.
+    exchanging: Mutex<()>,
     strangers: Mutex<Option<StrangersRefused>>,
     written_at: tokio::sync::Mutex<Option<Instant>>,
     stopping: watch::Sender<bool>,
@@ -108,7 +120,7 @@ impl App {
         let snapshot = store.read()?;
         clock::begin(head.last, snapshot.clock_fault()?.is_some(), snapshot.clock_standing()?);
         let begin = must_be_this_cas(&snapshot, &config, &public_keys)?;
-        let in_force = in_force(&snapshot, &config, &policy)?;
+        let in_force = Arc::new(in_force(&snapshot, &config, &policy)?.vouching(&snapshot)?);
         let ancestors = succeed::ancestors(&config.store, &begin, &public_keys).await;
         let log_key = log.log_key(config.origin.clone());
 
@@ -124,16 +136,21 @@ impl App {
 
         let app = Arc::new(Self {
             issuer: Issuer::new(sequencer.clone(), log_key.clone()),
+            providers: Arc::new(Providers::new(&config.issuers)),
             challenges: Challenges::new()?,
+            page: OnceLock::new(),
+            links: Links::default(),
             last_uses: LastUses::default(),
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),
             refusals: Quota::default(),
+            logins: Quota::default(),
             turns: Turns::default(),
             copying: tokio::sync::Mutex::default(),
             erasing: tokio::sync::Mutex::default(),
             proposed: tokio::sync::Mutex::default(),
             policy: InForce::new(in_force),
+            exchanging: Mutex::default(),
             config_file,
             strangers: Mutex::default(),
             written_at: tokio::sync::Mutex::new(None),
@@ -159,8 +176,27 @@ impl App {
     }
 
     /// The policy in force, to decide again by what was decided by `policy` and came back with [`Bundle`](crate::store::Clash::Bundle).
-    pub async fn policy_after(&self, policy: &Arc<Policy>) -> Arc<Policy> {
-        self.policy.after(policy).await
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn policy_after(&self, policy: &Arc<Policy>) -> Result<Arc<Policy>, StoreError> {
+        let now = self.policy_with_vouched()?;
+        Ok(if Arc::ptr_eq(&now, policy) { self.policy.after(policy).await } else { now })
+    }
+
+    /// The policy in force, with those for whom issuers vouch as the store has them now.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn policy_with_vouched(&self) -> Result<Arc<Policy>, StoreError> {
+        let _alone = self.exchanging.lock().unwrap_or_else(PoisonError::into_inner);
+        let (snapshot, policy) = (self.store.read()?, self.policy());
+        let version = snapshot.policy()?;
+        // Another bundle is brought into force by whoever had the log say so.
+        if version.bundle == Some(policy.hash) && version.vouching != policy.vouching {
+            self.policy.exchange(Arc::new(policy.vouching(&snapshot)?));
+        }
+        Ok(self.policy())
     }
 
     /// The CA's pin.
@@ -182,14 +218,31 @@ impl App {
         Ok(())
     }
 
+    /// Has calls go by those for whom issuers vouch as the store has them now, also where it has lost some: no entry says
+    /// so.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn forget_vouched(&self) -> Result<(), StoreError> {
+        let _alone = self.exchanging.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = self.policy().vouching(&self.store.read()?)?;
+        self.policy.exchange(Arc::new(policy));
+        Ok(())
+    }
+
     /// The policy in force, as it is exchanged from here on.
     pub fn policy_changes(&self) -> watch::Receiver<Arc<Policy>> {
         self.policy.changes()
     }
 
     /// Has every call that begins from here on go by another policy, which the log says is in force.
-    pub fn exchange_policy(&self, policy: Arc<Policy>) {
-        self.policy.exchange(policy);
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn exchange_policy(&self, policy: &Policy) -> Result<(), StoreError> {
+        let _alone = self.exchanging.lock().unwrap_or_else(PoisonError::into_inner);
+        self.policy.exchange(Arc::new(policy.vouching(&self.store.read()?)?));
+        Ok(())
     }
 
     /// Tells calls that wait for something that there is no more time.

@@ -3,10 +3,12 @@
 mod anchor;
 mod embedded;
 mod file;
+mod issuer;
 mod notify;
 mod secret;
 mod section;
 mod size;
+mod web;
 
 use std::fmt;
 use std::fs;
@@ -18,8 +20,10 @@ use jit_ca_core::{Origin, Span};
 
 pub use anchor::AnchorPlace;
 pub use embedded::EMBEDDED;
+pub use issuer::IssuerAccess;
 pub use notify::{NotifyPlace, NotifyTarget};
 pub use secret::{NoSecret, SecretSource};
+pub use web::Web;
 
 use crate::policy::Policy;
 
@@ -62,6 +66,10 @@ pub struct Config {
     pub second_administrator: bool,
     /// Who is notified.
     pub notify: Vec<NotifyTarget>,
+    /// How issuers are reached that are not reached as usual.
+    pub issuers: Vec<IssuerAccess>,
+    /// The page for browsers, if one is served.
+    pub web: Option<Web>,
 }
 
 /// Everything that is wrong with a configuration, a fault a line with its hint below.
@@ -135,7 +143,9 @@ impl Config {
             keep_payloads: file.keep_payloads,
             anchors: file.anchors.into_iter().map(|place| place.relative_to(base)).collect(),
             second_administrator: file.second_administrator,
+            issuers: file.issuers.into_iter().map(|issuer| issuer.relative_to(base)).collect(),
             notify: file.notify.into_iter().map(|target| target.relative_to(base)).collect(),
+            web: file.web.map(|web| web.relative_to(base)),
         }
     }
 }

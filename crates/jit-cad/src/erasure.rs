@@ -20,6 +20,7 @@ use jit_ca_core::event::{Decided, Erased, ErasureCause, ErasureOrdered, Refused}
 use jit_ca_core::statement::{Erasure, Kind};
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{Action, ActorRef, Digest, Facts, PersonName, RefusalCode, Span, Text, UnixTime};
+use jit_ca_log::sshsig;
 use jit_ca_policy::Person;
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +49,8 @@ pub struct Order {
     pub entries: Vec<(u64, u64)>,
     /// That person's SSHSIG over the erasure statement, armoured.
     pub signature: String,
-    /// A code of that person's second factor.
-    pub code: String,
+    /// A code of that person's second factor; none where the signature is one of its own.
+    pub code: Option<String>,
 }
 
 /// What would be erased of a subject.
@@ -61,7 +62,7 @@ pub async fn plan(app: &Arc<App>, subject: &str) -> Result<Plan, Fault> {
     blocking(move || {
         let snapshot = app.store.read()?;
         let subject = known(&app, &subject)?;
-        Plan::of_subject(&snapshot, &app.policy().listed, subject)
+        Plan::of_subject(&snapshot, &app.policy().listed, subject, clock::now())
     })
     .await
 }
@@ -116,8 +117,13 @@ async fn decided(
     };
     let signature = signed_by(person, Kind::Erasure, &statement.text(), &order.signature);
     let signature = signature.map_err(|refusal| refuse(refusal, None))?;
-    let factor = totp_step(&app.store.read()?, &app.keys.kek, person, &order.code, arrived)?;
-    let Some(step) = factor else {
+    let step = match &order.code {
+        Some(code) => {
+            totp_step(&app.store.read()?, &app.keys.kek, person, code, arrived)?.map(Some)
+        }
+        None => sshsig::says_user_verified(signature.sshsig.as_slice()).then_some(None),
+    };
+    let Some(step) = step else {
         let text = "this is not the code that the authenticator shows now, or it was used before";
         return Err(refuse(Refusal::new(RefusalCode::LoginRefused, text), None));
     };
@@ -155,7 +161,7 @@ async fn decided(
     let erased = Erased { cause, reason: order.reason.clone(), entries };
     let mut proposal =
         Proposal::decided_at(now, vec![(by.actor, ordered.into()), (by.actor, erased.into())]);
-    proposal.bundle = Some(policy.hash);
+    proposal.rest_on(&policy);
     proposal.forget_secrets_of(std::slice::from_ref(&plan.subject));
     match app.sequencer.commit(proposal).await {
         Ok(committed) => {
@@ -221,7 +227,9 @@ struct Unfinished(#[source] StoreError);
 
 async fn rewrite(app: &Arc<App>) -> Result<(), Fault> {
     let unfinished = |error| Fault::Internal(Box::new(Unfinished(error)));
-    upkeep::rewrite(app).await?.map_err(unfinished)
+    upkeep::rewrite(app).await?.map_err(unfinished)?;
+    // Of whom an issuer vouched for, and who is erased, nothing is known any more.
+    app.forget_vouched().map_err(Fault::from)
 }
 
 /// The subject of this id, or else the one that had this name last.

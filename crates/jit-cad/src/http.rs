@@ -6,11 +6,14 @@ mod connection;
 mod connections;
 mod grants;
 mod health;
+mod issuers;
 mod locks;
 mod log;
 mod login;
 mod openapi;
 mod paced;
+mod page;
+mod passkeys;
 mod policy;
 mod poll;
 mod problem;
@@ -26,11 +29,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
+use axum::http::{HeaderName, header};
 use axum::routing::{self, MethodRouter};
 
 use crate::app::App;
 
 pub use server::Server;
+
+/// The headers of a call to the API that are read.
+static READ: [HeaderName; 2] =
+    [header::CONTENT_TYPE, HeaderName::from_static(jit_ca_api::IDEMPOTENCY_KEY)];
 
 /// The API: its calls, and what is answered to others.
 fn router(app: Arc<App>) -> Router {
@@ -49,11 +57,18 @@ fn calls() -> Vec<Call> {
         get("/readyz", health::is_ready),
         get("/v1/trust", trust::trust),
         post("/v1/challenges", login::challenge),
+        get("/v1/issuers", issuers::list),
+        get("/v1/issuers/{name}", issuers::sign_on),
         post("/v1/logins", login::log_in),
+        post("/v1/logins/issuer", issuers::log_in),
+        get("/v1/logins", login::list),
         post("/v1/logout", login::log_out),
         get("/v1/me", login::me),
         post("/v1/mfa", login::begin_mfa),
         post("/v1/mfa/confirm", login::confirm_mfa),
+        get("/v1/passkeys", passkeys::list),
+        post("/v1/passkeys", passkeys::link),
+        post("/v1/passkeys/{id}/remove", passkeys::remove),
         get("/v1/roles", roles::list),
         post("/v1/requests", requests::make),
         get("/v1/requests", requests::list),

@@ -1,18 +1,23 @@
 //! Who is calling: challenges, SSH signatures, second factors, and what slows guessing down.
 //!
-//! The embedded default: people of `users.toml`, known by their SSH public keys, with a code of RFC 6238.
+//! The embedded default: people of `users.toml`, known by their SSH public keys, with a code of RFC 6238. Others are known
+//! by what an issuer says of them.
 
+mod authenticated;
 mod challenge;
 mod limiter;
+mod links;
 mod login;
 mod network;
 mod quota;
+mod token;
 pub mod totp;
 
-pub use challenge::{CHALLENGE_MEMORY, Challenges};
+pub use authenticated::{Authenticated, Proof};
+pub use challenge::{CHALLENGE_MEMORY, CLOCKS_APART, COMMITTED_WITHIN, Challenges};
 pub use limiter::Limiter;
-pub use login::{
-    Authenticated, UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, totp_step, verify,
-};
+pub use links::{LINK_LIFE, Link, Links};
+pub use login::{UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, totp_step, verify};
 pub use network::Network;
 pub use quota::Quota;
+pub use token::{NothingSaid, Refresh, Said, SaidAgain, ask_again};

@@ -24,7 +24,9 @@ use jit_cad::config::Config;
 use jit_cad::failure::{Failure, with_causes};
 use jit_cad::sequencer::Proposal;
 use jit_cad::store::Store;
-use jit_cad::{anchor, clock, erasure, http, init, notify, passage, reload, succeed, upkeep};
+use jit_cad::{
+    anchor, clock, erasure, http, init, notify, passage, recheck, reload, succeed, upkeep,
+};
 
 /// A certificate is some hundred allocations, made on one thread and freed on another.
 #[global_allocator]
@@ -179,7 +181,9 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;
-    say(&format!("pin {}\nlistening on https://{address}\nready", app.pin()))?;
+    let page = app.page.get().map(|page| format!("page {}\n", page.origin()));
+    let page = page.unwrap_or_default();
+    say(&format!("pin {}\nlistening on https://{address}\n{page}ready", app.pin()))?;
 
     let mut cause = "SIGTERM";
     let stop = async {
@@ -191,6 +195,7 @@ async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     tokio::select! {
         () = server.serve(stop) => {}
         () = passage::run(Arc::clone(&app)) => {}
+        () = recheck::run(Arc::clone(&app)) => {}
         () = admin.serve(Arc::clone(&app)) => {}
         () = reload::on_signal(Arc::clone(&app), hangup) => {}
         never = notify::run(Arc::clone(&app)) => match never {},

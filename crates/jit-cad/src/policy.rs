@@ -13,6 +13,7 @@ use jit_ca_policy::{Bundle, SourceFile};
 use tokio::sync::watch;
 
 use crate::config::Faults;
+use crate::store::{Snapshot, StoreError};
 
 /// A policy in which no fault was found.
 #[derive(Debug)]
@@ -20,9 +21,11 @@ pub struct Policy {
     /// What decides.
     pub bundle: Bundle,
     /// The same, as the log lists it.
-    pub listed: jit_ca_log::Bundle,
+    pub listed: Arc<jit_ca_log::Bundle>,
     /// SHA-256 over it.
     pub hash: Digest,
+    /// Whom issuers vouch for in it: [`PolicyVersion::vouching`](crate::store::PolicyVersion).
+    pub vouching: u64,
 }
 
 impl Policy {
@@ -33,7 +36,20 @@ impl Policy {
     pub fn read(base: &Path) -> Result<Self, Faults> {
         let bundle = read_bundle(base).map_err(Faults)?;
         let listed = listed(&bundle);
-        Ok(Self { hash: listed.hash(), bundle, listed })
+        Ok(Self { hash: listed.hash(), bundle, listed: Arc::new(listed), vouching: 0 })
+    }
+
+    /// The same with those for whom issuers vouch by now.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn vouching(&self, snapshot: &Snapshot) -> Result<Self, StoreError> {
+        Ok(Self {
+            bundle: self.bundle.vouching(&snapshot.vouched()?),
+            listed: Arc::clone(&self.listed),
+            hash: self.hash,
+            vouching: snapshot.policy()?.vouching,
+        })
     }
 
     /// The policy that the log lists, made again from its entries. Its tests were passed when it came into force.
@@ -45,7 +61,7 @@ impl Policy {
         let bundle = Bundle::parse(files.map(|(path, text)| SourceFile { path, text }));
         let bundle =
             bundle.map_err(|faults| Faults(faults.iter().map(ToString::to_string).collect()))?;
-        Ok(Self { hash: listed.hash(), bundle, listed })
+        Ok(Self { hash: listed.hash(), bundle, listed: Arc::new(listed), vouching: 0 })
     }
 }
 
@@ -87,7 +103,7 @@ impl InForce {
 /// A bundle as the log lists it.
 fn listed(bundle: &Bundle) -> jit_ca_log::Bundle {
     let files = bundle.files().iter().filter(|file| file.path != jit_ca_log::bundle::USERS);
-    let people = bundle.people().map(|person| PersonListed {
+    let people = bundle.listed().map(|person| PersonListed {
         subject: person.id.clone(),
         name: person.name.clone(),
         groups: person.groups.clone(),
@@ -124,7 +140,9 @@ fn read_bundle(base: &Path) -> Result<Bundle, Vec<String>> {
 fn bundle_paths(base: &Path) -> Result<Vec<String>, Vec<String>> {
     let mut paths = vec!["users.toml".to_owned()];
     let mut faults = Vec::new();
-    for (folder, ending) in [("policies", "cedar"), ("policy-tests", "toml"), ("roles", "toml")] {
+    for (folder, ending) in
+        [("issuers", "toml"), ("policies", "cedar"), ("policy-tests", "toml"), ("roles", "toml")]
+    {
         let entries = match fs::read_dir(base.join(folder)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

@@ -87,6 +87,8 @@ pub struct Ready<'a> {
     pub proposed: Option<&'a Proposed>,
     /// The entry that says who approved it, and when that was decided.
     pub approval: Option<(UnixTime, ActorRef, Event)>,
+    /// Whom issuers vouched for when it was approved.
+    pub vouching: Option<u64>,
     /// What the call made.
     pub reply: Option<crate::store::Reply>,
 }
@@ -124,10 +126,11 @@ pub async fn activate(
     let mut proposal = Proposal::new(activation.entries(asked, approval));
     proposal.decided = decided;
     proposal.bundle = app.store.read()?.bundle()?;
+    proposal.vouching = ready.vouching;
     proposal.reply = ready.reply;
     let last = proposal.entries.len().saturating_sub(1);
     let committed = app.sequencer.commit(proposal).await.map_err(Fault::Commit)?;
-    app.exchange_policy(policy);
+    app.exchange_policy(&policy).map_err(Fault::from)?;
     Ok(entry(&committed, last))
 }
 

@@ -32,6 +32,7 @@ use self::tail::Tail;
 use crate::failure::with_causes;
 use crate::hold::Hold;
 use crate::notify::Subscription;
+use crate::policy::Policy;
 use crate::store::{Clash, Delivery, Letter, Limits, Reply, Rewriting, Store, StoreError};
 
 pub use self::queue::Approach;
@@ -44,6 +45,8 @@ pub struct Proposal {
     pub decided: Option<UnixTime>,
     /// The bundle that it was decided by.
     pub bundle: Option<Digest>,
+    /// Whom issuers vouched for then, as [`PolicyVersion::vouching`](crate::store::PolicyVersion) says it.
+    pub vouching: Option<u64>,
     /// The request that it was decided on, and the index of the last entry that had changed it.
     pub access: Option<(RequestId, u64)>,
     /// How long the log was when it was looked at who is locked: nobody must have been since.
@@ -77,6 +80,7 @@ impl Proposal {
         Self {
             decided: None,
             bundle: None,
+            vouching: None,
             access: None,
             locks: None,
             limits: None,
@@ -95,6 +99,11 @@ impl Proposal {
     /// These entries, which are what was decided then.
     pub fn decided_at(at: UnixTime, entries: Vec<(ActorRef, Event)>) -> Self {
         Self { decided: Some(at), ..Self::new(entries) }
+    }
+
+    /// What was decided by a policy is written while it is in force.
+    pub fn rest_on(&mut self, policy: &Policy) {
+        (self.bundle, self.vouching) = (Some(policy.hash), Some(policy.vouching));
     }
 
     /// Drops the second factors of subjects, and those that were to be theirs.

@@ -17,18 +17,22 @@ pub mod grant_file;
 pub mod locking;
 pub mod log;
 pub mod login;
+pub mod logins;
+pub mod page_login;
+pub mod passkeys;
 mod past;
 pub mod policy;
 pub mod second_factor;
 mod signature;
 pub mod standing;
 pub mod starting;
+pub mod vouching;
 
 use std::sync::Arc;
 
 use jit_ca_core::event::{Decided, Refused};
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{Action, Digest, Facts, Outcome, UnixTime};
+use jit_ca_core::{Action, ActorRef, Digest, Facts, Outcome, UnixTime};
 
 pub use caller::Caller;
 pub use fault::Fault;
@@ -60,7 +64,16 @@ fn repeated(
     caller: &Caller,
     call: &CallKey,
 ) -> Result<Option<Resource>, Fault> {
-    match snapshot.reply(caller.actor, call.key)? {
+    repeated_by(snapshot, caller.actor, call)
+}
+
+/// The same of whom this pseudonym is.
+fn repeated_by(
+    snapshot: &Snapshot,
+    actor: ActorRef,
+    call: &CallKey,
+) -> Result<Option<Resource>, Fault> {
+    match snapshot.reply(actor, call.key)? {
         Some(reply) if reply.call == call.call => Ok(Some(reply.resource)),
         Some(_) => Err(Fault::KeyReused),
         None => Ok(None),
@@ -191,7 +204,7 @@ async fn again(
     match result {
         Ok(committed) => Ok(Ok(committed)),
         Err(CommitError::Clash(Clash::Bundle)) => {
-            app.policy_after(&caller.policy).await;
+            app.policy_after(&caller.policy).await?;
             Ok(Err(Again::Decide))
         }
         Err(CommitError::Clash(Clash::Call)) => Ok(Err(Again::Repeated)),

@@ -44,7 +44,10 @@ pub use disk::{Disk, FileSystem};
 pub use fold::{Between, Clash, Exceeded, Limits, Most, Phase, Whose};
 pub use outbox::{Delivery, Due, Letter};
 pub use query::Filter;
-pub use record::{AccessRecord, EnrolmentCode, LockRecord, LoginRecord, SubjectRecord};
+pub use record::{
+    AccessRecord, EnrolmentCode, LockRecord, LoginRecord, PasskeyRecord, PolicyVersion,
+    SubjectRecord,
+};
 pub use requests::{Found, Group, Search};
 pub use rewrite::Rewriting;
 pub use room::Low;

@@ -2,8 +2,9 @@
 //! tiles, root and checkpoint are made anew. Only what people have signed, and what must hold between entries, is left.
 
 use jit_ca_core::event::{
-    ApprovalGiven, BundleChanges, CertificateIntended, ClockAcknowledged, ClockFaulted, EndCause,
-    Event, Factor, GrantMade, LockSet, Locked, MfaKept, Officer, ProofOfPossession, Validity,
+    ApprovalGiven, BundleChanges, CertificateIntended, ClockAcknowledged, ClockFaulted, Consent,
+    EndCause, Event, Factor, GrantMade, LockSet, Locked, MfaKept, Officer, ProofOfPossession,
+    Validity,
 };
 use jit_ca_core::workflow::{Approver, Term};
 use jit_ca_core::{
@@ -60,12 +61,20 @@ macro_rules! forgeries {
 mod access;
 mod certificates;
 mod ends;
+mod issuers;
 mod leaves;
 mod people;
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Forgery> {
-    let tables = [leaves::TABLE, people::TABLE, access::TABLE, ends::TABLE, certificates::TABLE];
+    let tables = [
+        leaves::TABLE,
+        people::TABLE,
+        issuers::TABLE,
+        access::TABLE,
+        ends::TABLE,
+        certificates::TABLE,
+    ];
     tables.into_iter().flatten()
 }
 

@@ -8,14 +8,24 @@ use jit_ca_cert::Key;
 use jit_ca_cert::purpose::Log as LogPurpose;
 use jit_ca_core::UnixTime;
 use jit_ca_log::{LogKey, SignedCheckpoint};
-use jit_ca_tests::{Ca, Caller, Lab, now, run, seconds, wait_for};
+use jit_ca_tests::{
+    Ca, Caller, Lab, Means, OpenIdProvider, Person, TokenIssuer, now, run, seconds, security_key,
+    wait_for, workloads,
+};
 use jit_cad::keys::Keys;
 use serde_json::{Value, json};
 
 use super::forge::Log;
+use crate::issuers;
 
 /// How often the round of a day's work is gone through.
 const ROUNDS: usize = 4;
+
+const WORKLOAD: &str = "[[workload]]\nname = \"deploy\"\ngroups = [\"dev\"]\nclaims = { project_path = \"acme/shop\" }\n";
+const WORKLOAD_RULE: &str = "@id(\"workloads-read-logs\")\npermit (principal is Workload, action in [Action::\"skip-approval\", Action::\"issue\"], resource == Role::\"web-logs\");\n";
+
+/// Alice's, of which each is a second factor of its own.
+const SECURITY_KEYS: [&str; 2] = ["id_ed25519_sk", "id_ecdsa_sk"];
 
 /// A CA through its life.
 pub(super) struct Life {
@@ -35,7 +45,13 @@ impl Life {
         let lab = Lab::new();
         let people: [(&str, &[&str]); 2] = [("erin", &["dev"]), ("frank", &["dev"])];
         let homes = lab.folder("home");
-        let mut ca = Ca::start_with_people(&lab, &people, |config| configure(config, &homes));
+        let (op, ci) = (OpenIdProvider::start(&lab), TokenIssuer::start(&lab));
+        let mut ca = Ca::start_with_people(&lab, &people, |config| {
+            configure(config, &homes);
+            issuers::add(config, "op", &issuers::people_file(&op), &op);
+            issuers::add(config, "ci", &issuers::workloads_file(&ci, WORKLOAD), &ci);
+            fs::write(config.join("policies/workloads.cedar"), WORKLOAD_RULE).unwrap();
+        });
         let [alice, bob, carol, erin] =
             ["alice", "bob", "carol", "erin"].map(|name| ca.caller(name));
         carol.person.login(&carol.authenticator.code()).ok();
@@ -62,9 +78,22 @@ impl Life {
             activate(&carol);
             export(&mut exports);
         }
+        vouched_for(&ca, &op, &ci);
+        export(&mut exports);
         // Somebody ends the login, and comes back.
         alice.wire.post("/v1/logout", &json!({})).ok();
         alice.person.login(&alice.authenticator.code()).ok();
+        for name in SECURITY_KEYS {
+            let key = homes.join("alice/.ssh").join(name);
+            let (call, _) = alice.wire.login_call(&key, json!("security-key"));
+            alice.wire.post("/v1/logins", &call).ok();
+        }
+        export(&mut exports);
+
+        // A lock ends somebody's logins.
+        let lock = json!({"what": "person:erin", "reason": "the laptop is gone"});
+        bob.wire.post("/v1/locks", &lock).ok();
+        carol.wire.post("/v1/locks/lift", &lock).ok();
         export(&mut exports);
 
         // Somebody leaves and is forgotten; somebody who has never logged in leaves too.
@@ -133,6 +162,23 @@ impl Life {
     }
 }
 
+/// Somebody whom a provider knows, and a job with a token, each of whom gets a certificate.
+fn vouched_for(ca: &Ca, op: &OpenIdProvider, ci: &TokenIssuer) {
+    let url = ca.url();
+    let person = ca.stranger("alice-at-op");
+    person.signs_on(&Person::by_issuer(ca, &url, "op"), &op.browser(), ("alice", Means::MFA)).ok();
+    let job = ca.stranger("job");
+    let token = ci.token("RS256", &workloads::gitlab());
+    fs::write(job.file("token"), token).unwrap();
+    let login =
+        ["login", "--ca", &url, "--ca-pin", ca.pin(), "--workload", "--token-file", "token"];
+    job.jit_ca(&login).ok();
+    for subject in [&person, &job] {
+        subject.jit_ca(&["request", "web-logs", "--host", "web1", "--reason", "INC-9"]).ok();
+        subject.jit_ca(&["cert", "ssh", "--out", "logs"]).ok();
+    }
+}
+
 /// Keys of all kinds; roles whose requests lapse soon, with rows of both kinds, for some networks, of which the time begins
 /// with the first certificate, and that two groups have to agree to.
 fn configure(config: &Path, homes: &Path) {
@@ -155,6 +201,13 @@ fn configure(config: &Path, homes: &Path) {
         let public = fs::read_to_string(file.with_extension("pub")).unwrap();
         let person = person.as_table_mut().unwrap();
         person.insert("ssh_keys".to_owned(), vec![public.trim_end().to_owned()].into());
+    }
+    for (name, kind) in SECURITY_KEYS.into_iter().zip(["ed25519", "ecdsa"]) {
+        let file = homes.join("alice/.ssh").join(name);
+        let public = security_key::make(&file, kind, &["verify-required"]);
+        let people = table["person"].as_array_mut().unwrap().iter_mut();
+        let alice = people.into_iter().find(|person| person["name"].as_str() == Some("alice"));
+        alice.unwrap()["ssh_keys"].as_array_mut().unwrap().push(public.into());
     }
     fs::write(&users, table.to_string()).unwrap();
 
@@ -311,7 +364,7 @@ impl<'a> Work<'a> {
         let review = format!("/v1/requests/{}/review", emergency["id"].as_str().unwrap());
         carol.wire.post(&review, &json!({"comment": "it was"})).ok();
         // Nothing for a moment.
-        let lock = json!({"what": "person:erin", "reason": "the laptop is gone"});
+        let lock = json!({"what": "person:frank", "reason": "the laptop is gone"});
         bob.wire.post("/v1/locks", &lock).ok();
         carol.wire.post("/v1/locks/lift", &lock).ok();
 

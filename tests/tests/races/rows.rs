@@ -126,17 +126,14 @@ pub(super) const ROWS: &[Row] = &[
         name: "one approves, one locks",
         set_up: |scene| {
             let request = scene.asked("orders-api");
-            let calls = [
-                scene.approve(Carol, &request),
-                lock("/v1/locks", &format!("person:{}", scene.name_of_asker())),
-            ];
+            let calls = [scene.approve(Carol, &request), lock("/v1/locks", "role:orders-api")];
             (request, calls)
         },
         wins: Wins::FirstBefore("grant", "lock"),
         told: &["locked"],
         entries: &[],
         tidy: |scene, request| {
-            scene.unlock(&format!("person:{}", scene.name_of_asker()));
+            scene.unlock("role:orders-api");
             scene.withdraw(request);
         },
     },

@@ -171,7 +171,7 @@ fn what_was_forbidden_since_is_neither_granted_nor_used() {
 
 #[test]
 fn whoever_is_locked_has_not_approved() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     let request = scene.pending("web-deploy", json!({}));
     scene.bob.approve(&request).ok();
     scene.lock("/v1/locks", "bob");
@@ -185,6 +185,7 @@ fn whoever_is_locked_has_not_approved() {
         (&status["still_needed"], &status["approvers"]),
         (&json!(0), &json!(["bob", "carol"]))
     );
+    scene.bob.login_again(&scene.ca);
     let granted = scene.bob.approve(&request).ok().json();
     assert_eq!(granted["status"], "approved", "{granted:#}");
     assert_eq!(granted["approvals"].as_array().unwrap().len(), 2, "each counts once: {granted:#}");

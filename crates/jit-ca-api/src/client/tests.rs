@@ -169,7 +169,7 @@ fn a_post_whose_answer_is_lost_is_repeated_with_its_key() {
     let client = Client::new(&format!("https://127.0.0.1:{port}"), &ca.root(), None).unwrap();
     let key = IdempotencyKey::random().unwrap();
     assert!(key.as_str().parse::<CallId>().is_ok());
-    client.logout(&key).unwrap();
+    client.logout(&LogoutCall::default(), &key).unwrap();
     let header = format!("idempotency-key: {}", key.as_str());
     for _ in 0..2 {
         let asked = asked.recv().unwrap();
@@ -197,14 +197,14 @@ fn a_busy_ca_is_asked_again_when_it_says_and_not_for_ever() {
     let done = answer("204 No Content", "application/json", "");
     let (port, asked) = ca.serve(vec![busy(1), busy(0), done.clone()], false);
     let begun = std::time::Instant::now();
-    client(port).logout(&key).unwrap();
+    client(port).logout(&LogoutCall::default(), &key).unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1));
     let header = format!("idempotency-key: {}", key.as_str());
     assert_eq!(asked.iter().filter(|asked| asked.contains(&header)).count(), 3);
 
     let refused = |answers| {
         let (port, asked) = ca.serve(answers, false);
-        let error = client(port).logout(&key).unwrap_err();
+        let error = client(port).logout(&LogoutCall::default(), &key).unwrap_err();
         assert!(matches!(&error, Error::Problem(problem) if problem.code == "busy"), "{error:?}");
         asked.iter().count()
     };
@@ -226,11 +226,11 @@ fn who_has_too_many_calls_under_way_waits_and_who_guessed_too_often_is_told() {
     };
     let done = || answer("204 No Content", "application/json", "");
     let (port, asked) = ca.serve(vec![too_many("too-many-calls"), done()], false);
-    client(port).logout(&key).unwrap();
+    client(port).logout(&LogoutCall::default(), &key).unwrap();
     assert_eq!(asked.iter().count(), 2);
 
     let (port, _) = ca.serve(vec![too_many("too-many-attempts"), done()], false);
-    let error = client(port).logout(&key).unwrap_err();
+    let error = client(port).logout(&LogoutCall::default(), &key).unwrap_err();
     assert!(matches!(&error, Error::Problem(problem) if problem.code == "too-many-attempts"));
 }
 

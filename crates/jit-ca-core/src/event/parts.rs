@@ -50,6 +50,8 @@ pub enum Factor {
         /// The time step.
         step: u64,
     },
+    /// Nothing: the SSH key is a security key's, which says in its signature that it has verified its user.
+    SecurityKey,
     /// A one-use enrolment code, used up by this; the login can do nothing but enrol.
     EnrolmentCode {
         /// SHA-256 of the code.

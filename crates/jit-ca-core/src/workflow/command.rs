@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{
-    ApprovalGiven, Decided, Event, GlassBroken, GrantMade, RequestCancelled, RequestDenied,
-    Signature,
+    ApprovalGiven, Consent, Decided, Event, GlassBroken, GrantMade, RequestCancelled, RequestDenied,
 };
 use crate::workflow::quorum::{Quorum, Voice, still_needed};
 use crate::workflow::{Access, Approver, RequestState, Start, Term};
@@ -46,7 +45,7 @@ pub struct Approve {
     /// What the approver has to say.
     pub comment: Option<Text>,
     /// The signature over the approval statement, verified by the caller.
-    pub signature: Option<Signature>,
+    pub signature: Option<Consent>,
     /// What the policy was asked and said.
     pub decision: Decided,
     /// Whom the policy of today asks, and whom it knows.

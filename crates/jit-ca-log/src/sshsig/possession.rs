@@ -13,7 +13,8 @@ use ring::signature::{
 use ssh_key::public::{EcdsaPublicKey, KeyData};
 use ssh_key::{Algorithm, HashAlg, SshSig};
 
-use super::{fixed, verified, verify_rsa, verify_with};
+use super::blob::{self, Blob};
+use super::{check, fixed, verify_rsa, verify_with};
 use crate::Error;
 
 /// Checks that `signature`, as armoured text, is by this key, over this possession statement, and gives what is kept of
@@ -27,16 +28,18 @@ pub fn prove_possession(
     signature: &str,
 ) -> Result<ProofOfPossession, Error> {
     let namespace = Kind::Possession.namespace();
-    let sshsig = verified(public_key, &namespace, statement.as_bytes(), signature)?;
-    let bytes = sshsig.signature_bytes();
+    let blob = blob::from_armour(signature)?;
+    let blob = Blob::read(&blob)?;
+    check(public_key, &namespace, statement.as_bytes(), &blob)?;
+    let bytes = blob.signature;
     let kept = match public_key {
         KeyData::Ed25519(_) => bytes.to_vec(),
         KeyData::Ecdsa(EcdsaPublicKey::NistP256(_)) => fixed::<32>(bytes)?,
         KeyData::Ecdsa(EcdsaPublicKey::NistP384(_)) => fixed::<48>(bytes)?,
-        KeyData::Rsa(_) if sshsig.algorithm() == RSA_SHA512 => bytes.to_vec(),
+        KeyData::Rsa(_) if blob.algorithm == RSA_SHA512 => bytes.to_vec(),
         key => return Err(Error::Algorithm(key.algorithm().to_string())),
     };
-    match sshsig.hash_alg() {
+    match blob.hash {
         HashAlg::Sha256 => Ok(ProofOfPossession::Sha256(kept.into())),
         HashAlg::Sha512 => Ok(ProofOfPossession::Sha512(kept.into())),
         other => Err(Error::Algorithm(other.to_string())),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ssh_encoding::Encode as _;
-use ssh_key::PublicKey;
+use ssh_key::{LineEnding, PublicKey};
 use tempfile::TempDir;
 
 use jit_ca_core::event::ProofOfPossession::{self, Pkcs10, Sha256, Sha512};

@@ -1,16 +1,18 @@
 //! Approvals: who agreed to a request, and to what of it.
 
-use jit_ca_core::event::{ApprovalGiven, RequestMade};
+use jit_ca_core::event::{ApprovalGiven, Consent, RequestMade, Signature};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::workflow::{Approver, Voice};
 use jit_ca_core::{Action, ActorRef, Row};
 
 use super::fault::{Fault, must, must_be_allowed};
+use super::passkeys::Passkeys;
 use super::people::has_key;
 use super::requests::{Request, Requests, must_be_pending};
 use super::state::Log;
 use super::{Code, People, Signatures, signatures};
 use crate::Leaf;
+use crate::hash::sha256;
 
 /// An approval of a request that is pending.
 #[derive(Debug)]
@@ -21,15 +23,22 @@ pub(super) struct Approval {
     pub(super) given: Option<Box<ApprovalGiven>>,
 }
 
+/// What an approval is checked by, beside its request.
+pub(super) struct Agreeing<'a, 'scope> {
+    pub(super) log: &'a Log,
+    pub(super) people: &'a People,
+    pub(super) signatures: &'a Signatures<'scope>,
+    pub(super) passkeys: &'a mut Passkeys,
+}
+
 impl Requests {
     pub(super) fn approval(
         &mut self,
-        log: &Log,
-        people: &People,
-        signatures: &Signatures<'_>,
+        known: Agreeing<'_, '_>,
         leaf: &Leaf,
         given: &ApprovalGiven,
     ) -> Result<(), Fault> {
+        let Agreeing { log, people, signatures, passkeys } = known;
         let request = self.requests.get_mut(&given.request);
         match &given.by {
             Approver::Rules(_) => {
@@ -39,13 +48,19 @@ impl Requests {
             Approver::Person { subject, .. } => {
                 people.must_act(leaf.actor, subject)?;
                 must_be_allowed(&given.decision, Action::Approve, Some(subject))?;
-                check_signature(log, signatures, leaf.idx, given);
+                if let Some(Consent::Ssh(signature)) = &given.signature {
+                    check_signature(log, signatures, leaf.idx, given, signature);
+                }
             }
         }
         let request = must_be_pending(request)?;
         request.must_not_have_lapsed(leaf)?;
         must_be_anothers(request, leaf, given)?;
         must_be_by_its_approver(people, leaf, given)?;
+        if let Some(Consent::Passkey(assertion)) = &given.signature {
+            let challenge = sha256(statement(log, given).as_bytes());
+            passkeys.assert(signatures, leaf, Code::Approval, challenge, assertion)?;
+        }
         if let Some(asked) = &request.asked {
             must_be_asked_for(asked, given)?;
             must_keep(asked, given)?;
@@ -96,8 +111,10 @@ fn must_be_by_its_approver(
             let Some(own) = people.person(leaf.actor, subject, Code::Approval)? else {
                 return Ok(());
             };
-            let is_theirs =
-                given.signature.as_ref().is_none_or(|by| has_key(own, by.key.as_slice()));
+            let is_theirs = match &given.signature {
+                Some(Consent::Ssh(by)) => has_key(own, by.key.as_slice()),
+                Some(Consent::Passkey(_)) | None => true,
+            };
             fault(is_theirs, "the key is not one of the approver's")?;
             let are_theirs = given.groups.is_subset(&own.groups);
             fault(are_theirs, "the approver is not in the groups that the approval says")
@@ -132,16 +149,26 @@ fn must_keep(asked: &RequestMade, given: &ApprovalGiven) -> Result<(), Fault> {
     fault(is_all || given.comment.is_some(), "an approval for less does not say why")
 }
 
-fn check_signature(log: &Log, signatures: &Signatures<'_>, index: u64, given: &ApprovalGiven) {
-    let Some(signature) = given.signature.clone() else { return };
-    let statement = statement::Approval {
+/// The statement that is signed.
+fn statement(log: &Log, given: &ApprovalGiven) -> String {
+    statement::Approval {
         origin: &log.origin,
         request: &given.hash,
         duration: given.duration,
         rows: &given.rows,
         hosts: &given.hosts,
     }
-    .text();
+    .text()
+}
+
+fn check_signature(
+    log: &Log,
+    signatures: &Signatures<'_>,
+    index: u64,
+    given: &ApprovalGiven,
+    signature: &Signature,
+) {
+    let (statement, signature) = (statement(log, given), signature.clone());
     let message = "the approval's signature does not hold";
     signatures.check(index, Code::Signature, message, move || {
         let (key, sshsig) = (signature.key.as_slice(), signature.sshsig.as_slice());

@@ -85,6 +85,9 @@ impl<'a> Done<'a> {
         let mut done = Self::default();
         match event {
             Event::LoggedIn(login) => done.subjects.push(&login.subject),
+            Event::LoggedInByToken(login) => done.subjects.push(&login.subject),
+            Event::PageLoggedIn(login) => done.subjects.push(&login.subject),
+            Event::PasskeyAdded(added) => done.subjects.push(&added.subject),
             Event::RequestMade(made) => {
                 done.subjects.push(&made.subject);
                 done.role = Some(&made.role);

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
-    ErasureOrdered, Factor, LoggedIn, LoggedOut, MfaCodeMade, MfaEnrolled, MfaKept,
+    ErasureOrdered, Factor, LoggedIn, LoggedInByToken, LoggedOut, LoginEnded, MfaCodeMade,
+    MfaEnrolled, MfaKept, PageLoggedIn,
 };
 use jit_ca_core::statement::{Kind, Login as Statement};
 use jit_ca_core::{Action, ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
@@ -14,12 +15,16 @@ use super::state::{Log, second_of};
 use super::{Code, People, Signatures, signatures};
 use crate::Leaf;
 use crate::hash::sha256;
+use crate::sshsig;
 
 /// Logins by their certificates' serials, and what was used up by them.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     logins: HashMap<Bytes, Login>,
+    /// The serials of each subject's logins that had not ended at its last one.
+    of: HashMap<SubjectId, Vec<Bytes>>,
     challenges: HashSet<Digest>,
+    tokens: HashSet<Digest>,
     /// The newest step of each subject's second factor.
     steps: HashMap<SubjectId, u64>,
     /// The enrolment code of each subject that was not used yet, and when its entry was written.
@@ -29,6 +34,8 @@ pub(super) struct Logins {
     /// When each person's logins were whose payloads are erased, in milliseconds since 1970: a serial that is not here
     /// may be theirs.
     erased: HashMap<ActorRef, Vec<u64>>,
+    /// The same of logins to the page.
+    erased_pages: HashMap<ActorRef, Vec<u64>>,
     /// When each person's enrolments were whose payloads are erased: any of their logins may have enrolled.
     erased_enrolments: HashMap<ActorRef, Vec<u64>>,
 }
@@ -37,8 +44,8 @@ pub(super) struct Logins {
 pub(super) struct Login {
     actor: ActorRef,
     subject: SubjectId,
-    /// The SSH key that it was made with.
-    ssh_key: Bytes,
+    /// The SSH key that it was made with; none where an issuer vouched instead.
+    ssh_key: Option<Bytes>,
     /// The digest of the key that it is for.
     pub(super) key: Digest,
     pub(super) window: Window,
@@ -52,8 +59,17 @@ pub(super) struct Login {
 const LONGEST: Span = Span::from_secs(12 * 60 * 60);
 /// How long after a login its certificate is used: a clock may have been set back meanwhile.
 const IN_USE: Span = Span::from_secs(12 * 60 * 60 + 10);
+/// How far the clocks of an issuer and of the CA may be apart.
+const CLOCKS_APART: Span = Span::from_secs(60);
 /// How long after a login its certificate is issued at the most.
 const UNTIL_ISSUED: Span = Span::from_secs(60);
+
+impl Login {
+    /// Whether something can be done by it at this entry.
+    fn is_open(&self, leaf: &Leaf) -> bool {
+        self.window.contains(second_of(leaf)) && !self.ended
+    }
+}
 
 impl Logins {
     pub(super) fn login(
@@ -70,13 +86,11 @@ impl Logins {
             let is_theirs = has_key(person, login.key.as_slice());
             must(is_theirs, Code::Login, "the key is not one of the person's")?;
         }
-        let is_new = self.challenges.insert(sha256(login.challenge.as_bytes()));
-        must(is_new, Code::Login, "the challenge was answered before")?;
-        let length = login.window.end().since(login.window.start());
-        must(length <= LONGEST, Code::Login, "the login is longer than 12 hours")?;
-        must_be_near(leaf, login.window.start(), Code::Login, "the login starts at another time")?;
+        self.use_challenge(&login.challenge)?;
+        must_be_login_window(leaf, login.window)?;
         match login.factor {
             Factor::Totp { step } => self.use_step(&login.subject, step)?,
+            Factor::SecurityKey => must_be_verified(login.signature.as_slice())?,
             Factor::EnrolmentCode { code } => {
                 let expected = self.codes.remove(&login.subject);
                 let is_its = expected.is_some_and(|(expected, _)| expected == code);
@@ -100,15 +114,101 @@ impl Logins {
                 signatures::of_statement(key, Kind::Login, &statement, signature)
             });
         }
-        let has_second_factor = matches!(login.factor, Factor::Totp { .. });
+        let has_second_factor = !matches!(login.factor, Factor::EnrolmentCode { .. });
         let (subject, window) = (login.subject.clone(), login.window);
         let (actor, key) = (leaf.actor, login.login_key);
         let began = leaf.ts_ms;
-        let ssh_key = login.key.clone();
+        let ssh_key = Some(login.key.clone());
         let known =
             Login { actor, subject, ssh_key, key, window, has_second_factor, began, ended: false };
-        self.logins.insert(login.serial.clone(), known);
+        self.begin(login.serial.clone(), known, leaf)
+    }
+
+    /// From here on it is open, and those of the subject whose windows are over have ended for good.
+    fn begin(&mut self, serial: Bytes, login: Login, leaf: &Leaf) -> Result<(), Fault> {
+        let own = self.of.entry(login.subject.clone()).or_default();
+        own.retain(|serial| {
+            let Some(known) = self.logins.get_mut(serial) else { return false };
+            known.ended |= known.window.end() <= second_of(leaf);
+            !known.ended
+        });
+        own.push(serial.clone());
+        self.logins.insert(serial, login);
         Ok(())
+    }
+
+    /// A token is used once. A person's is for the login key, by what it answers; a workload's is not.
+    pub(super) fn login_by_token(
+        &mut self,
+        people: &People,
+        leaf: &Leaf,
+        login: &LoggedInByToken,
+    ) -> Result<(), Fault> {
+        let fault = |is_so, message| must(is_so, Code::Login, message);
+        people.must_act(leaf.actor, &login.subject)?;
+        fault(!login.subject.is_local(), "no issuer vouches for people of the user file")?;
+        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Login)? {
+            fault(
+                person.name == login.name,
+                "the name is not the one that the issuer vouched for",
+            )?;
+            let is_workload = people.vouching.may_be_workload(leaf.actor);
+            let answers = login.challenge.is_some();
+            fault(answers != is_workload, "a person answers a challenge, and a workload does not")?;
+            let has_factor = login.mfa_at.is_some();
+            fault(!(is_workload && has_factor), "a workload has a second factor")?;
+        }
+        fault(self.tokens.insert(login.token), "the token was used before")?;
+        if let Some(challenge) = &login.challenge {
+            self.use_challenge(challenge)?;
+        }
+        must_be_login_window(leaf, login.window)?;
+        let now = second_of(leaf);
+        let is_over = login.mfa_at.is_none_or(|at| at <= now.plus(CLOCKS_APART));
+        fault(is_over, "the second factor was given later")?;
+        fault(now < login.expires.plus(CLOCKS_APART).plus(UNTIL_ISSUED), "the token had expired")?;
+        let known = Login {
+            actor: leaf.actor,
+            subject: login.subject.clone(),
+            ssh_key: None,
+            key: login.login_key,
+            window: login.window,
+            has_second_factor: login.mfa_at.is_some(),
+            began: leaf.ts_ms,
+            ended: false,
+        };
+        self.begin(login.serial.clone(), known, leaf)
+    }
+
+    /// What a login, or a new passkey, answers is answered once.
+    pub(super) fn use_challenge(&mut self, challenge: &str) -> Result<(), Fault> {
+        let is_new = self.challenges.insert(sha256(challenge.as_bytes()));
+        must(is_new, Code::Login, "the challenge was answered before")
+    }
+
+    /// A login to the page: it can be ended, and no certificate rests on it, as no SSH key made it.
+    pub(super) fn page(&mut self, leaf: &Leaf, login: &PageLoggedIn) -> Result<(), Fault> {
+        must_be_login_window(leaf, login.window)?;
+        let known = Login {
+            actor: leaf.actor,
+            subject: login.subject.clone(),
+            ssh_key: Some(Bytes::default()),
+            key: Digest::from_bytes([0; 32]),
+            window: login.window,
+            has_second_factor: true,
+            began: leaf.ts_ms,
+            ended: false,
+        };
+        self.begin(login.serial.clone(), known, leaf)
+    }
+
+    /// A subject is locked: its logins have ended.
+    pub(super) fn end_all_of(&mut self, subject: &SubjectId) {
+        for serial in self.of.remove(subject).unwrap_or_default() {
+            if let Some(login) = self.logins.get_mut(&serial) {
+                login.ended = true;
+            }
+        }
     }
 
     pub(super) fn code(&mut self, leaf: &Leaf, made: &MfaCodeMade) {
@@ -120,15 +220,18 @@ impl Logins {
         let later = self.logins.values_mut().filter(|login| login.began > now);
         later.for_each(|login| login.ended = true);
         self.codes.retain(|_, (_, made)| *made <= now);
-        for erased in self.erased.values_mut().chain(self.erased_enrolments.values_mut()) {
-            erased.retain(|at| *at <= now);
+        for erased in [&mut self.erased, &mut self.erased_pages, &mut self.erased_enrolments] {
+            erased.values_mut().for_each(|erased| erased.retain(|at| *at <= now));
         }
     }
 
     pub(super) fn enrolled(&mut self, leaf: &Leaf, enrolled: &MfaEnrolled) -> Result<(), Fault> {
         let may_be_erased = is_within(&self.erased, leaf, IN_USE);
         match self.logins.get_mut(&enrolled.login) {
-            Some(login) if login.subject == enrolled.subject => login.has_second_factor = true,
+            Some(login) if login.subject == enrolled.subject => {
+                must(login.is_open(leaf), Code::Login, "the login is not open")?;
+                login.has_second_factor = true;
+            }
             None if may_be_erased => {}
             _ => return Err(Fault::new(Code::Login, "there is no such login of the subject")),
         }
@@ -143,8 +246,24 @@ impl Logins {
         self.use_step(&kept.subject, kept.step)
     }
 
+    /// An issuer takes back what it said; the login is open until then.
+    pub(super) fn end(&mut self, ended: &LoginEnded, leaf: &Leaf) -> Result<(), Fault> {
+        must(leaf.actor == ActorRef::DAEMON, Code::State, "somebody else ends a login")?;
+        let anybodys = self.erased.values().flatten().next().is_some();
+        match self.logins.get_mut(&ended.login) {
+            Some(login) if login.subject == ended.subject && login.ssh_key.is_none() => {
+                must(!login.ended, Code::State, "the login has ended before")?;
+                login.ended = true;
+                Ok(())
+            }
+            None if anybodys => Ok(()),
+            _ => Err(Fault::new(Code::State, "there is no such login by a token of the subject")),
+        }
+    }
+
     pub(super) fn logout(&mut self, leaf: &Leaf, logout: &LoggedOut) -> Result<(), Fault> {
-        let may_be_erased = is_within(&self.erased, leaf, IN_USE);
+        let mut erased = [&self.erased, &self.erased_pages].into_iter();
+        let may_be_erased = erased.any(|erased| is_within(erased, leaf, IN_USE));
         let fault = "there is no such login of the subject, or it ended before";
         match self.logins.get_mut(&logout.login) {
             Some(login) if login.subject == logout.subject && !login.ended => {
@@ -169,14 +288,18 @@ impl Logins {
             let is_theirs = has_key(person, order.signature.key.as_slice());
             must(is_theirs, Code::Login, "the key is not one of the person's")?;
         }
-        self.use_step(&order.by, order.step)
+        match order.step {
+            Some(step) => self.use_step(&order.by, step),
+            None => must_be_verified(order.signature.sshsig.as_slice()),
+        }
     }
 
     /// Takes in what the leaf of an entry still says whose payload is erased.
     pub(super) fn erased(&mut self, leaf: &Leaf) {
         self.codes_are_partial |= leaf.entry_type.as_str() == "mfa.code";
         let erased = match leaf.entry_type.as_str() {
-            "login" => &mut self.erased,
+            "login" | "login.token" => &mut self.erased,
+            "page.login" => &mut self.erased_pages,
             "mfa.enrolled" => &mut self.erased_enrolments,
             _ => return,
         };
@@ -212,14 +335,17 @@ impl Logins {
         let is_theirs =
             login.actor == leaf.actor && subject.is_none_or(|subject| login.subject == *subject);
         must(is_theirs, Code::Under, "the login is not the grant's subject's")?;
-        let is_open = login.window.contains(second_of(leaf)) && !login.ended;
-        must(is_open, Code::Under, "the login is not open")?;
-        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Under)? {
-            let is_still_theirs = has_key(person, login.ssh_key.as_slice());
+        must(login.is_open(leaf), Code::Under, "the login is not open")?;
+        let is_page = login.ssh_key.as_ref().is_some_and(|key| key.as_slice().is_empty());
+        must(!is_page, Code::Under, "it is a login to the page")?;
+        let person = people.person(leaf.actor, &login.subject, Code::Under)?;
+        if let Some((person, ssh_key)) = person.zip(login.ssh_key.as_ref()) {
+            let is_still_theirs = has_key(person, ssh_key.as_slice());
             must(is_still_theirs, Code::Under, "the login's SSH key is no longer the person's")?;
         }
         let may_have_enrolled = is_within(&self.erased_enrolments, leaf, IN_USE);
-        let may_issue = login.has_second_factor || may_have_enrolled;
+        let needs_none = people.vouching.may_be_workload(leaf.actor);
+        let may_issue = login.has_second_factor || may_have_enrolled || needs_none;
         must(may_issue, Code::Under, "the login has no second factor")
     }
 
@@ -229,6 +355,19 @@ impl Logins {
         self.steps.insert(subject.clone(), step);
         Ok(())
     }
+}
+
+/// A login lasts for half a day at the most, from when its entry is written.
+fn must_be_login_window(leaf: &Leaf, window: Window) -> Result<(), Fault> {
+    let length = window.end().since(window.start());
+    must(length <= LONGEST, Code::Login, "the login is longer than 12 hours")?;
+    must_be_near(leaf, window.start(), Code::Login, "the login starts at another time")
+}
+
+/// A signature that is a second factor of its own says so.
+fn must_be_verified(signature: &[u8]) -> Result<(), Fault> {
+    let is_verified = sshsig::says_user_verified(signature);
+    must(is_verified, Code::Login, "no security key says to have verified its user")
 }
 
 /// Whether the leaf's actor has one of these whose payload is erased, and that is no older than this.

@@ -11,6 +11,7 @@ use jit_ca_core::{Action, ActorRef, Digest, RoleName, SubjectId};
 
 use super::Code;
 use super::fault::{Fault, must, must_be_allowed};
+use super::vouching::Vouching;
 use crate::archive::{Copies, Payload};
 use crate::{Bundle, Leaf};
 
@@ -34,6 +35,8 @@ pub(super) struct People {
     /// The policy in force, where all parts of its bundle are known.
     policy: Option<Policy>,
     pub(super) copies: Copies,
+    /// Those whom no bundle lists.
+    pub(super) vouching: Vouching,
     /// Whether an erased payload may have been a part that is still one.
     is_partial: bool,
     /// The bundle in force, where all parts of it are known.
@@ -71,6 +74,7 @@ impl Default for People {
             newest: HashMap::new(),
             policy: None,
             copies: Copies::default(),
+            vouching: Vouching::default(),
             is_partial: false,
             before: None,
             approvals: Approvals::default(),
@@ -82,6 +86,7 @@ impl Default for People {
 #[derive(Debug)]
 struct Policy {
     roles: BTreeSet<String>,
+    issuers: BTreeSet<String>,
     rules: Vec<String>,
 }
 
@@ -125,8 +130,17 @@ impl People {
         match self.in_force.get(&actor) {
             Some(None) => Ok(None),
             Some(Some(person)) if person.subject == *subject => Ok(Some(person)),
-            _ => Err(Fault::new(code, "the subject is not in the bundle in force")),
+            _ => match self.vouching.person(actor).filter(|_| self.may_have_issuer(subject)) {
+                None => Err(Fault::new(code, "the subject is not in the bundle in force")),
+                Some(person) => Ok(person),
+            },
         }
+    }
+
+    /// Whether the bundle in force may have the subject's issuer.
+    pub(super) fn may_have_issuer(&self, subject: &SubjectId) -> bool {
+        let path = format!("issuers/{}.toml", subject.issuer());
+        self.policy.as_ref().is_none_or(|policy| policy.issuers.contains(&path))
     }
 
     /// Whether the bundle in force may have this role.
@@ -208,6 +222,7 @@ impl People {
                 self.listed.remove(&person.actor);
                 self.newest.remove(&person.actor);
             }
+            Event::SubjectVouched(said) => self.vouching.fold(leaf, said),
             Event::BundleProposed(bundle) => {
                 self.approvals.proposed = Proposed::Bundle(bundle.hash);
             }
@@ -229,6 +244,7 @@ impl People {
                 self.listed.insert(leaf.actor, None);
                 self.is_partial = true;
             }
+            "subject.vouched" => self.vouching.fold_erased(leaf),
             "bundle.proposed" => self.approvals.proposed = Proposed::Unknown,
             "bundle.approval" => self.approvals.last = Some((leaf.idx, leaf.actor, None)),
             "bundle.file" | "bundle.file.removed" | "person.removed" => self.is_partial = true,
@@ -258,10 +274,11 @@ impl People {
         (self.before, self.is_partial) = (now, !fits);
         self.policy = fits.then(|| {
             let files = &self.copies.bundle().files;
-            let roles = files.keys().filter(|path| path.starts_with("roles/"));
+            let below = |folder| files.keys().filter(move |path| path.starts_with(folder));
             let rules = files.iter().filter(|(path, _)| path.starts_with("policies/"));
             Policy {
-                roles: roles.cloned().collect(),
+                roles: below("roles/").cloned().collect(),
+                issuers: below("issuers/").cloned().collect(),
                 rules: rules.map(|file| file.1.clone()).collect(),
             }
         });

@@ -7,9 +7,10 @@
 //! An erased payload leaves something unknown, and what rests on that is not checked. Its leaf still says type,
 //! pseudonym and ids, and these count.
 
-use jit_ca_core::event::{Event, LogInit};
+use jit_ca_core::event::{Event, Locked, LogInit};
 use jit_ca_core::{Digest, Origin, UnixTime};
 
+use super::approvals::Agreeing;
 use super::clock::{self, Clock};
 use super::erasures::Erasures;
 use super::fault::{Fault, must};
@@ -17,6 +18,7 @@ use super::issuances::Issuances;
 use super::keys::Keys;
 use super::locks::{Done, Locks};
 use super::logins::Logins;
+use super::passkeys::Passkeys;
 use super::people::People;
 use super::requests::Requests;
 use super::sequence::Sequence;
@@ -51,6 +53,7 @@ pub(super) struct State<'s, 'scope> {
     sequence: Sequence,
     people: People,
     logins: Logins,
+    passkeys: Passkeys,
     requests: Requests,
     locks: Locks,
     issuances: Issuances,
@@ -68,6 +71,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             sequence: Sequence::default(),
             people: People::default(),
             logins: Logins::default(),
+            passkeys: Passkeys::default(),
             requests: Requests::default(),
             locks: Locks::default(),
             issuances: Issuances::default(),
@@ -102,6 +106,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Payload::OfUnknownType(_) => self.counts.unknown += 1,
             Payload::Erased => {
                 self.logins.erased(leaf);
+                self.passkeys.erased(leaf);
                 self.requests.erased(leaf)?;
                 self.locks.erased(leaf);
                 self.issuances.erased(leaf);
@@ -152,8 +157,9 @@ impl<'s, 'scope> State<'s, 'scope> {
     }
 
     fn event(&mut self, leaf: &Leaf, event: &Event) -> Result<(), Fault> {
-        let Self { log, signatures, people, logins, requests, locks, issuances, erasures, .. } =
-            self;
+        let Self { log, signatures, people, logins, passkeys, requests, .. } = self;
+        let Self { locks, issuances, erasures, .. } = self;
+        people.vouching.must_be_a_persons(leaf, event)?;
         match event {
             Event::LogInit(init) => log.begin(init),
             Event::SubjectKnown(known) => people.known(leaf, known),
@@ -171,13 +177,26 @@ impl<'s, 'scope> State<'s, 'scope> {
                 people.must_act(leaf.actor, &kept.subject)?;
                 logins.kept(log, kept)
             }
+            Event::SubjectVouched(said) => people.vouched(leaf, said),
             Event::LoggedIn(login) => logins.login(log, people, signatures, leaf, login),
+            Event::LoggedInByToken(login) => logins.login_by_token(people, leaf, login),
+            Event::PasskeyAdded(added) => {
+                passkeys.added(log, people, logins, signatures, leaf, added)
+            }
+            Event::PasskeyRemoved(removed) => passkeys.removed(people, logins, leaf, removed),
+            Event::PageLoggedIn(login) => {
+                passkeys.page_login(log, people, logins, signatures, leaf, login)
+            }
             Event::LoggedOut(logout) => {
                 people.must_act(leaf.actor, &logout.subject)?;
                 logins.logout(leaf, logout)
             }
+            Event::LoginEnded(ended) => logins.end(ended, leaf),
             Event::RequestMade(made) => requests.request(log, people, leaf, made),
-            Event::ApprovalGiven(given) => requests.approval(log, people, signatures, leaf, given),
+            Event::ApprovalGiven(given) => {
+                let known = Agreeing { log, people, signatures, passkeys };
+                requests.approval(known, leaf, given)
+            }
             Event::GlassBroken(broken) => requests.break_glass(leaf, broken),
             Event::Reviewed(reviewed) => requests.review(people, leaf, reviewed),
             Event::RequestDenied(denied) => requests.denial(people, leaf, denied),
@@ -187,7 +206,13 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::GrantStarted(started) => requests.grant_started(leaf, started),
             Event::GrantEnded(ended) => requests.grant_ended(leaf, ended),
             Event::GrantRevoked(revoked) => requests.grant_revoked(people, leaf, revoked),
-            Event::LockSet(set) => locks.lock(people, leaf, &set.lock, &set.by),
+            Event::LockSet(set) => {
+                locks.lock(people, leaf, &set.lock, &set.by)?;
+                if let Locked::Subject(subject) = &set.lock {
+                    logins.end_all_of(subject);
+                }
+                Ok(())
+            }
             Event::LockLifted(lifted) => locks.unlock(people, leaf, &lifted.lock, &lifted.by),
             Event::CertificateIntended(intent) => {
                 let known = Known { people, requests, logins };

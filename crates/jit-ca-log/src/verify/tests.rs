@@ -6,6 +6,7 @@ mod erasures;
 mod keys;
 mod lies;
 mod million;
+mod passkeys;
 mod second;
 mod story;
 mod told;
@@ -24,6 +25,7 @@ use crate::Ids;
 use crate::archive::Payload;
 use access::request_hash;
 use erasures::erased;
+use keys::SshKey;
 use lies::{Change, event, lies};
 use second::found_by_both;
 use story::*;
@@ -274,7 +276,7 @@ fn what_was_made_by_a_clock_that_was_put_back_is_over() {
     let teller = Teller::new();
     for (made, rests, code) in [
         (at::CODE, at::LOGIN, Code::Login),
-        (at::LOGIN, at::SSH, Code::Under),
+        (at::LOGIN, at::ENROLLED, Code::Login),
         (at::REQUEST, at::APPROVAL, Code::State),
         (at::GRANT, at::SSH, Code::Under),
     ] {

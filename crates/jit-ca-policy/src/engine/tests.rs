@@ -68,7 +68,7 @@ proptest! {
         };
         let slice = &engine.slice(&question).unwrap();
         let context = engine.context(&told(&question, &Needs::everything()).unwrap()).unwrap();
-        let schema = Some(&engine.vocabulary.schema);
+        let schema = Some(&engine.rules.vocabulary.schema);
         prop_assert!(engine.request(&question, slice, context, schema).is_ok());
         let entities = engine.entities(&question, slice).unwrap();
         prop_assert!(Entities::from_entities(entities, schema).is_ok());

@@ -6,7 +6,7 @@ use cedar_policy::{
     ActionConstraint, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
     PrincipalConstraint, ResourceConstraint, RestrictedExpression, Schema,
 };
-use jit_ca_core::{Action, GroupName, RoleName, SubjectId};
+use jit_ca_core::{Action, GroupName, RoleName, SubjectId, SubjectKind};
 
 use super::{Needs, SCHEMA, Slice, Unasked};
 use crate::Person;
@@ -17,6 +17,7 @@ use crate::rule::Rule;
 pub(crate) struct Vocabulary {
     pub(super) schema: Schema,
     person: EntityTypeName,
+    workload: EntityTypeName,
     group: EntityTypeName,
     role: EntityTypeName,
     ca: EntityTypeName,
@@ -29,6 +30,7 @@ impl Vocabulary {
         Ok(Self {
             schema,
             person: "Person".parse()?,
+            workload: "Workload".parse()?,
             group: "Group".parse()?,
             role: "Role".parse()?,
             ca: "Ca".parse()?,
@@ -91,27 +93,38 @@ impl Vocabulary {
         Ok(Slice { action, resource, entities, rules: slice, needs })
     }
 
-    pub(super) fn person_entity(&self, id: &SubjectId, groups: &BTreeSet<GroupName>) -> Entity {
+    pub(super) fn entity(
+        &self,
+        kind: SubjectKind,
+        id: &SubjectId,
+        groups: &BTreeSet<GroupName>,
+    ) -> Entity {
         let groups = groups.iter().map(|group| uid(&self.group, group.as_str()));
-        Entity::new_no_attrs(self.person(id), groups.collect())
+        Entity::new_no_attrs(self.subject(kind, id), groups.collect())
     }
 
-    /// Whether a rule's scope admits the person.
+    /// Whether a rule's scope admits the person or workload.
     pub(super) fn admits(&self, scope: &PrincipalConstraint, person: &Person) -> bool {
+        let own = self.subject(person.kind, &person.id);
+        let is_in = |of: &EntityUid| {
+            let mut groups = person.groups.iter();
+            *of == own || groups.any(|group| *of == uid(&self.group, group.as_str()))
+        };
         match scope {
             PrincipalConstraint::Any => true,
-            PrincipalConstraint::Is(kind) => *kind == self.person,
-            PrincipalConstraint::Eq(one) => *one == self.person(&person.id),
-            PrincipalConstraint::In(of) | PrincipalConstraint::IsIn(_, of) => {
-                let mut groups = person.groups.iter();
-                *of == self.person(&person.id)
-                    || groups.any(|group| *of == uid(&self.group, group.as_str()))
-            }
+            PrincipalConstraint::Is(kind) => kind == own.type_name(),
+            PrincipalConstraint::Eq(one) => *one == own,
+            PrincipalConstraint::In(of) => is_in(of),
+            PrincipalConstraint::IsIn(kind, of) => kind == own.type_name() && is_in(of),
         }
     }
 
-    pub(super) fn person(&self, id: &SubjectId) -> EntityUid {
-        uid(&self.person, &id.to_string())
+    pub(super) fn subject(&self, kind: SubjectKind, id: &SubjectId) -> EntityUid {
+        let kind = match kind {
+            SubjectKind::Person => &self.person,
+            SubjectKind::Workload => &self.workload,
+        };
+        uid(kind, &id.to_string())
     }
 
     pub(super) fn action(&self, action: Action) -> EntityUid {

@@ -41,7 +41,7 @@ impl Looks {
             let id = entity.id().unescaped();
             match entity.type_name().to_string().as_str() {
                 "Group" => looks.groups.extend(id.parse().ok()),
-                "Person" => looks.people.extend(id.parse().ok()),
+                "Person" | "Workload" => looks.people.extend(id.parse().ok()),
                 _ => {}
             }
         }
@@ -51,6 +51,11 @@ impl Looks {
             looks.constants.add(json.get("conditions").unwrap_or(&Value::Null));
         }
         Ok(looks)
+    }
+
+    /// Whether they tell requesters apart.
+    pub(crate) fn at_requesters(&self) -> bool {
+        self.needs.has("requester") || self.needs.has("requester_is_workload")
     }
 
     /// Adds what other rules look at.

@@ -102,7 +102,7 @@ impl Situations {
             add("reason", &|| some_texts(texts).map(Fact::Reason).collect());
             add("ticket", &|| some_texts(texts).map(Fact::Ticket).collect());
         }
-        if looks.needs.has("requester") && !requesters.is_empty() {
+        if looks.at_requesters() && !requesters.is_empty() {
             dimensions.push(requesters.into_iter().map(Fact::Requester).collect());
         }
         let sizes: Vec<usize> = dimensions.iter().map(Vec::len).collect();

@@ -245,6 +245,7 @@ fn context(bundle: &Bundle, facts: &Facts, about_role: bool) -> String {
     }
     if let (Action::Approve, Some(requester)) = (facts.action, &facts.requester) {
         parts.push(format!("\"requester\": {{\"type\": \"Person\", \"id\": \"{requester}\"}}"));
+        parts.push("\"requester_is_workload\": false".to_owned());
     }
     format!("{{{}}}", parts.join(","))
 }

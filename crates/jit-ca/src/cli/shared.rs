@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use jit_ca_core::{Digest, PersonName, RoleName, RowName, Span, Text};
+use jit_ca_core::{Digest, IssuerName, PersonName, RoleName, RowName, Span, Text};
 
 /// Which CA is meant. Needed at the first login only.
 #[derive(Clone, Debug, Default, Args)]
@@ -30,6 +30,15 @@ pub(crate) struct LoginArgs {
     /// A file with your authenticator's code, or - for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) code_file: Option<PathBuf>,
+    /// Sign on in a browser at this issuer, as the CA calls it
+    #[arg(long, value_name = "NAME", env = "JIT_CA_ISSUER", conflicts_with_all = ["name", "key", "code_file"])]
+    pub(crate) issuer: Option<IssuerName>,
+    /// Log in as a workload, with a token
+    #[arg(long, conflicts_with_all = ["name", "key", "code_file"])]
+    pub(crate) workload: bool,
+    /// The file with the workload's token, or - for stdin
+    #[arg(long, value_name = "FILE", requires = "workload")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// What a wish for a role says.

@@ -1,4 +1,4 @@
-//! `login`, `logout`, `whoami`.
+//! `login`, `whoami`.
 
 use jit_ca_api::Me;
 use jit_ca_api::client::IdempotencyKey;
@@ -10,10 +10,9 @@ use crate::certify;
 use crate::cli::LoginCommand;
 use crate::command::{Context, access};
 use crate::error::{Error, Result};
-use crate::files;
 use crate::grant;
 use crate::held::Held;
-use crate::login::{self, Ca};
+use crate::login::{self, Ca, SecondFactor};
 use crate::printer::{fields, join};
 use crate::profile::KnownCa;
 use crate::wait;
@@ -32,8 +31,8 @@ pub(super) fn login(context: &Context, arguments: &LoginCommand) -> Result<()> {
     let Context { places, printer, now } = context;
     let again = || {
         let known = KnownCa::find(places, &arguments.login.contact)?;
-        let factor = || login::totp(arguments.login.code_file.as_deref());
-        login::log_in(places, printer, known, &arguments.login, factor)
+        let second = SecondFactor::Code(arguments.login.code_file.as_deref());
+        login::log_in(places, printer, known, &arguments.login, &second)
     };
     // Whoever brings a code wants to log in with it.
     let ca = match arguments.again || arguments.login.code_file.is_some() {
@@ -100,43 +99,6 @@ fn take_all(context: &Context, ca: &Ca, no_agent: bool) -> Result<Vec<Held>> {
     Ok(all)
 }
 
-pub(super) fn logout(context: &Context, forget: bool) -> Result<()> {
-    let places = &context.places;
-    for held in Held::list(places, context.now)? {
-        held.remove(places)?;
-    }
-    files::remove(&places.certificates())?;
-    let ended = match Ca::open(places, context.now) {
-        Ok(ca) => ca.client.logout(&IdempotencyKey::random()?).map_err(Error::from),
-        Err(error) => Err(error),
-    };
-    let said = match &ended {
-        Ok(()) => Some("logged out"),
-        Err(error) if error.is_login_over() || matches!(error, Error::NoProfile) => {
-            Some("you were not logged in")
-        }
-        Err(_) => None,
-    };
-    // By its key alone can the login be ended: while the CA has not done so, it is kept, unless the CA is done with.
-    if said.is_some() || forget {
-        files::remove(&places.login())?;
-    }
-    if forget {
-        files::remove(&places.profile())?;
-    }
-    match said {
-        Some(said) => context.printer.note(said),
-        None if forget => context.printer.note("the login goes on at the CA until it ends by itself"),
-        None => context.printer.note(
-            "you are still logged in: run it again, or remove the login's key all the same with jit-ca logout --forget",
-        ),
-    }
-    match said {
-        Some(_) => Ok(()),
-        None => ended,
-    }
-}
-
 pub(super) fn whoami(context: &Context) -> Result<()> {
     let ca = context.ca()?;
     let me = ca.client.me()?;
@@ -150,7 +112,8 @@ pub(super) fn me_lines(url: &str, me: &Me) -> Vec<(&'static str, String)> {
     let login = &me.login;
     let mfa = match login.mfa_at {
         Some(time) => time.to_string(),
-        None => "none: this login can only enrol one".to_owned(),
+        None if me.subject.is_local() => "none: this login can only enrol one".to_owned(),
+        None => "none".to_owned(),
     };
     vec![
         ("name", me.name.to_string()),

@@ -1,14 +1,15 @@
 //! `mfa enroll`.
 
+use jit_ca_api::MfaConfirm;
 use jit_ca_api::client::IdempotencyKey;
-use jit_ca_api::{Factor, MfaConfirm};
 
 use crate::cli::{EnrollCommand, MfaCommand};
 use crate::command::Context;
 use crate::error::Result;
-use crate::login::{self, Ca};
+use crate::login::{self, Ca, SecondFactor};
 use crate::printer::fields;
 use crate::profile::KnownCa;
+use crate::qr;
 
 pub(super) fn run(context: &Context, command: &MfaCommand) -> Result<()> {
     match command {
@@ -21,8 +22,8 @@ fn enroll(context: &Context, arguments: &EnrollCommand) -> Result<()> {
     let mut ca = match &arguments.code {
         Some(code) => {
             let known = KnownCa::find(places, &arguments.login.contact)?;
-            let factor = || Ok(Factor::EnrolmentCode(code.trim().to_owned()));
-            login::log_in(places, printer, known, &arguments.login, factor)?
+            let second = SecondFactor::EnrolmentCode(code.trim().to_owned());
+            login::log_in(places, printer, known, &arguments.login, &second)?
         }
         None => Ca::open(places, *now)?,
     };
@@ -31,6 +32,7 @@ fn enroll(context: &Context, arguments: &EnrollCommand) -> Result<()> {
     printer.data(&secret, |secret| {
         fields(&[("secret", secret.secret.clone()), ("uri", secret.uri.clone())])
     });
+    printer.drawing(|columns| qr::at_terminal(&secret.uri, columns));
     printer.note("add the secret to your authenticator; it is not shown again");
     let code = login::read_code(
         arguments.totp_code_file.as_deref(),

@@ -73,6 +73,8 @@ fn named(event: &Event) -> Option<(&SubjectId, &PersonName)> {
         Event::SubjectKnown(event) => Some((&event.subject, &event.name)),
         Event::PersonListed(event) => Some((&event.subject, &event.name)),
         Event::LoggedIn(event) => Some((&event.subject, &event.name)),
+        Event::SubjectVouched(event) => Some((&event.subject, &event.name)),
+        Event::LoggedInByToken(event) => Some((&event.subject, &event.name)),
         Event::RequestMade(event) => Some((&event.subject, &event.name)),
         Event::RequestDenied(event) => Some((&event.by, &event.name)),
         Event::ErasureOrdered(event) => Some((&event.by, &event.name)),

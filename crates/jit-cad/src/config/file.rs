@@ -8,10 +8,12 @@ use jit_ca_core::{Origin, Span};
 use toml::de::DeTable;
 
 use super::anchor::AnchorPlace;
+use super::issuer::IssuerAccess;
 use super::notify::NotifyTarget;
 use super::secret::SecretSource;
 use super::section::{Report, SEE_COMMENTS, Section};
 use super::size::Size;
+use super::web::Web;
 
 /// What the file says, checked; paths as they stand there.
 pub(super) struct Checked {
@@ -33,6 +35,8 @@ pub(super) struct Checked {
     pub(super) anchors: Vec<AnchorPlace>,
     pub(super) second_administrator: bool,
     pub(super) notify: Vec<NotifyTarget>,
+    pub(super) issuers: Vec<IssuerAccess>,
+    pub(super) web: Option<Web>,
 }
 
 /// Reads the file's text; all faults at once.
@@ -101,6 +105,8 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     policy.end();
 
     let notify = super::notify::read(&mut file);
+    let issuers = super::issuer::read(&mut file);
+    let web = super::web::read(&mut file);
     file.end();
 
     Some(Checked {
@@ -122,6 +128,8 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         anchors: anchors?,
         second_administrator: second_administrator?,
         notify: notify?,
+        issuers: issuers?,
+        web: web?,
     })
 }
 
@@ -174,24 +182,48 @@ mod tests {
                 "jit-cad.toml:15: `address` is not a text",
                 "jit-cad.toml:26: `passphrase` does not say where it comes from",
                 "jit-cad.toml:1: the file has no `admin`",
-                "jit-cad.toml:43: 13h is no length for a login",
+                "jit-cad.toml:45: 13h is no length for a login",
                 "jit-cad.toml:40: [login] knows no `lnogest`",
-                "jit-cad.toml:48: `pseudonyms` is neither true nor false",
-                "jit-cad.toml:52: `open` is not a number from 1 to 100000",
-                "jit-cad.toml:57: 29d is too short",
-                "jit-cad.toml:68: \"ftp://x\" is not the address of a webhook",
-                "jit-cad.toml:69: \"https://a:b@x\" is not the address of a webhook",
-                "jit-cad.toml:70: an anchor does not say where it is",
-                "jit-cad.toml:71: an anchor knows no `path`",
-                "jit-cad.toml:72: an anchor is not a table",
-                "jit-cad.toml:73: `file` is not a text",
-                "jit-cad.toml:74: an anchor does not say where it is",
-                "jit-cad.toml:76: the anchor /a stands here twice",
-                "jit-cad.toml:82: `second_administrator` is neither true nor false",
+                "jit-cad.toml:50: `pseudonyms` is neither true nor false",
+                "jit-cad.toml:54: `open` is not a number from 1 to 100000",
+                "jit-cad.toml:59: 29d is too short",
+                "jit-cad.toml:70: \"ftp://x\" is not the address of a webhook",
+                "jit-cad.toml:71: \"https://a:b@x\" is not the address of a webhook",
+                "jit-cad.toml:72: an anchor does not say where it is",
+                "jit-cad.toml:73: an anchor knows no `path`",
+                "jit-cad.toml:74: an anchor is not a table",
+                "jit-cad.toml:75: `file` is not a text",
+                "jit-cad.toml:76: an anchor does not say where it is",
+                "jit-cad.toml:78: the anchor /a stands here twice",
+                "jit-cad.toml:84: `second_administrator` is neither true nor false",
                 "jit-cad.toml:35: the file knows no `admni`",
             ]
         );
         assert!(faults("[ca\nname = ").contains("jit-cad.toml:1"), "{}", faults("[ca\nname = "));
+    }
+
+    #[test]
+    fn the_page_is_served_where_it_says_and_not_without() {
+        let shipped = include_str!("../../../../ca-config/jit-cad.toml");
+        let web = |section: &str| parse(Path::new("jit-cad.toml"), &format!("{shipped}{section}"));
+        assert_eq!(web("").ok().unwrap().web, None);
+        let right = "[web]\naddress = \"127.0.0.1:8441\"\nhost = \"ca.example.org\"\n";
+        let read = web(right).ok().unwrap().web.unwrap();
+        assert_eq!((read.host.as_str(), read.tls), ("ca.example.org", None));
+        let own = format!("{right}certificate = \"a.pem\"\nkey = \"a.key\"\n");
+        let tls = web(&own).ok().unwrap().web.unwrap().tls;
+        assert_eq!(tls, Some(("a.pem".into(), "a.key".into())));
+        for (wrong, fault) in [
+            (right.replace("ca.example.org", "CA.example.org"), "is not a host"),
+            (right.replace("ca.example.org", "https://ca"), "is not a host"),
+            (right.replace("host", "hots"), "[web] has no `host`"),
+            (right.replace(":8441", ""), "is not an address and a port"),
+            (format!("{right}key = \"a.key\"\n"), "[web] has no `certificate`"),
+            (format!("{right}origin = \"x\"\n"), "[web] knows no `origin`"),
+        ] {
+            let told = web(&wrong).err().unwrap().join("\n");
+            assert!(told.contains(fault), "{told}");
+        }
     }
 
     /// Every way to name a target wrongly, and one that is right.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use jit_ca_core::statement::{Erasure, Kind};
+use jit_ca_log::sshsig;
 
 use super::Order;
 use crate::admin::{self, ToErase};
@@ -28,13 +29,17 @@ pub async fn run(config: &Config, erase: &EraseArgs) -> Result<String, Failure> 
     writeln!(stderr, "{list}")?;
     let statement =
         Erasure { origin: &config.origin, actor: &plan.actor, reason, entries: &plan.entries };
+    let signature = sign(key, &statement.text())?;
     let order = Order {
         subject: erase.subject.clone(),
         by: by.clone(),
         reason: reason.clone(),
         entries: plan.entries.clone(),
-        signature: sign(key, &statement.text())?,
-        code: code(&erase.code_file)?,
+        code: match is_second_factor(&signature) {
+            true => None,
+            false => Some(code(&erase.code_file)?),
+        },
+        signature,
     };
     let (entry, payloads) = admin::ask_to_erase(&config.admin_socket, order).await?;
     Ok(format!("erased {payloads} payloads; entry {entry} says so"))
@@ -72,6 +77,11 @@ fn sign(key: &Path, statement: &str) -> Result<String, Failure> {
         Ok(signature) if output.status.success() && !signature.is_empty() => Ok(signature),
         _ => Err(failed("ssh-keygen gave no signature")),
     }
+}
+
+/// Whether a security key made it that has verified its user.
+fn is_second_factor(signature: &str) -> bool {
+    sshsig::from_armour(signature).is_ok_and(|blob| sshsig::says_user_verified(&blob))
 }
 
 fn code(file: &Path) -> Result<String, Failure> {

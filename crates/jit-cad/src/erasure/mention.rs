@@ -27,7 +27,11 @@ impl Names {
     /// Whether the bytes of a payload may name the subject at all: most don't, and need not be decoded.
     pub(super) fn may_be_in(&self, payload: &[u8]) -> bool {
         let payload = payload.to_ascii_lowercase();
-        self.own.iter().any(|name| payload.windows(name.len()).any(|at| at == name.as_bytes()))
+        self.own.iter().any(|name| {
+            // What an issuer calls somebody may have capitals.
+            let name = name.to_ascii_lowercase();
+            payload.windows(name.len()).any(|at| at == name.as_bytes())
+        })
     }
 
     /// Whether an event names the subject: as a value of its own, or within what somebody wrote.
@@ -54,12 +58,13 @@ impl Names {
     pub(super) fn are_in_text(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let is_named = |name: &String| {
+            let name = name.to_lowercase();
             text.match_indices(name.as_str()).any(|(at, _)| {
                 let (before, after) = (text.get(..at), text.get(at + name.len()..));
                 let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
                 let is_word = !before.ends_with(char::is_alphanumeric)
                     && !after.starts_with(char::is_alphanumeric);
-                is_word && !self.is_anothers(before, name, after)
+                is_word && !self.is_anothers(before, &name, after)
             })
         };
         self.own.iter().any(is_named)
@@ -81,9 +86,9 @@ impl Names {
 const SAYING_WHO: [&str; 4] = ["subject", "name", "requester", "by"];
 
 /// The fields that hold what people or programs wrote, and not one value. The last three hold paths.
-const WRITTEN: [&str; 11] = [
-    "reason", "ticket", "comment", "detail", "error", "text", "reasons", "path", "added",
-    "changed", "removed",
+const WRITTEN: [&str; 13] = [
+    "reason", "ticket", "comment", "detail", "error", "text", "reasons", "label", "refusal",
+    "path", "added", "changed", "removed",
 ];
 
 #[cfg(test)]

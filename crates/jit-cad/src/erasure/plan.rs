@@ -51,11 +51,12 @@ const KEPT: [&str; 7] = [
 ];
 
 impl Plan {
-    /// All that concerns the subject, and all else that names it.
+    /// All that concerns the subject, and all else that names it, as can be erased now.
     pub(super) fn of_subject(
         snapshot: &Snapshot,
         in_force: &Bundle,
         subject: SubjectRecord,
+        now: UnixTime,
     ) -> Result<Self, Fault> {
         let SubjectRecord { subject, actor, .. } = subject;
         let (end, limit) = (u64::MAX, usize::MAX);
@@ -67,6 +68,7 @@ impl Plan {
             match snapshot.event(leaf)? {
                 Some(Event::SubjectKnown(known)) => names.add(known.name.as_str()),
                 Some(Event::PersonListed(person)) => names.add(person.name.as_str()),
+                Some(Event::SubjectVouched(said)) => names.add(said.name.as_str()),
                 _ => {}
             }
         }
@@ -85,7 +87,7 @@ impl Plan {
                 names.may_be_in(stored)
                     && event.as_ref().is_none_or(|event| names.are_in_event(event))
             };
-            locks.add(leaf.idx, event.as_ref());
+            locks.add(leaf.idx, UnixTime::from_secs(leaf.ts_ms / 1_000), event.as_ref());
             let is_own = indices.contains(&leaf.idx);
             if KEPT.contains(&leaf.entry_type.as_str()) || !(is_own || named()) {
                 return;
@@ -96,7 +98,7 @@ impl Plan {
             }
             open = open.or(unfinished.of(&leaf.ids).map(|request| (leaf.idx, request)));
         })?;
-        locks.erased_whole(&mut entries, &mut of_others)?;
+        locks.erased_whole((&subject, now), &mut entries, &mut of_others)?;
         // What others may still do with their requests and grants rests on these payloads.
         if let Some((index, request)) = open {
             return Err(Fault::bad(
@@ -145,8 +147,12 @@ impl Plan {
                 // Every name that somebody had, so that all of them are found when it is erased by order.
                 Some(Event::PersonListed(person)) => still_there.contains(&person.subject),
                 Some(Event::SubjectKnown(known)) => still_there.contains(&known.subject),
+                Some(Event::SubjectVouched(said)) => still_there.contains(&said.subject),
                 Some(Event::MfaEnrolled(enrolled)) => still_there.contains(&enrolled.subject),
                 Some(Event::MfaKept(kept)) => still_there.contains(&kept.subject),
+                // And that it was given up, or it would be there again.
+                Some(Event::PasskeyAdded(added)) => still_there.contains(&added.subject),
+                Some(Event::PasskeyRemoved(removed)) => still_there.contains(&removed.subject),
                 Some(Event::CertificateIntended(intended)) => intended.purpose == "x509-root",
                 Some(Event::LockSet(set)) => held.contains(&set.lock),
                 _ => false,
@@ -284,7 +290,8 @@ fn count(length: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use jit_ca_core::event::{
-        LogInit, MfaCodeMade, MfaEnrolled, MfaKept, PersonListed, SubjectKnown,
+        LogInit, MfaCodeMade, MfaEnrolled, MfaKept, PasskeyAdded, PasskeyRemoved, PersonListed,
+        Registration, SubjectKnown,
     };
     use jit_ca_core::{Digest, PersonName};
     use jit_ca_log::{entry, payload};
@@ -339,6 +346,20 @@ mod tests {
         let init =
             LogInit { origin: "ca.test/log".parse().unwrap(), keys: Vec::new(), succeeds: None };
         let enrolled = MfaEnrolled { subject: subject(), login: [1].as_slice().into(), step: 7 };
+        let passkey = PasskeyAdded {
+            subject: subject(),
+            label: "a key".parse().unwrap(),
+            party: "ca.test".into(),
+            login: vec![1].into(),
+            challenge: "challenge".into(),
+            registration: Registration {
+                client_data: vec![].into(),
+                authenticator_data: vec![].into(),
+            },
+            consent: None,
+        };
+        let removed =
+            PasskeyRemoved { subject: subject(), passkey: vec![2].into(), login: vec![1].into() };
         let snapshot = log(&[
             (10, ActorRef::DAEMON, init.into()),
             (10, ALICE, SubjectKnown { subject: subject(), name: name(), actor: ALICE }.into()),
@@ -346,6 +367,8 @@ mod tests {
             (11, ActorRef::DAEMON, code(12).into()),
             (12, ALICE, enrolled.into()),
             (13, ALICE, MfaKept { subject: subject(), step: 7 }.into()),
+            (13, ALICE, passkey.into()),
+            (14, ALICE, removed.into()),
             (20, ActorRef::DAEMON, code(21).into()),
         ]);
         let aged = |in_force: &Bundle, before| {
@@ -356,9 +379,9 @@ mod tests {
         let young = aged(&gone, 20);
         assert_eq!((young.entries, young.forgotten), (vec![(3, 3)], vec![]));
         let old = aged(&gone, 21);
-        assert_eq!((old.entries, old.forgotten), (vec![(1, 6)], vec![subject()]));
+        assert_eq!((old.entries, old.forgotten), (vec![(1, 8)], vec![subject()]));
         let here = aged(&Bundle::new("UTC", [], [person]), 21);
-        assert_eq!((here.entries, here.forgotten), (vec![(3, 3), (6, 6)], vec![]));
+        assert_eq!((here.entries, here.forgotten), (vec![(3, 3), (8, 8)], vec![]));
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl FromRequestParts<Arc<App>> for WithMfa {
     }
 }
 
-fn identify(app: &App, peer: &Peer) -> Result<Caller, Fault> {
+pub(super) fn identify(app: &App, peer: &Peer) -> Result<Caller, Fault> {
     let login = peer.login.as_ref().ok_or(Fault::Unauthenticated {
         detail: "the call bears no login certificate",
         hint: "log in: jit-ca login",

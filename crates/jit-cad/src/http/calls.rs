@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Request, Response, Uri};
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -37,13 +37,19 @@ const PIECE: usize = 16 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Calls {
     router: Router,
+    headers: &'static [HeaderName],
     peer: Arc<Peer>,
     calling: Calling,
 }
 
 impl Calls {
-    pub(super) fn new(router: Router, peer: Peer, calling: Calling) -> Self {
-        Self { router, peer: Arc::new(peer), calling }
+    pub(super) fn new(
+        router: Router,
+        headers: &'static [HeaderName],
+        peer: Peer,
+        calling: Calling,
+    ) -> Self {
+        Self { router, headers, peer: Arc::new(peer), calling }
     }
 }
 
@@ -58,7 +64,7 @@ impl Service<Request<Incoming>> for Calls {
         };
         let (parts, body) = request.into_parts();
         let longest = LONGEST_CALL + wanted_wait(&parts.uri);
-        let mut call = kept(&parts);
+        let mut call = kept(&parts, self.headers);
         drop(parts);
         call.extensions_mut().insert(Arc::clone(&self.peer));
         let (mut router, calling) = (self.router.clone(), self.calling.clone());
@@ -88,17 +94,18 @@ fn wanted_wait(uri: &Uri) -> Duration {
 
 /// What is read of a call's head, in memory of its own: all of it is many times as large, and the body may be long in
 /// coming.
-fn kept(parts: &Parts) -> Request<()> {
+fn kept(parts: &Parts, headers: &[HeaderName]) -> Request<()> {
     let mut call = Request::new(());
     call.method_mut().clone_from(&parts.method);
     let path = parts.uri.path_and_query().and_then(|path| path.as_str().parse().ok());
     // What has no path is no call of ours.
     *call.uri_mut() = path.unwrap_or_else(|| Uri::from_static("*"));
-    for name in [CONTENT_TYPE, HeaderName::from_static(jit_ca_api::IDEMPOTENCY_KEY)] {
-        // A second one is read to be refused.
-        for value in parts.headers.get_all(&name).iter().take(2) {
+    for name in headers {
+        // A second one is read to be refused; but cookies may come in a field each (RFC 9113 8.2.3).
+        let most = if *name == COOKIE { usize::MAX } else { 2 };
+        for value in parts.headers.get_all(name).iter().take(most) {
             if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-                call.headers_mut().append(&name, value);
+                call.headers_mut().append(name, value);
             }
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderName;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -89,6 +90,8 @@ pub(super) struct Connection {
 pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) tls: Arc<ServerConfig>,
+    /// The headers of calls that are read.
+    pub(super) headers: &'static [HeaderName],
 }
 
 impl Connection {
@@ -129,7 +132,8 @@ impl Connection {
             place.memory().speaks_http2();
         }
         paced.handshake_done();
-        let calls = Calls::new(serving.router, Peer { address, login }, calling);
+        let peer = Peer { address, login };
+        let calls = Calls::new(serving.router, serving.headers, peer, calling);
 
         let stream = TokioIo::new(stream);
         // Boxed, so that one that is still in its handshake takes no room for what it may never come to.
@@ -246,7 +250,7 @@ mod tests {
         let router = Router::new().route("/", routing::get(answer));
         let place = Connections::new(Room { strangers: 1, known: 1 }).enter([192, 0, 2, 1].into());
         let peer = Peer { address: ([192, 0, 2, 1], 1).into(), login: None };
-        let calls = Calls::new(router, peer, place.calling(None));
+        let calls = Calls::new(router, &crate::http::READ, peer, place.calling(None));
         let (ours, mut theirs) = tokio::io::duplex(100_000);
         theirs.write_all(asks).await.unwrap();
         let (_told, stopping) = watch::channel(false);

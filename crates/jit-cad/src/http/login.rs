@@ -5,12 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use jit_ca_api::{Challenge, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret};
+use jit_ca_api::{
+    Challenge, LoginCall, LoginReply, LoginView, LoginsFilter, LogoutCall, Me, MfaConfirm,
+    MfaSecret, OpenLogin,
+};
 
-use super::call::{Call, LoggedIn, Nothing, Peer};
+use super::call::{Call, Filter, LoggedIn, Nothing, Peer, identify};
 use crate::app::App;
 use crate::clock;
-use crate::service::{Caller, Fault, login, second_factor};
+use crate::service::{Caller, Fault, login, logins, second_factor};
 
 /// `POST /v1/challenges`. It writes nothing, so it needs no idempotency key.
 pub(super) async fn challenge(State(app): State<Arc<App>>) -> Result<Json<Challenge>, Fault> {
@@ -31,13 +34,28 @@ pub(super) async fn log_in(
     Ok(Json(LoginReply { certificate, me: view(&caller) }))
 }
 
-/// `POST /v1/logout`.
-pub(super) async fn log_out(
+/// `GET /v1/logins`.
+pub(super) async fn list(
     State(app): State<Arc<App>>,
     LoggedIn(caller): LoggedIn,
-    call: Call<Nothing>,
+    Filter(filter): Filter<LoginsFilter>,
+) -> Result<Json<Vec<OpenLogin>>, Fault> {
+    Ok(Json(logins::list(&app, &caller, filter.subject.as_ref())?))
+}
+
+/// `POST /v1/logout`. The login that it ended says so again.
+pub(super) async fn log_out(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    call: Call<LogoutCall>,
 ) -> Result<StatusCode, Fault> {
-    login::log_out(&app, &caller, &call.key).await?;
+    match identify(&app, &peer) {
+        Ok(caller) => logins::end(&app, &caller, &call.body.which, &call.key).await?,
+        Err(fault) => match &peer.login {
+            Some(login) if logins::had_ended(&app, login, &call.key)? => {}
+            _ => return Err(fault),
+        },
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -68,7 +86,7 @@ pub(super) async fn confirm_mfa(
     Ok(Json(view(&caller)))
 }
 
-fn view(caller: &Caller) -> Me {
+pub(super) fn view(caller: &Caller) -> Me {
     Me {
         subject: caller.person.id.clone(),
         name: caller.person.name.clone(),

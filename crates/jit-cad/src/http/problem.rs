@@ -8,6 +8,7 @@ use jit_ca_core::RefusalCode;
 
 use crate::failure::with_causes;
 use crate::hold::Hold;
+use crate::provider::Doing;
 use crate::sequencer::CommitError;
 use crate::service::Fault;
 use crate::store::Clash;
@@ -50,6 +51,16 @@ impl IntoResponse for Fault {
             Self::NoSuch { detail, hint } => {
                 Told::new(StatusCode::NOT_FOUND, "not-found", detail, hint)
             }
+            Self::Issuer(fault) => {
+                let (detail, hint) = (fault.to_string(), fault.advice());
+                match fault.doing() {
+                    Doing::Provider => {
+                        Told::new(StatusCode::BAD_GATEWAY, "issuer-failed", detail, hint)
+                    }
+                    Doing::Caller => not_vouched(detail, hint),
+                }
+            }
+            Self::NotVouched { detail, hint } => not_vouched(detail, hint),
             Self::KeyReused => {
                 let hint = "use a new Idempotency-Key for each new call";
                 Told::new(
@@ -64,6 +75,12 @@ impl IntoResponse for Fault {
         };
         told.into_response()
     }
+}
+
+/// Whoever brings a token is told what is wrong with it: they could find it out by themselves.
+fn not_vouched(detail: String, hint: &'static str) -> Told {
+    let code = RefusalCode::LoginRefused.to_string();
+    Told { status: StatusCode::UNAUTHORIZED, code, detail, hint, retry_after: None }
 }
 
 /// A call to somewhere else.
@@ -175,6 +192,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
         Code::MfaRequired => (
             StatusCode::FORBIDDEN,
             "enrol one with `jit-ca mfa enroll`, or log in again with a code: `jit-ca login --again`",
+        ),
+        Code::NotAPerson => (
+            StatusCode::FORBIDDEN,
+            "have a person do it; workloads ask, and use what they are given",
         ),
         Code::MfaTooOld => (StatusCode::FORBIDDEN, "give a new code: jit-ca login --again"),
         Code::TooLong => (StatusCode::FORBIDDEN, "ask for less: --for"),

@@ -13,12 +13,13 @@ use jit_ca_api::{
 };
 use jit_ca_core::RequestId;
 
-use self::search::search;
+pub(super) use self::search::search;
 use self::view::{status_of, view};
 use super::call::{Call, Filter, Id, Nothing, WithMfa};
 use super::poll::Poll;
 use crate::app::App;
 use crate::clock;
+use crate::service::approval::SignedWith;
 use crate::service::{self, Caller, Fault, access, approval, asking, ending};
 
 /// `POST /v1/requests`.
@@ -68,7 +69,8 @@ pub(super) async fn approve(
     Id(id): Id<RequestId>,
     call: Call<ApproveCall>,
 ) -> Result<Json<Request>, Fault> {
-    approval::approve(&app, &caller, id, &call.body, &call.key).await?;
+    let with = SignedWith::SshKey;
+    approval::approve(&app, &caller, id, &call.body, with, &call.key).await?;
     answer(&app, &caller, id)
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use axum::Router;
+use axum::http::HeaderName;
 use jit_ca_core::{Span, UnixTime};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
@@ -13,10 +15,12 @@ use tokio::sync::watch;
 use super::connection::{Connection, Serving};
 use super::connections::{Connections, Ended};
 use super::room::Room;
-use super::{router, tls};
+use super::tls::{self, Face};
+use super::{page, router};
 use crate::app::App;
 use crate::clock;
 use crate::failure::Failure;
+use crate::page::Page;
 
 /// How many connections the kernel keeps for us until we accept them, if the system lets it.
 const BACKLOG: u32 = 4_096;
@@ -29,26 +33,41 @@ const LOOK_AROUND: Duration = Duration::from_secs(15);
 /// How long after a warning the same one is not written again.
 const WARNING_PAUSE: Duration = Duration::from_secs(1);
 
-/// The API, bound to its address.
+/// The API and, if the configuration has one, the page, bound to their addresses.
 pub struct Server {
     app: Arc<App>,
-    listener: TcpListener,
-    tls: Arc<ArcSwap<ServerConfig>>,
-    renew_at: UnixTime,
+    api: Listening,
+    page: Option<Listening>,
     connections: Arc<Connections>,
 }
 
+/// An address at which something is served.
+struct Listening {
+    listener: TcpListener,
+    router: Router,
+    face: Face,
+    tls: Arc<ArcSwap<ServerConfig>>,
+    headers: &'static [HeaderName],
+}
+
 impl Server {
-    /// Issues the daemon's certificate and binds the address.
+    /// Issues the daemon's certificates and binds the addresses.
     ///
     /// # Errors
     /// If either can't be done, or the system gives no room for connections.
     pub async fn bind(app: Arc<App>, address: SocketAddr) -> Result<Self, Failure> {
         let connections = Connections::new(Room::make()?);
-        let tls = Arc::new(ArcSwap::from(tls::config(&app).await?));
-        let listener = listen(address)
-            .map_err(|error| Failure::failed(format!("{address} can't be bound: {error}")))?;
-        Ok(Self { app, listener, tls, renew_at: renew_at(), connections })
+        let api = Listening::bind(&app, address, Face::Api).await?;
+        let page = match app.config.web.clone() {
+            Some(web) => {
+                let page = Listening::bind(&app, web.address, Face::Page(web.clone())).await?;
+                let address = page.listener.local_addr()?;
+                app.page.get_or_init(|| Page::new(&web, address));
+                Some(page)
+            }
+            None => None,
+        };
+        Ok(Self { app, api, page, connections })
     }
 
     /// Where it listens.
@@ -56,47 +75,25 @@ impl Server {
     /// # Errors
     /// If the system does not say.
     pub fn address(&self) -> Result<SocketAddr, Failure> {
-        Ok(self.listener.local_addr()?)
+        Ok(self.api.listener.local_addr()?)
     }
 
     /// Serves until `stop` comes, then lets calls under way finish.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { app, listener, tls, renew_at, connections } = self;
-        let router = router(Arc::clone(&app));
+        let Self { app, api, page, connections } = self;
         let (told, stopping) = watch::channel(false);
         // Beside the loop: a certificate waits for the log's disk, and nobody has to wait with it.
-        let keeping = Keeping {
-            app: Arc::clone(&app),
-            tls: Arc::clone(&tls),
-            renew_at,
-            connections: Arc::clone(&connections),
-        };
+        let faces = [Some(&api), page.as_ref()].into_iter().flatten();
+        let faces = faces.map(|at| (at.face.clone(), Arc::clone(&at.tls), renew_at())).collect();
+        let keeping =
+            Keeping { app: Arc::clone(&app), faces, connections: Arc::clone(&connections) };
         let keeping = tokio::spawn(keeping.keep());
-        let mut warned = Instant::now().checked_sub(WARNING_PAUSE);
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => break,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, address)) => {
-                        let place = connections.enter(address.ip());
-                        let stopping = stopping.clone();
-                        let connection = Connection { stream, address, place, stopping };
-                        let serving = Serving { router: router.clone(), tls: tls.load_full() };
-                        tokio::spawn(connection.serve(serving));
-                    }
-                    // Out of file descriptors, for instance: connections that end make room.
-                    Err(error) => {
-                        if warned.is_none_or(|at| at.elapsed() >= WARNING_PAUSE) {
-                            tracing::warn!(%error, "connections can't be accepted");
-                            warned = Some(Instant::now());
-                        }
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                },
-            }
+        tokio::select! {
+            () = stop => {}
+            () = api.accept(&connections, &stopping) => {}
+            () = accept_if(page.as_ref(), &connections, &stopping) => {}
         }
-        drop((listener, stopping));
+        drop((api, page, stopping));
         keeping.abort();
         app.stop();
         let drained = async {
@@ -109,11 +106,62 @@ impl Server {
     }
 }
 
+/// Nothing comes to a page that is not served.
+async fn accept_if(
+    page: Option<&Listening>,
+    connections: &Arc<Connections>,
+    stopping: &watch::Receiver<bool>,
+) {
+    match page {
+        Some(page) => page.accept(connections, stopping).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Listening {
+    async fn bind(app: &Arc<App>, address: SocketAddr, face: Face) -> Result<Self, Failure> {
+        let tls = Arc::new(ArcSwap::from(tls::config(app, &face).await?));
+        let listener = listen(address)
+            .map_err(|error| Failure::failed(format!("{address} can't be bound: {error}")))?;
+        let (router, headers) = match face {
+            Face::Api => (router(Arc::clone(app)), super::READ.as_slice()),
+            Face::Page(_) => (page::router(Arc::clone(app)), page::READ.as_slice()),
+        };
+        Ok(Self { listener, router, face, tls, headers })
+    }
+
+    /// Takes connections for as long as it is waited for.
+    async fn accept(&self, connections: &Arc<Connections>, stopping: &watch::Receiver<bool>) {
+        let mut warned = Instant::now().checked_sub(WARNING_PAUSE);
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, address)) => {
+                    let place = connections.enter(address.ip());
+                    let stopping = stopping.clone();
+                    let connection = Connection { stream, address, place, stopping };
+                    let router = self.router.clone();
+                    let serving =
+                        Serving { router, tls: self.tls.load_full(), headers: self.headers };
+                    tokio::spawn(connection.serve(serving));
+                }
+                // Out of file descriptors, for instance: connections that end make room.
+                Err(error) => {
+                    if warned.is_none_or(|at| at.elapsed() >= WARNING_PAUSE) {
+                        tracing::warn!(%error, "connections can't be accepted");
+                        warned = Some(Instant::now());
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
 /// What is looked at while connections come and go.
 struct Keeping {
     app: Arc<App>,
-    tls: Arc<ArcSwap<ServerConfig>>,
-    renew_at: UnixTime,
+    /// With what each shows, and when that is renewed.
+    faces: Vec<(Face, Arc<ArcSwap<ServerConfig>>, UnixTime)>,
     connections: Arc<Connections>,
 }
 
@@ -127,24 +175,24 @@ impl Keeping {
                 let Ended { strangers, known } = ended;
                 tracing::warn!(strangers, known, "connections were ended to make room for others");
             }
-            if self.is_due() {
-                self.renew().await;
-            }
+            self.renew().await;
         }
     }
 
-    /// Whether half of the certificate's life is over, or time has gone back behind its beginning.
-    fn is_due(&self) -> bool {
-        clock::now() >= self.renew_at || renew_at() < self.renew_at
-    }
-
+    /// Renews each certificate half of whose life is over, or behind whose beginning time has gone back. One that can't be
+    /// renewed keeps no other from it.
     async fn renew(&mut self) {
-        match tls::config(&self.app).await {
-            Ok(config) => {
-                self.tls.store(config);
-                self.renew_at = renew_at();
+        for (face, tls, due) in &mut self.faces {
+            if clock::now() < *due && renew_at() >= *due {
+                continue;
             }
-            Err(error) => tracing::error!(%error, "the daemon's certificate can't be renewed"),
+            match tls::config(&self.app, face).await {
+                Ok(config) => {
+                    tls.store(config);
+                    *due = renew_at();
+                }
+                Err(error) => tracing::error!(%error, "the daemon's certificate can't be renewed"),
+            }
         }
     }
 }

@@ -1,20 +1,23 @@
-//! TLS: the daemon's own certificate, and whose client certificates are logins.
+//! TLS: the daemon's own certificates, and whose client certificates are logins.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jit_ca_cert::x509::ServerCertificate;
-use jit_ca_cert::{Intent, SubjectKey};
-use jit_ca_core::{ActorRef, IssuanceId, Span, UnixTime, Window};
+use jit_ca_cert::{Intent, ServerName, SubjectKey};
+use jit_ca_core::{ActorRef, IssuanceId, Span, UnixTime, ValueError, Window};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::app::App;
 use crate::clock;
+use crate::config::Web;
 use crate::failure::Failure;
 use crate::issuer::{Issuance, intended, x509_serial};
 use crate::sequencer::Proposal;
@@ -22,20 +25,73 @@ use crate::sequencer::Proposal;
 /// How long the daemon's certificate is valid. It is made anew at every start, and at half of this.
 pub(super) const CERTIFICATE_LIFE: Span = Span::LONGEST_GRANT;
 
-/// A TLS configuration with a fresh key and a fresh certificate for it, which the log holds like any other.
+/// What is served: each has certificates of its own, and knows its callers by something else.
+#[derive(Clone, Debug)]
+pub(super) enum Face {
+    /// The API. Its callers are known by the certificates of their logins.
+    Api,
+    /// The page. Browsers are asked for no certificate: a cookie is no login to the API, and a certificate none here.
+    Page(Web),
+}
+
+/// A certificate with those above it, and its key.
+type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// The TLS configuration of what is served. A fresh certificate for a fresh key, which the log holds like any other; or
+/// the page's own, from its files.
 ///
 /// # Errors
-/// If the certificate can't be issued.
-pub(super) async fn config(app: &App) -> Result<Arc<ServerConfig>, Failure> {
+/// If the certificate can't be issued, or the files can't be read.
+pub(super) async fn config(app: &App, face: &Face) -> Result<Arc<ServerConfig>, Failure> {
+    match face {
+        Face::Api => api(app, certified(app, &app.config.names).await?),
+        Face::Page(Web { tls: Some((certificate, key)), .. }) => page(own(certificate, key)?),
+        Face::Page(Web { host, tls: None, .. }) => {
+            let name =
+                host.parse().map_err(|error: ValueError| Failure::failed(error.to_string()))?;
+            page(certified(app, &[name]).await?)
+        }
+    }
+}
+
+async fn certified(app: &App, names: &[ServerName]) -> Result<Certified, Failure> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
         .map_err(|error| Failure::failed(error.to_string()))?;
-    let certificate = issue(app, SubjectKey::from_spki(&key.subject_public_key_info())?).await?;
+    let subject = SubjectKey::from_spki(&key.subject_public_key_info())?;
+    let certificate = issue(app, subject, names).await?;
     // The root goes along, so that a client that knows nothing but the pin finds it.
     let chain =
         [certificate, app.authorities.servers.der().to_vec(), app.authorities.root.der().to_vec()];
     let chain = chain.into_iter().map(CertificateDer::from).collect();
     let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(Failure::failed)?;
+    Ok((chain, key))
+}
 
+/// The certificate that somebody else has issued for the page.
+fn own(certificate: &Path, key: &Path) -> Result<Certified, Failure> {
+    let failed = |path: &Path, error: &dyn std::fmt::Display| {
+        Failure::usage(
+            format!("{}: {error}", path.display()),
+            "[web] names a certificate and its private key, each a PEM file",
+        )
+    };
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+    let chain: Vec<_> = chain.map_err(|error| failed(certificate, &error))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
+    Ok((chain, key))
+}
+
+fn page((chain, key): Certified) -> Result<Arc<ServerConfig>, Failure> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_details(provider, Arc::new(DaemonsTime))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn api(app: &App, (chain, key): Certified) -> Result<Arc<ServerConfig>, Failure> {
     // INVARIANT (one key, one purpose): the logins' CA is the only anchor, so that a certificate for a service is
     // no login.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -69,7 +125,7 @@ impl TimeProvider for DaemonsTime {
     }
 }
 
-async fn issue(app: &App, key: SubjectKey) -> Result<Vec<u8>, Failure> {
+async fn issue(app: &App, key: SubjectKey, names: &[ServerName]) -> Result<Vec<u8>, Failure> {
     let now = clock::now_millis();
     let window = Window::new(now.time(), until(app, now.time()))
         .map_err(|error| Failure::failed(error.to_string()))?;
@@ -81,7 +137,7 @@ async fn issue(app: &App, key: SubjectKey) -> Result<Vec<u8>, Failure> {
     let content = ServerCertificate {
         key,
         issuance: issuance.id,
-        names: app.config.names.iter().cloned().collect(),
+        names: names.iter().cloned().collect(),
         window,
     };
     let issuer = (&app.keys.servers, &app.authorities.servers);

@@ -8,11 +8,15 @@ use ring::hmac;
 
 use crate::clock::{self, NoRandomness};
 
-/// How long a challenge can be answered.
-const CHALLENGE_LIFE: Span = Span::from_secs(120);
+/// How long a challenge can be answered: as long as somebody takes to sign on at an issuer, in a browser.
+const CHALLENGE_LIFE: Span = Span::from_secs(600);
 /// How long an answered one is remembered: its life, and twice as long as a call may take until it is in the log.
-pub const CHALLENGE_MEMORY: Span = Span::from_secs(CHALLENGE_LIFE.secs() + 60);
+pub const CHALLENGE_MEMORY: Span = Span::from_secs(CHALLENGE_LIFE.secs() + COMMITTED_WITHIN.secs());
+/// Twice as long as a call may take until it is in the log.
+pub const COMMITTED_WITHIN: Span = Span::from_secs(60);
 
+/// How far the clocks of an issuer and of this machine may be apart.
+pub const CLOCKS_APART: Span = Span::from_secs(60);
 /// How far a clock may be set back without a word of anybody.
 const SET_BACK: Span = Span::from_secs(5);
 

@@ -8,11 +8,10 @@ use jit_ca_core::{Bytes, Digest, Origin, SubjectId, UnixTime};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::sshsig;
 use jit_ca_policy::{Bundle, Person};
-use ssh_key::SshSig;
 use ssh_key::public::KeyData;
 
-use super::Challenges;
 use super::totp::Secret;
+use super::{Authenticated, Challenges, Proof};
 use crate::store::{Snapshot, StoreError};
 
 /// A login as it was sent, with the login key that its request proved possession of.
@@ -22,37 +21,6 @@ pub struct UnverifiedLogin<'a> {
     pub call: &'a LoginCall,
     /// The login key.
     pub login_key: &'a SubjectKey,
-}
-
-/// A person who has proven who they are.
-#[derive(Debug)]
-pub struct Authenticated<'b> {
-    person: &'b Person,
-    key: Bytes,
-    signature: Bytes,
-    factor: event::Factor,
-}
-
-impl<'b> Authenticated<'b> {
-    /// The one place that makes it: [`verify`] calls this after every check has passed.
-    fn assertion(person: &'b Person, key: Bytes, signature: Bytes, factor: event::Factor) -> Self {
-        Self { person, key, signature, factor }
-    }
-
-    /// The person.
-    pub fn person(&self) -> &'b Person {
-        self.person
-    }
-
-    /// The second factor, to be used up by the login's entry.
-    pub fn factor(&self) -> event::Factor {
-        self.factor
-    }
-
-    /// The SSH key that signed, in its wire form, and the SSHSIG blob: what the login's entry keeps.
-    pub fn into_proof(self) -> (Bytes, Bytes) {
-        (self.key, self.signature)
-    }
 }
 
 /// What became of a login.
@@ -122,6 +90,10 @@ pub fn verify<'b>(
             step.filter(|step| enrolled && last.is_some_and(|last| *step > last))
                 .map(|step| event::Factor::Totp { step })
         }
+        Factor::SecurityKey => signed
+            .as_ref()
+            .filter(|signed| sshsig::says_user_verified(signed.signature.as_slice()))
+            .map(|_| event::Factor::SecurityKey),
         Factor::EnrolmentCode(code) => {
             let code = enrolment_code_digest(code);
             let expected = subject.as_ref().and_then(|subject| subject.enrolment_code);
@@ -133,12 +105,10 @@ pub fn verify<'b>(
 
     Ok(match (person, signed, factor) {
         (Some(person), Some(signed), Some(factor)) if challenge_holds && key_is_known => {
-            Verdict::Accepted(Authenticated::assertion(
-                person,
-                signed.key,
-                signed.signature,
-                factor,
-            ))
+            let challenge = call.challenge.clone();
+            let Signed { key, signature, .. } = signed;
+            let proof = Proof::Ssh { challenge, key, signature, factor };
+            Verdict::Accepted(Authenticated::assertion(person, proof))
         }
         (Some(person), Some(_), _) if challenge_holds && key_is_known => {
             Verdict::WrongFactor(person.id.clone())
@@ -193,7 +163,7 @@ impl Signed {
 
 /// The key that signed the statement, if any did: whose it is, is another question.
 fn signed_by(signature: &str, statement: &str) -> Option<Signed> {
-    let public_key = SshSig::from_pem(signature).ok()?.public_key().clone();
+    let public_key = sshsig::key_named_in(signature).ok()?;
     let blob =
         sshsig::verify(&public_key, &Kind::Login.namespace(), statement.as_bytes(), signature)
             .ok()?;

@@ -1,4 +1,4 @@
-//! How many refusals of one subject a minute may write.
+//! How many refusals, or logins, of one subject there may be in a minute.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -50,7 +50,7 @@ impl Draft {
     ) -> Result<Vec<u8>, StoreError> {
         (self.leaf.idx, self.leaf.ts_ms) = (index, now.0);
         self.leaf.bundle = match self.leaf.entry_type.has_bundle() {
-            true => tables.bundle()?,
+            true => tables.policy()?.bundle,
             false => None,
         };
         tables.append(&self.leaf, &self.salt, &self.payload, &self.event)

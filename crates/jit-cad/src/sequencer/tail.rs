@@ -262,7 +262,10 @@ fn admit(
     {
         return Ok(Err(Clash::Call));
     }
-    if proposal.bundle.is_some() && tables.bundle()? != proposal.bundle {
+    let policy = tables.policy()?;
+    let is_other = proposal.bundle.is_some() && proposal.bundle != policy.bundle
+        || proposal.vouching.is_some_and(|vouching| vouching != policy.vouching);
+    if is_other {
         return Ok(Err(Clash::Bundle));
     }
     if let Some((request, generation)) = proposal.access

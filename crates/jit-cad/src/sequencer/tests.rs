@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 mod access;
 mod erasure;
+mod passkeys;
 mod standing;
 
 const ALICE: ActorRef = ActorRef::from_bytes([1; 16]);

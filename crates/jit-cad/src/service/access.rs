@@ -111,11 +111,21 @@ pub(super) enum Right {
     Own,
     /// The policy's leave.
     Policy(Action),
-    /// Its leave to approve the request for so long and on these hosts. It gives access: a lock stops it.
-    Approve(Span, Hosts),
+    /// Its leave to approve the request. It gives access: a lock stops it.
+    Approve(Approving),
     /// Its leave to approve as much of the request as the role still gives; to revoke where nobody can approve it any
     /// more, as the requester or the role has left the policy.
     Deny,
+}
+
+/// What of an approval the policy is asked about.
+pub(super) struct Approving {
+    /// For so long.
+    pub(super) duration: Span,
+    /// On these hosts.
+    pub(super) hosts: Hosts,
+    /// Whether the signature over it is a second factor, given for this approval.
+    pub(super) is_user_verified: bool,
 }
 
 /// What a change is made of.
@@ -164,8 +174,11 @@ pub(super) async fn change(
         let mut facts = facts_about(access, caller.facts(action, now.time()));
         match &right {
             Right::Own | Right::Policy(_) => {}
-            Right::Approve(duration, hosts) => {
+            Right::Approve(Approving { duration, hosts, is_user_verified }) => {
                 (facts.duration, facts.hosts) = (Some(*duration), Some(hosts.clone()));
+                if *is_user_verified {
+                    facts.mfa_at = Some(facts.now);
+                }
             }
             Right::Deny => leave_what_is_given(&caller.policy.bundle, &mut facts),
         }
@@ -194,7 +207,7 @@ pub(super) async fn change(
             now,
             events.into_iter().map(|event| (caller.actor, event)).collect(),
         );
-        proposal.bundle = Some(caller.policy.hash);
+        proposal.rest_on(&caller.policy);
         proposal.access = Some((id, record.generation));
         if let Right::Approve(..) = right {
             proposal.locks = Some(snapshot.size()?);

@@ -1,15 +1,29 @@
 //! Saying yes or no to what somebody asks for.
 
 use jit_ca_api::{ApproveCall, DenyCall};
-use jit_ca_core::event::Event;
+use jit_ca_core::event::{Assertion, Consent, Event};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::workflow::{Access, Approve, Approver, Refusal};
 use jit_ca_core::{Action, Hosts, RefusalCode, RequestId, Row};
+use jit_ca_log::hash::sha256;
+use jit_ca_log::sshsig;
+use jit_ca_policy::Person;
 
-use super::access::{Change, Right, change, no_longer_gives, still_gives, unseen, visible};
+use super::access::{
+    Approving, Change, Right, change, no_longer_gives, still_gives, unseen, visible,
+};
 use super::standing::Standing;
-use super::{CallKey, Caller, Fault, signed_by};
+use super::{CallKey, Caller, Fault, passkeys, signed_by};
 use crate::app::App;
+
+/// What an approval is signed with.
+#[derive(Clone, Copy, Debug)]
+pub enum SignedWith<'a> {
+    /// The SSHSIG of the call, if it has one.
+    SshKey,
+    /// A passkey, on the page.
+    Passkey(&'a Assertion),
+}
 
 /// Approves a request.
 ///
@@ -21,20 +35,42 @@ pub async fn approve(
     caller: &Caller,
     id: RequestId,
     call: &ApproveCall,
+    with: SignedWith<'_>,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    let right = Right::Approve(call.duration, call.hosts.clone());
+    let statement = statement::Approval {
+        origin: &app.config.origin,
+        request: &call.hash,
+        duration: call.duration,
+        rows: &call.rows,
+        hosts: &call.hosts,
+    }
+    .text();
+    let signed = |person: &Person| {
+        let signature = call.signature.as_ref();
+        signature.map(|it| signed_by(person, Kind::Approval, &statement, it)).transpose()
+    };
+    // Where the signature does not hold, the policy is asked as if there were none, and then the approval is refused.
+    let signature = signed(&caller.person).ok().flatten();
+    let is_user_verified = match with {
+        SignedWith::SshKey => {
+            signature.is_some_and(|it| sshsig::says_user_verified(it.sshsig.as_slice()))
+        }
+        // Nothing else is taken of one.
+        SignedWith::Passkey(_) => true,
+    };
+    let (duration, hosts) = (call.duration, call.hosts.clone());
+    let right = Right::Approve(Approving { duration, hosts, is_user_verified });
     change(app, caller, id, key, right, |change| {
         let Change { caller, snapshot, access, decision, grant, now } = change;
-        let statement = statement::Approval {
-            origin: &app.config.origin,
-            request: &call.hash,
-            duration: call.duration,
-            rows: &call.rows,
-            hosts: &call.hosts,
-        };
-        let signed = |armoured: &String| {
-            signed_by(&caller.person, Kind::Approval, &statement.text(), armoured)
+        let signature = match with {
+            SignedWith::SshKey => signed(&caller.person)?.map(Consent::Ssh),
+            SignedWith::Passkey(assertion) => {
+                let challenge = sha256(statement.as_bytes());
+                let page = passkeys::page(app)?;
+                passkeys::must_hold(snapshot, page, caller, &challenge, assertion)?;
+                Some(Consent::Passkey(assertion.clone()))
+            }
         };
         let standing = Standing::read(snapshot, &caller.policy.bundle, access, now)?;
         let mut today = standing.today()?;
@@ -49,7 +85,7 @@ pub async fn approve(
             rows: Some(call.rows.clone()),
             hosts: Some(call.hosts.clone()),
             comment: call.comment.clone(),
-            signature: call.signature.as_ref().map(signed).transpose()?,
+            signature,
             decision,
             today,
         };

@@ -209,7 +209,7 @@ fn propose(
     }
 
     let mut proposal = Proposal::decided_at(at, entries);
-    proposal.bundle = Some(caller.policy.hash);
+    proposal.rest_on(&caller.policy);
     proposal.limits = Some(limits);
     proposal.reply = Some(caller.reply(key, Resource::Request(id), at));
     Ok((id, proposal))

@@ -5,16 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{ActorRef, RefusalCode, UnixTime};
+use jit_ca_core::{ActorRef, RefusalCode, SubjectId, SubjectKind, UnixTime};
+use jit_ca_log::hash::sha256;
 use jit_ca_policy::{Person, SshKey};
 use ssh_key::HashAlg;
 
 use super::Fault;
 use crate::app::App;
+use crate::clock;
 use crate::policy::Policy;
-use crate::store::LoginRecord;
+use crate::store::{LoginRecord, Snapshot};
 
-/// A person with an open login. Made from a login certificate whose key TLS has proven.
+/// A person with an open login. Made from a login certificate whose key TLS has proven, or from the page's cookie.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The policy that the call goes by.
@@ -25,7 +27,7 @@ pub struct Caller {
     pub actor: ActorRef,
     /// The login.
     pub login: Arc<LoginRecord>,
-    /// The login certificate's serial.
+    /// The login certificate's serial; of a login to the page, the SHA-256 of its cookie.
     pub serial: Vec<u8>,
     /// Where the call came from.
     pub address: IpAddr,
@@ -53,8 +55,7 @@ impl Caller {
         if login.ended || !login.window.contains(now) {
             return Err(Fault::login_ended());
         }
-        let kept = || snapshot.last_use(serial).map(|last| last.unwrap_or(login.window.start()));
-        let last = app.last_uses.last(serial).map_or_else(kept, Ok)?;
+        let (last, _) = idle_end(app, &snapshot, serial, &login)?;
         // Also where the clock has been put back since.
         if now.since(last).max(last.since(now)) >= app.config.login_idle {
             return Err(Fault::Unauthenticated {
@@ -62,7 +63,10 @@ impl Caller {
                 hint: "log in again: jit-ca login",
             });
         }
-        let person = person(&policy, &login)?;
+        // Who logged in with a token may have been vouched for since that policy was made.
+        let is_behind = login.key.is_none() && snapshot.policy()?.vouching != policy.vouching;
+        let policy = if is_behind { app.policy_with_vouched()? } else { policy };
+        let person = person(&policy, &snapshot, &login)?;
         let subject = snapshot.subject(&login.subject)?.ok_or(Fault::login_ended())?;
         app.last_uses.note(serial, now);
         let idle_ends = now.plus(app.config.login_idle).min(login.window.end());
@@ -86,22 +90,23 @@ impl Caller {
         if Arc::ptr_eq(&policy, &self.policy) {
             return Ok(Cow::Borrowed(self));
         }
-        let person = person(&policy, &self.login)?;
+        let person = person(&policy, &app.store.read()?, &self.login)?;
         Ok(Cow::Owned(Self { policy, person, ..self.clone() }))
     }
 
-    /// The same, if the login has a second factor. All but enrolling one needs it.
+    /// The same, if the login has a second factor. All but enrolling one needs it; workloads have none.
     ///
     /// # Errors
     /// If it has none.
     pub fn with_mfa(self) -> Result<Self, Fault> {
-        match self.login.mfa_at {
-            Some(_) => Ok(self),
-            None => Err(Fault::Refused(Refusal::new(
-                RefusalCode::MfaRequired,
-                "this login can only enrol a second factor",
-            ))),
-        }
+        let what = match (self.login.mfa_at, self.person.kind) {
+            (Some(_), _) | (None, SubjectKind::Workload) => return Ok(self),
+            (None, SubjectKind::Person) if self.login.key.is_none() => {
+                "the issuer did not say that it saw a second factor at this login, and when"
+            }
+            (None, SubjectKind::Person) => "this login can only enrol a second factor",
+        };
+        Err(Fault::Refused(Refusal::new(RefusalCode::MfaRequired, what)))
     }
 
     /// The serial as people and statements write it.
@@ -110,22 +115,54 @@ impl Caller {
     }
 }
 
-/// Whose login it is, as the policy has that person. Whoever lost a key has it taken out of the user file, and whoever
+/// When a login was last used, and when it ends if it is not used again.
+pub(super) fn idle_end(
+    app: &App,
+    snapshot: &Snapshot,
+    serial: &[u8],
+    login: &LoginRecord,
+) -> Result<(UnixTime, UnixTime), Fault> {
+    let kept = || snapshot.last_use(serial).map(|last| last.unwrap_or(login.window.start()));
+    let last = app.last_uses.last(serial).map_or_else(kept, Ok)?;
+    Ok((last, last.plus(app.config.login_idle).min(login.window.end())))
+}
+
+/// Whose login it is, as the policy has that subject. Whoever lost a key has it taken out of the user file, and whoever
 /// found it may have logged in with it before.
-fn person(policy: &Policy, login: &LoginRecord) -> Result<Person, Fault> {
+pub(super) fn person(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    login: &LoginRecord,
+) -> Result<Person, Fault> {
     let person = policy.bundle.person(&login.subject).ok_or(Fault::login_ended())?;
+    let Some(made_with) = login.key else { return Ok(person.clone()) };
     let is_the_logins = |key: &SshKey| {
         let key = ssh_key::PublicKey::from_openssh(key.as_str());
         let fingerprint = key.ok().and_then(|key| key.fingerprint(HashAlg::Sha256).sha256());
-        fingerprint.is_some_and(|fingerprint| fingerprint == *login.key.as_bytes())
+        fingerprint.is_some_and(|fingerprint| fingerprint == *made_with.as_bytes())
     };
-    match person.ssh_keys.iter().any(is_the_logins) {
+    if person.ssh_keys.iter().any(is_the_logins) {
+        return Ok(person.clone());
+    }
+    let own = snapshot.passkeys(&person.id)?;
+    let is_by_passkey =
+        own.iter().any(|(_, known)| sha256(known.passkey.key.as_slice()) == made_with);
+    match is_by_passkey && is_vouched_for(snapshot, &person.id)? {
         true => Ok(person.clone()),
         false => Err(Fault::Unauthenticated {
-            detail: "the login has ended, as the policy no longer has the SSH key that it was made with",
+            detail: "the login has ended, as the policy no longer has the SSH key that it was made with, or the passkey was given up",
             hint: "log in again with a key that it has: jit-ca login --key FILE",
         }),
     }
+}
+
+/// Whether it is somebody of the user file, or has a login that an issuer vouched for, which is asked again: by a passkey
+/// alone it never would be.
+pub(super) fn is_vouched_for(snapshot: &Snapshot, subject: &SubjectId) -> Result<bool, Fault> {
+    let now = clock::now();
+    let is_by_token = |login: &LoginRecord| login.key.is_none() && login.window.contains(now);
+    let mut open = snapshot.open_logins(subject)?.into_iter();
+    Ok(subject.is_local() || open.any(|(_, login)| is_by_token(&login)))
 }
 
 /// Lower-case hexadecimal.

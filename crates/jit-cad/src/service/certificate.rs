@@ -295,7 +295,7 @@ impl Ready {
         let start = self.start.clone().map(Event::from);
         let entries = start.into_iter().chain([intent(under)]).map(|event| (caller.actor, event));
         let mut proposal = Proposal::decided_at(self.now.time(), entries.collect());
-        proposal.bundle = Some(caller.policy.hash);
+        proposal.rest_on(&caller.policy);
         proposal.access = Some((self.record.access.request.id, self.record.generation));
         proposal.reply =
             Some(caller.reply(key, Resource::Issuance(self.issuance.id), self.now.time()));
@@ -425,7 +425,7 @@ fn ssh_serial(now: Millis) -> Result<SshSerial, Fault> {
 async fn try_again(app: &App, caller: &Caller, error: IssueError) -> Result<(), Fault> {
     match error {
         IssueError::Commit(CommitError::Clash(Clash::Bundle)) => {
-            app.policy_after(&caller.policy).await;
+            app.policy_after(&caller.policy).await?;
             Ok(())
         }
         IssueError::Commit(CommitError::Clash(Clash::Login)) => Err(Fault::login_ended()),

@@ -5,6 +5,7 @@ use jit_ca_core::{RefusalCode, Span};
 
 use crate::clock::NoRandomness;
 use crate::issuer::IssueError;
+use crate::provider::ProviderFault;
 use crate::sequencer::CommitError;
 use crate::store::StoreError;
 
@@ -45,6 +46,17 @@ pub enum Fault {
         /// Which name.
         detail: String,
         /// What to name.
+        hint: &'static str,
+    },
+    /// An issuer is not reached, or what it says does not count.
+    #[error(transparent)]
+    Issuer(#[from] ProviderFault),
+    /// What somebody brought from an issuer does not let them in.
+    #[error("{detail}")]
+    NotVouched {
+        /// Why not.
+        detail: String,
+        /// What to do.
         hint: &'static str,
     },
     /// The idempotency key was used for another call.

@@ -74,7 +74,7 @@ pub async fn turn(
         };
         let entry = entry(turn, lock, by, call.reason.clone());
         let mut proposal = Proposal::decided_at(now, vec![(caller.actor, entry)]);
-        proposal.bundle = Some(caller.policy.hash);
+        proposal.rest_on(&caller.policy);
         proposal.reply = Some(caller.reply(key, Resource::Lock, now));
         match again(app, caller, app.sequencer.commit(proposal).await).await? {
             Ok(_) => return Ok(()),

@@ -1,31 +1,30 @@
-//! Logging in and out.
+//! Logging in.
+
+mod by_issuer;
+mod entry;
 
 use std::net::IpAddr;
 
 use jit_ca_api::LoginCall;
 use jit_ca_cert::x509::LoginCertificate;
-use jit_ca_cert::{Intent, SubjectKey, pkcs10};
-use jit_ca_core::event::{Factor, LoggedIn, LoggedOut, Refused};
+use jit_ca_cert::{SubjectKey, pkcs10};
+use jit_ca_core::event::Refused;
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{
-    ActorRef, Bytes, IssuanceId, KeyType, PersonName, RefusalCode, Span, SubjectId, UnixTime,
-    Window,
-};
-use jit_ca_policy::Person;
+use jit_ca_core::{KeyType, PersonName, RefusalCode, Span, SubjectId, UnixTime};
 
-use super::certificate::{called, csr_der};
+use self::entry::Accepted;
+use super::certificate::csr_der;
 use super::past::{must_not_be_held, past};
 use super::{ATTEMPTS, CallKey, Caller, Fault, locking};
 use crate::app::App;
 use crate::clock;
 use crate::identity::{Authenticated, Network, UnverifiedLogin, Verdict, verify};
-use crate::issuer::{Issuance, IssueError, intended, x509_serial};
+use crate::issuer::{IssueError, x509_serial};
 use crate::policy::Policy;
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{Clash, LockRecord, Reply, Resource, Snapshot};
+use crate::store::{Clash, LockRecord, Resource, Snapshot};
 
-/// How long a login lasts that can only enrol a second factor.
-const ENROLMENT_LOGIN: Span = Span::from_secs(600);
+pub use by_issuer::{log_in_by_issuer, no_such_issuer, provider};
 
 /// A login certificate, and the serial that the login goes by.
 #[derive(Debug)]
@@ -69,10 +68,12 @@ pub async fn log_in(
         }
 
         // 2. The login, and the certificate of its key.
+        must_not_be_many(app, &person.id)?;
         let known = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
-        let accepted = Accepted::new(authenticated, &login_key, known.actor);
-        let (issuance, intent, mut proposal) = accepted.propose(app, call, address, key)?;
-        proposal.bundle = Some(policy.hash);
+        let accepted = Accepted::new(authenticated, &login_key, (known.actor, address));
+        let (issuance, intent, mut proposal) =
+            accepted.propose(app, app.config.login_longest, key)?;
+        proposal.rest_on(&policy);
         match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
             Ok((signed, _)) => {
                 app.failed_addresses.succeeded(&Network::of(address));
@@ -89,13 +90,18 @@ pub async fn log_in(
                 return Err(refuse_known(app, &person.id, address, arrived)?);
             }
             Err(IssueError::Commit(CommitError::Clash(Clash::Bundle))) => {
-                app.policy_after(&policy).await;
+                app.policy_after(&policy).await?;
             }
             Err(IssueError::Commit(CommitError::Clash(Clash::Late | Clash::Lock))) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// Each login is an entry, and costs time of everybody's.
+pub(super) fn must_not_be_many(app: &App, subject: &SubjectId) -> Result<(), Fault> {
+    app.logins.take(subject, clock::now()).map_err(|wait| Fault::SlowDown { wait })
 }
 
 /// The key that is to be used from here on. It is made for each login, so that no other than the usual types is needed.
@@ -136,75 +142,7 @@ fn authenticate<'p>(
     }
 }
 
-/// Who has proven who they are, and what of it becomes a login.
-struct Accepted<'a> {
-    person: &'a Person,
-    actor: ActorRef,
-    factor: Factor,
-    ssh_key: Bytes,
-    signature: Bytes,
-    login_key: &'a SubjectKey,
-}
-
-impl<'a> Accepted<'a> {
-    fn new(by: Authenticated<'a>, login_key: &'a SubjectKey, actor: ActorRef) -> Self {
-        let (person, factor) = (by.person(), by.factor());
-        let (ssh_key, signature) = by.into_proof();
-        Self { person, actor, factor, ssh_key, signature, login_key }
-    }
-
-    /// A login that begins now.
-    fn propose(
-        &self,
-        app: &App,
-        call: &LoginCall,
-        address: IpAddr,
-        key: &CallKey,
-    ) -> Result<(Issuance, Intent<LoginCertificate>, Proposal), Fault> {
-        let Self { person, actor, .. } = *self;
-        let now = clock::now_millis();
-        let length = match self.factor {
-            Factor::Totp { .. } => app.config.login_longest,
-            Factor::EnrolmentCode { .. } => ENROLMENT_LOGIN.min(app.config.login_longest),
-        };
-        let end = now.time().plus(length).min(app.authorities.logins.end());
-        let window =
-            Window::new(now.time(), end).map_err(|error| Fault::Internal(Box::new(error)))?;
-        let id = IssuanceId::new(now.0, clock::random()?);
-        let content = LoginCertificate {
-            key: self.login_key.clone(),
-            issuance: id,
-            name: called(app, &person.name, actor),
-            subject: actor,
-            trust_domain: app.config.trust_domain.clone(),
-            window,
-        };
-        let intent = Intent::new(content, &app.authorities.logins)?;
-        let serial = x509_serial(id);
-        let logged_in = LoggedIn {
-            subject: person.id.clone(),
-            name: person.name.clone(),
-            key: self.ssh_key.clone(),
-            challenge: call.challenge.clone(),
-            login_key: self.login_key.spki_digest(),
-            signature: self.signature.clone(),
-            factor: self.factor,
-            address,
-            serial: serial.clone().into(),
-            window,
-        };
-        let validity = (window.start().minus(jit_ca_cert::BACKDATE), window.end());
-        let intention = intended(id, &intent, serial, validity, None);
-        let entries = vec![(actor, logged_in.into()), (actor, intention)];
-        let mut proposal = Proposal::decided_at(now.time(), entries);
-        let (resource, at) = (Resource::Issuance(id), now.time());
-        proposal.reply = Some(Reply { actor, key: key.key, call: key.call, resource, at });
-        Ok((Issuance { id, grant: None, actor }, intent, proposal))
-    }
-}
-
-/// The login that the same call made before; its answer may not have arrived. If no daemon has signed it yet, it is
-/// only signed while it could be used, and the person could log in anew.
+/// The login that the same call made before; its answer may not have arrived.
 async fn again(
     app: &App,
     name: &PersonName,
@@ -213,8 +151,19 @@ async fn again(
 ) -> Result<Option<Login>, Fault> {
     let policy = app.policy();
     let Some(person) = policy.bundle.person_named(name) else { return Ok(None) };
+    again_by(app, &person.id, address, key).await
+}
+
+/// The same of a subject that is known. If no daemon has signed it yet, it is only signed while it could be used, and the
+/// subject could log in anew.
+async fn again_by(
+    app: &App,
+    subject: &SubjectId,
+    address: IpAddr,
+    key: &CallKey,
+) -> Result<Option<Login>, Fault> {
     let snapshot = app.store.read()?;
-    let Some(subject) = snapshot.subject(&person.id)? else { return Ok(None) };
+    let Some(subject) = snapshot.subject(subject)? else { return Ok(None) };
     let reply = snapshot.reply(subject.actor, key.key)?;
     let reply = reply.filter(|reply| reply.call == key.call);
     let Some(Resource::Issuance(issuance)) = reply.map(|reply| reply.resource) else {
@@ -230,23 +179,6 @@ async fn again(
     let issuer = (&app.keys.logins, &app.authorities.logins);
     let (signed, _) = app.issuer.issue_again::<LoginCertificate>(past, issuer).await?;
     Ok(Some(Login { certificate: signed.text(), serial }))
-}
-
-/// Ends the caller's login.
-///
-/// # Errors
-/// If it is over already, or the log can't be written.
-pub async fn log_out(app: &App, caller: &Caller, call: &CallKey) -> Result<(), Fault> {
-    let now = clock::now();
-    let ended =
-        LoggedOut { subject: caller.person.id.clone(), login: caller.serial.clone().into() };
-    // Whoever wants to be logged out wants that also later.
-    let mut proposal = Proposal::new(vec![(caller.actor, ended.into())]);
-    proposal.reply = Some(caller.reply(call, Resource::Login, now));
-    match app.sequencer.commit(proposal).await {
-        Ok(_) | Err(CommitError::Clash(Clash::Call | Clash::Login)) => Ok(()),
-        Err(error) => Err(Fault::Commit(error)),
-    }
 }
 
 fn must_not_wait(wait: Span) -> Result<(), Fault> {

@@ -46,6 +46,7 @@ async fn approved(
 ) -> Result<Digest, Fault> {
     let mut proposed = app.proposed.lock().await;
     // Nothing changes the policy in force while this is held.
+    app.policy_with_vouched()?;
     let caller = &*caller.today(app)?;
     if app.repeated(caller, key)?.is_some() {
         return Ok(hash);
@@ -71,6 +72,7 @@ async fn approved(
     let (policy, asked): (Arc<Policy>, _) = (Arc::clone(&waits.policy), waits.asked);
     let ready = Ready {
         approval: Some((now, caller.actor, approval.into())),
+        vouching: Some(caller.policy.vouching),
         reply: Some(caller.reply(key, Resource::Policy, now)),
         proposed: Some(&waits),
     };

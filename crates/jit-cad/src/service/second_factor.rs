@@ -36,17 +36,18 @@ pub async fn make_code(app: &App, name: &PersonName) -> Result<EnrolmentCode, Fa
     let mut policy = app.policy();
     let code = enrolment_code()?;
     for _ in 0..ATTEMPTS {
-        let person = policy.bundle.person_named(name).ok_or(Fault::NotFound("person"))?;
+        let person = policy.bundle.person_named(name).filter(|person| person.id.is_local());
+        let person = person.ok_or(Fault::NotFound("person of users.toml"))?;
         let now = clock::now();
         let expires = now.plus(CODE_LIFE);
         let can_log_in = !person.ssh_keys.is_empty();
         let (subject, digest) = (person.id.clone(), enrolment_code_digest(&code));
         let made = MfaCodeMade { subject, code: digest, expires };
         let mut proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, made.into())]);
-        proposal.bundle = Some(policy.hash);
+        proposal.rest_on(&policy);
         match app.sequencer.commit(proposal).await {
             Ok(_) => return Ok(EnrolmentCode { code, expires, can_log_in }),
-            Err(CommitError::Clash(Clash::Bundle)) => policy = app.policy_after(&policy).await,
+            Err(CommitError::Clash(Clash::Bundle)) => policy = app.policy_after(&policy).await?,
             Err(CommitError::Clash(Clash::Late)) => {}
             Err(error) => return Err(Fault::Commit(error)),
         }
@@ -119,13 +120,13 @@ pub async fn confirm(app: &App, caller: &Caller, code: &str, key: &CallKey) -> R
             (caller.person.id.to_string(), Some(sealed.clone())),
             (pending_name(caller), None),
         ];
-        proposal.bundle = Some(caller.policy.hash);
+        proposal.rest_on(&caller.policy);
         proposal.reply = Some(caller.reply(key, Resource::Login, now));
         match app.sequencer.commit(proposal).await {
             Ok(_) | Err(CommitError::Clash(Clash::Call)) => return Ok(()),
             Err(CommitError::Clash(Clash::Late | Clash::Lock)) => {}
             Err(CommitError::Clash(Clash::Bundle)) => {
-                app.policy_after(&caller.policy).await;
+                app.policy_after(&caller.policy).await?;
             }
             Err(CommitError::Clash(_)) => return Err(Fault::login_ended()),
             Err(error) => return Err(Fault::Commit(error)),
@@ -141,8 +142,9 @@ fn pending(app: &App, caller: &Caller) -> Result<Option<Secret>, Fault> {
     Ok(opened.as_ref().and_then(|bytes| Secret::from_slice(bytes)))
 }
 
+/// A login that a code of an administrator made. Whose issuer saw no second factor has to have it see one.
 fn must_enrol(caller: &Caller) -> Result<(), Fault> {
-    if caller.login.mfa_at.is_none() {
+    if caller.login.mfa_at.is_none() && caller.login.key.is_some() {
         return Ok(());
     }
     let refusal = Refusal::new(

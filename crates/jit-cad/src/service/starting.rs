@@ -28,7 +28,7 @@ pub async fn start(
         None => return Ok(None),
     };
     let mut proposal = Proposal::decided_at(now, vec![(ActorRef::DAEMON, event)]);
-    proposal.bundle = Some(policy.hash);
+    proposal.rest_on(policy);
     proposal.access = Some((record.access.request.id, record.generation));
     match app.sequencer.commit(proposal).await {
         Ok(_) => Ok(None),

@@ -42,12 +42,16 @@ impl Snapshot {
         self.compare(other, fold::SUBJECTS)?;
         self.compare(other, fold::ACTORS)?;
         self.compare(other, fold::LOGINS)?;
+        self.compare(other, fold::PASSKEYS)?;
+        self.compare(other, fold::OPEN_LOGINS)?;
         self.compare(other, fold::SPENT)?;
         self.compare(other, fold::ISSUANCES)?;
         self.compare(other, fold::SSH_SERIALS)?;
         self.compare(other, fold::INDEX)?;
         self.compare(other, fold::FILES)?;
         self.compare(other, fold::PEOPLE)?;
+        self.compare(other, fold::VOUCHED)?;
+        self.compare(other, fold::VOUCHING)?;
         self.compare(other, fold::BUNDLE)?;
         self.compare(other, fold::CLOCK)
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jit_ca_core::event::PersonListed;
+use jit_ca_core::event::{PersonListed, SubjectVouched};
 use jit_ca_log::payload;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use super::record::{AccessRecord, LoginRecord, SubjectRecord};
+use super::record::{AccessRecord, LoginRecord, PasskeyRecord, SubjectRecord};
 
 /// How many records of a kind are kept.
 const KEPT: usize = 512;
@@ -19,7 +19,9 @@ pub(super) struct Decoded {
     pub(super) accesses: Records<AccessRecord>,
     pub(super) subjects: Records<SubjectRecord>,
     pub(super) logins: Records<LoginRecord>,
+    pub(super) passkeys: Records<PasskeyRecord>,
     pub(super) people: Records<PersonListed>,
+    pub(super) vouched: Records<SubjectVouched>,
 }
 
 /// Records by their bytes. Which record some bytes are never changes, so that none of these can be out of date.

@@ -6,23 +6,28 @@ mod followers;
 mod index;
 mod limits;
 mod locks;
+mod logins;
+mod passkeys;
 mod records;
 mod requests;
 mod taken_back;
 
-use jit_ca_core::event::{CertificateIntended, PersonListed};
+use jit_ca_core::Digest;
+use jit_ca_core::event::{CertificateIntended, PersonListed, SubjectVouched};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use self::index::Index;
 use self::records::Records;
 use super::StoreError;
 use super::decoded::Decoded;
-use super::record::{AccessRecord, LoginRecord, SubjectRecord};
+use super::record::{AccessRecord, LoginRecord, PasskeyRecord, SubjectRecord};
 
 pub(super) use followers::follower;
 pub(super) use index::{INDEX, IndexKey, first_within};
 pub use limits::{Exceeded, Limits, Most};
 pub(super) use locks::{LOCKS, stopping};
+pub(super) use logins::open as open_logins;
+pub(super) use passkeys::PASSKEYS;
 pub(super) use records::read;
 pub use requests::{Between, Phase, Whose};
 pub(super) use requests::{REQUESTS, newest, roles};
@@ -43,7 +48,11 @@ pub(super) const SUBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::n
 pub(super) const ACTORS: TableDefinition<'_, &[u8; 16], &str> = TableDefinition::new("fold.actors");
 /// A login certificate's serial to [`super::LoginRecord`].
 pub(super) const LOGINS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("fold.logins");
-/// A challenge that was answered, until it is too old to be answered anyway, to when that is.
+/// The logins of each subject that have not ended: its text and the login's serial, to the second in which the window is
+/// over. Rows of windows that are over stay until the subject logs in again.
+pub(super) const OPEN_LOGINS: TableDefinition<'_, (&str, &[u8]), u64> =
+    TableDefinition::new("fold.open_logins");
+/// A challenge that was answered, or a token that was used, as `token <SHA-256>`: to when it is too old anyway.
 pub(super) const SPENT: TableDefinition<'_, &str, u64> = TableDefinition::new("fold.spent");
 /// Issuance to the grant that it is under, the index of the intent, and that of the outcome: [`super::IssuanceRecord`].
 pub(super) const ISSUANCES: TableDefinition<'_, &[u8; 16], IssuanceRow> =
@@ -59,6 +68,10 @@ pub(super) const FILES: TableDefinition<'_, &str, &str> = TableDefinition::new("
 /// Pseudonym to [`jit_ca_core::event::PersonListed`]: the people that bundles consist of now.
 pub(super) const PEOPLE: TableDefinition<'_, &[u8; 16], &[u8]> =
     TableDefinition::new("fold.people");
+/// Subject to [`jit_ca_core::event::SubjectVouched`]: what issuers said last.
+pub(super) const VOUCHED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("fold.vouched");
+/// The index of the last entry that says of somebody for whom an issuer vouches: one row, or none.
+pub(super) const VOUCHING: TableDefinition<'_, (), u64> = TableDefinition::new("fold.vouching");
 /// The hash and the time zone of the bundle in force: one row.
 pub(super) const BUNDLE: TableDefinition<'_, (), (&[u8; 32], &str)> =
     TableDefinition::new("fold.bundle");
@@ -90,6 +103,9 @@ pub enum Clash {
     /// The challenge was answered before.
     #[error("the challenge has been answered before")]
     Challenge,
+    /// The passkey has been used since, removed or replaced.
+    #[error("the passkey has been used meanwhile")]
+    Passkey,
     /// The code was used before.
     #[error("the code has been used before")]
     Code,
@@ -121,12 +137,16 @@ pub(super) struct Fold<'t> {
     subjects: Records<'t, &'static str, SubjectRecord>,
     actors: Table<'t, &'static [u8; 16], &'static str>,
     logins: Records<'t, &'static [u8], LoginRecord>,
+    passkeys: Records<'t, &'static [u8], PasskeyRecord>,
+    open_logins: Table<'t, (&'static str, &'static [u8]), u64>,
     spent: Table<'t, &'static str, u64>,
     issuances: Table<'t, &'static [u8; 16], IssuanceRow>,
     ssh_serials: Table<'t, u64, &'static [u8; 16]>,
     index: Index<'t>,
     files: Table<'t, &'static str, &'static str>,
     people: Records<'t, &'static [u8; 16], PersonListed>,
+    vouched: Records<'t, &'static str, SubjectVouched>,
+    vouching: Table<'t, (), u64>,
     bundle: Table<'t, (), (&'static [u8; 32], &'static str)>,
     clock: Table<'t, u64, u64>,
 }
@@ -146,12 +166,16 @@ impl<'t> Fold<'t> {
             subjects: Records::open(transaction, SUBJECTS, &decoded.subjects)?,
             actors: transaction.open_table(ACTORS)?,
             logins: Records::open(transaction, LOGINS, &decoded.logins)?,
+            passkeys: Records::open(transaction, PASSKEYS, &decoded.passkeys)?,
+            open_logins: transaction.open_table(OPEN_LOGINS)?,
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,
             ssh_serials: transaction.open_table(SSH_SERIALS)?,
             index: Index::open(transaction)?,
             files: transaction.open_table(FILES)?,
             people: Records::open(transaction, PEOPLE, &decoded.people)?,
+            vouched: Records::open(transaction, VOUCHED, &decoded.vouched)?,
+            vouching: transaction.open_table(VOUCHING)?,
             bundle: transaction.open_table(BUNDLE)?,
             clock: transaction.open_table(CLOCK)?,
         })
@@ -169,6 +193,11 @@ pub(super) fn unacknowledged(
 ) -> Result<Option<u64>, StoreError> {
     let last = clock.last()?.map(|(fault, ack)| (fault.value(), ack.value()));
     Ok(last.filter(|&(_, ack)| ack == 0).map(|(fault, _)| fault))
+}
+
+/// What of a token is remembered once it was used.
+pub(super) fn spent_token(token: &Digest) -> String {
+    format!("token {token}")
 }
 
 /// The serial of an SSH certificate, which is eight bytes long; X.509 serials are longer.

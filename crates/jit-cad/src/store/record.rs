@@ -1,8 +1,13 @@
 //! What the fold's tables hold, beside the workflow's own [`Access`].
 
+use std::net::IpAddr;
+
 use jit_ca_core::event::Locked;
 use jit_ca_core::workflow::Access;
-use jit_ca_core::{ActorRef, Digest, GrantId, PersonName, SubjectId, Text, UnixTime, Window};
+use jit_ca_core::{
+    ActorRef, Bytes, Digest, GrantId, PersonName, SubjectId, Text, UnixTime, Window,
+};
+use jit_ca_log::webauthn::Passkey;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
@@ -49,16 +54,70 @@ pub struct EnrolmentCode {
 pub struct LoginRecord {
     /// Whose.
     pub subject: SubjectId,
-    /// The fingerprint of the SSH key that it was made with.
-    pub key: Digest,
+    /// The fingerprint of the SSH key that it was made with, or of a login to the page the SHA-256 of the passkey's; none
+    /// where an issuer vouched instead.
+    pub key: Option<Digest>,
     /// From when to when at the longest.
     pub window: Window,
+    /// The address that it was made from.
+    pub address: IpAddr,
     /// When a second factor was given.
     pub mfa_at: Option<UnixTime>,
     /// When its entry was written.
     pub began: Millis,
-    /// Whether the subject ended it, or the clock was put back behind it.
+    /// Whether the subject ended it, a lock on the subject did, the clock was put back behind it, or the subject logged in
+    /// once more when its window was over.
     pub ended: bool,
+}
+
+/// Which policy it is: its bundle, and whom issuers vouch for beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyVersion {
+    /// The bundle in force; none before the first.
+    pub bundle: Option<Digest>,
+    /// The index of the last entry that says of somebody for whom an issuer vouches; 0 while there is none.
+    pub vouching: u64,
+}
+
+/// A passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyRecord {
+    /// Whose.
+    pub subject: SubjectId,
+    /// What the subject calls it.
+    pub label: Text,
+    /// The RP ID that it is for.
+    pub party: String,
+    /// When it was added.
+    pub added: UnixTime,
+    /// What it is checked by.
+    pub passkey: PasskeyKey,
+}
+
+/// What of a passkey its assertions are checked by; its id is the record's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyKey {
+    /// The public key, as COSE.
+    pub key: Bytes,
+    /// What its counter said last.
+    pub counter: u32,
+    /// Whether it can be backed up.
+    pub is_backup_eligible: bool,
+}
+
+impl From<Passkey> for PasskeyKey {
+    fn from(passkey: Passkey) -> Self {
+        let Passkey { id: _, key, counter, is_backup_eligible } = passkey;
+        Self { key, counter, is_backup_eligible }
+    }
+}
+
+impl PasskeyRecord {
+    /// The passkey, whose id is this.
+    pub fn with_id(&self, id: Bytes) -> Passkey {
+        let PasskeyKey { key, counter, is_backup_eligible } = self.passkey.clone();
+        Passkey { id, key, counter, is_backup_eligible }
+    }
 }
 
 /// A certificate, or the attempt to make one.

@@ -3,16 +3,19 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use jit_ca_core::event::{Event, PersonListed};
-use jit_ca_core::{ActorRef, Digest, GrantId, IssuanceId, SubjectId, UnixTime};
+use jit_ca_core::event::{Event, PersonListed, SubjectVouched};
+use jit_ca_core::{ActorRef, Bytes, Digest, GrantId, IssuanceId, SubjectId, UnixTime};
 use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
 use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::decoded::Decoded;
-use super::record::{IssuanceRecord, LoginRecord, SubjectRecord};
+use super::record::{IssuanceRecord, LoginRecord, PasskeyRecord, PolicyVersion, SubjectRecord};
 use super::{Head, KeyName, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::{Millis, Standing};
+
+/// A login that nothing has ended, with its certificate's serial.
+pub(super) type OpenLogin = (Vec<u8>, Arc<LoginRecord>);
 
 /// The state as one commit left it. It neither waits for the writer nor keeps it waiting.
 #[derive(Debug)]
@@ -156,6 +159,37 @@ impl Snapshot {
         Ok(table.get(())?.map(|row| Digest::from_bytes(*row.value().0)))
     }
 
+    /// The bundle in force, and whom issuers vouch for.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn policy(&self) -> Result<PolicyVersion, StoreError> {
+        let vouching = self.transaction.open_table(fold::VOUCHING)?.get(())?;
+        let vouching = vouching.map_or(0, |row| row.value());
+        Ok(PolicyVersion { bundle: self.bundle()?, vouching })
+    }
+
+    /// What an issuer said last of a subject.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn vouched_for(
+        &self,
+        subject: &SubjectId,
+    ) -> Result<Option<Arc<SubjectVouched>>, StoreError> {
+        let table = self.transaction.open_table(fold::VOUCHED)?;
+        fold::read(&table, subject.to_string().as_str(), &self.decoded.vouched)
+    }
+
+    /// What issuers said last of each subject for whom one vouches.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn vouched(&self) -> Result<Vec<SubjectVouched>, StoreError> {
+        let table = self.transaction.open_table(fold::VOUCHED)?;
+        table.iter()?.map(|row| Ok(payload::decode(row?.1.value())?)).collect()
+    }
+
     /// The bundle that the log lists now: its files and people.
     ///
     /// # Errors
@@ -215,6 +249,46 @@ impl Snapshot {
         fold::read(&self.transaction.open_table(fold::LOGINS)?, serial, &self.decoded.logins)
     }
 
+    /// A passkey, by its id.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn passkey(&self, id: &[u8]) -> Result<Option<Arc<PasskeyRecord>>, StoreError> {
+        fold::read(&self.transaction.open_table(fold::PASSKEYS)?, id, &self.decoded.passkeys)
+    }
+
+    /// All passkeys of a subject, with their ids.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn passkeys(&self, subject: &SubjectId) -> Result<Vec<(Bytes, PasskeyRecord)>, StoreError> {
+        let mut found = Vec::new();
+        for row in self.transaction.open_table(fold::PASSKEYS)?.iter()? {
+            let (id, record) = row?;
+            let record = self.decoded.passkeys.decode(record.value())?;
+            if record.subject == *subject {
+                found.push((id.value().into(), PasskeyRecord::clone(&record)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// A subject's logins that nothing has ended, the newest first. Windows may be over.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn open_logins(&self, subject: &SubjectId) -> Result<Vec<OpenLogin>, StoreError> {
+        let table = self.transaction.open_table(fold::OPEN_LOGINS)?;
+        let mut logins = Vec::new();
+        for (serial, _) in fold::open_logins(&table, &subject.to_string())? {
+            if let Some(login) = self.login(&serial)? {
+                logins.push((serial, login));
+            }
+        }
+        logins.sort_by_key(|(_, login)| std::cmp::Reverse(login.began));
+        Ok(logins)
+    }
+
     /// Whether a challenge was answered.
     ///
     /// # Errors
@@ -234,6 +308,25 @@ impl Snapshot {
             let grant = grant.map(|grant| GrantId::from_bytes(*grant));
             IssuanceRecord { grant, intent, outcome }
         }))
+    }
+
+    /// Whether a token was used.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn is_used(&self, token: &Digest) -> Result<bool, StoreError> {
+        self.is_spent(&fold::spent_token(token))
+    }
+
+    /// When the clock was put right last; since then time has not gone back.
+    ///
+    /// # Errors
+    /// If redb fails, or the entry that says so is damaged.
+    pub fn last_acknowledgement(&self) -> Result<Option<Millis>, StoreError> {
+        let table = self.transaction.open_table(fold::CLOCK)?;
+        let index = table.last()?.map(|(_, ack)| ack.value()).filter(|&ack| ack > 0);
+        let leaf = index.map(|index| self.leaf(index)).transpose()?.flatten();
+        Ok(leaf.map(|leaf| Leaf::decode(&leaf)).transpose()?.map(|leaf| Millis(leaf.ts_ms)))
     }
 
     /// The index of the clock's fault that nobody has acknowledged.
@@ -270,6 +363,21 @@ impl Snapshot {
     pub fn secret(&self, subject: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let table = self.transaction.open_table(beside::SECRETS)?;
         Ok(table.get(subject)?.map(|sealed| sealed.value().to_vec()))
+    }
+
+    /// The sealed secrets whose names have this in them, with their names.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn secrets_with(&self, part: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let mut found = Vec::new();
+        for row in self.transaction.open_table(beside::SECRETS)?.iter()? {
+            let (name, sealed) = row?;
+            if name.value().contains(part) {
+                found.push((name.value().to_owned(), sealed.value().to_vec()));
+            }
+        }
+        Ok(found)
     }
 
     /// When a login was last used, as far as that was kept.

@@ -12,7 +12,7 @@ use super::beside::{self, KeyName, Replies, Reply};
 use super::decoded::Decoded;
 use super::fold::{Clash, Exceeded, Fold, Limits};
 use super::outbox::{self, Delivery, Letter, Outbox};
-use super::{StoreError, format, log, tiles};
+use super::{PolicyVersion, StoreError, format, log, tiles};
 use crate::clock::{Millis, Standing};
 
 /// The end of the log: what the next checkpoint says.
@@ -89,12 +89,12 @@ impl Write {
 }
 
 impl Tables<'_> {
-    /// The bundle in force.
+    /// The bundle in force, and whom issuers vouch for.
     ///
     /// # Errors
     /// If redb fails.
-    pub fn bundle(&self) -> Result<Option<Digest>, StoreError> {
-        self.fold.bundle()
+    pub fn policy(&self) -> Result<PolicyVersion, StoreError> {
+        self.fold.policy()
     }
 
     /// The limit that one more request would exceed.

@@ -150,7 +150,7 @@ forgeries! {
         let Approver::Person { subject, .. } = given.by else { return None };
         lock(log, at, Locked::Subject(subject))
     },
-    "issued-while-locked" "lock" |log, place| {
+    "issued-while-locked" "under" |log, place| {
         let at = issued_later(log, place)?;
         let made = grant_of(log, log.leaf(at).ids.grant)?;
         lock(log, at, Locked::Subject(made.subject))
@@ -177,14 +177,11 @@ forgeries! {
         },
         _ => None,
     }),
-    "activated-by-who-is-locked" "lock" |log, place| vouched(log, place, |event| match event {
-        Event::BundleApproved(approved) => Some(&approved.by),
-        _ => None,
-    }),
-    "enrolled-while-locked" "lock" |log, place| vouched(log, place, |event| match event {
-        Event::MfaEnrolled(enrolled) => Some(&enrolled.subject),
-        _ => None,
-    }),
+    // By a login that the lock has ended, or while nobody may.
+    "activated-by-who-is-locked" "under" |log, place| locked_before(log, place, false, activates),
+    "activated-while-all-is-locked" "lock" |log, place| locked_before(log, place, true, activates),
+    "enrolled-while-locked" "login" |log, place| locked_before(log, place, false, enrols),
+    "enrolled-while-all-is-locked" "lock" |log, place| locked_before(log, place, true, enrols),
     "reviewed-by-who-is-locked" "lock" |log, place| vouched(log, place, |event| match event {
         Event::Reviewed(reviewed) => Some(&reviewed.by),
         _ => None,
@@ -201,9 +198,32 @@ fn vouched(
     place: usize,
     by: impl Fn(&Event) -> Option<&SubjectId>,
 ) -> Option<usize> {
+    locked_before(log, place, !place.is_multiple_of(2), by)
+}
+
+fn locked_before(
+    log: &mut Log,
+    place: usize,
+    all: bool,
+    by: impl Fn(&Event) -> Option<&SubjectId>,
+) -> Option<usize> {
     let at = log.find(place, |event| by(event).is_some())?;
     let subject = by(&log.event(at)?)?.clone();
-    lock(log, at, if place.is_multiple_of(2) { Locked::Subject(subject) } else { Locked::All })
+    lock(log, at, if all { Locked::All } else { Locked::Subject(subject) })
+}
+
+fn activates(event: &Event) -> Option<&SubjectId> {
+    match event {
+        Event::BundleApproved(approved) => Some(&approved.by),
+        _ => None,
+    }
+}
+
+fn enrols(event: &Event) -> Option<&SubjectId> {
+    match event {
+        Event::MfaEnrolled(enrolled) => Some(&enrolled.subject),
+        _ => None,
+    }
 }
 
 /// Where a grant starts: at a time, or with its first use.

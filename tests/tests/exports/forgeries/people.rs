@@ -106,6 +106,13 @@ forgeries! {
 
     // === logins ===
     "login-under-another-name" "login" change!(LoggedIn, |login| login.name = "mallory".parse().unwrap()),
+    "login-of-a-user-nobody-verified" "login" change!(LoggedIn, |login| if matches!(login.factor, Factor::Totp { .. }) => login.factor = Factor::SecurityKey),
+    "user-said-to-be-verified" "signature" change!(LoggedIn, |login| if login.factor == Factor::SecurityKey => {
+        // The counter stands behind the flags, at the end.
+        let mut said = login.signature.as_slice().to_vec();
+        *said.iter_mut().rev().nth(4).unwrap() ^= 0x10;
+        login.signature = said.into();
+    }),
     "login-with-another-key" "login" change!(LoggedIn, |login| login.key = flipped(&login.key)),
     "long-login" "login" change!(LoggedIn, |login| login.window = Window::starting(login.window.start(), Span::from_secs(12 * 3600 + 1)).unwrap()),
     "same-code-again" "login" change!(LoggedIn, |login| if matches!(login.factor, Factor::Totp { .. }) => login.factor = Factor::Totp { step: 1 }),
@@ -118,7 +125,8 @@ forgeries! {
         });
         Some(at + 1)
     },
-    "order-by-a-code-again" "login" change!(ErasureOrdered, |order| order.step = 1),
+    "order-by-a-code-again" "login" change!(ErasureOrdered, |order| order.step = Some(1)),
+    "order-without-a-code" "login" change!(ErasureOrdered, |order| order.step = None),
 
     // === signatures ===
     "login-to-another-challenge" "signature" change!(LoggedIn, |login| login.challenge.push('x')),
@@ -127,7 +135,7 @@ forgeries! {
     "approval-of-other-rows" "signature" change!(ApprovalGiven, |given| if given.signature.is_some() => given.rows = vec!["x509 payments".parse().unwrap()]),
     "approval-of-another-request" "signature" change!(ApprovalGiven, |given| if given.signature.is_some() => given.hash = Digest::from_bytes([7; 32])),
     "forged-approval" "signature" change!(ApprovalGiven, |given| if given.signature.is_some() => {
-        let signature = given.signature.as_mut().unwrap();
+        let Some(Consent::Ssh(signature)) = &mut given.signature else { return };
         signature.sshsig = flipped(&signature.sshsig);
     }),
     "signature-of-another-approval" "signature" |log, place| {

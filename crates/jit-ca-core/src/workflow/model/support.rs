@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::event::{Decided, Event, RequestMade, Signature};
+use crate::event::{Consent, Decided, Event, RequestMade, Signature};
 use crate::workflow::{Approve, Approver, Quorum, Reconsidered, Start, Today};
 use crate::{
     Action, Bytes, Decision, Digest, Facts, Hosts, Outcome, RequestId, Row, Span, SubjectId,
@@ -78,7 +78,8 @@ pub(super) fn today(seats: &[Seats]) -> Today {
 }
 
 pub(super) fn approval(by: Approver, signed: bool, says_why: bool, today: Today) -> Approve {
-    let signature = Signature { key: Bytes::from(Vec::new()), sshsig: Bytes::from(Vec::new()) };
+    let nothing = Bytes::from(Vec::new());
+    let signature = Consent::Ssh(Signature { key: nothing.clone(), sshsig: nothing });
     Approve {
         by,
         hash: Digest::from_bytes([0; 32]),

@@ -201,7 +201,7 @@ pub(super) fn request_hash(made: &RequestMade) -> Digest {
     sha256(statement.text().as_bytes())
 }
 
-pub(super) fn sign_approval(given: &ApprovalGiven, key: &SshKey) -> Signature {
+pub(super) fn sign_approval(given: &ApprovalGiven, key: &SshKey) -> Consent {
     let statement = statement::Approval {
         origin: &origin(),
         request: &given.hash,
@@ -209,7 +209,7 @@ pub(super) fn sign_approval(given: &ApprovalGiven, key: &SshKey) -> Signature {
         rows: &given.rows,
         hosts: &given.hosts,
     };
-    key.signature(Kind::Approval, &statement.text())
+    Consent::Ssh(key.signature(Kind::Approval, &statement.text()))
 }
 
 pub(super) fn quorum(count: u8, from: &str, signed: bool) -> Quorum {

@@ -65,7 +65,7 @@ fn what_an_administrator_approved_holds_and_lies_about_it_are_found() {
             event!(s, at::APPROVED, BundleApproved).login = vec![2; 17].into();
         }),
         (Code::Lock, at::APPROVED + 1, |_, s| lock(s, at::APPROVED, Locked::All)),
-        (Code::Lock, at::APPROVED + 1, |_, s| {
+        (Code::Under, at::APPROVED + 1, |_, s| {
             lock(s, at::APPROVED, Locked::Subject(subject("u-1")));
         }),
         (Code::Sequence, at::APPROVED, |_, s| s.swap(at::FILE, at::APPROVED)),

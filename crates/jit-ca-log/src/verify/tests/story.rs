@@ -195,7 +195,7 @@ impl Teller {
             by: subject("u-2"),
             name: "bob".parse().unwrap(),
             signature: self.bob.signature(Kind::Erasure, &statement.text()),
-            step: 200,
+            step: Some(200),
             decision: decided(Action::Erase, "u-2"),
         };
         story.push((BOB, order.into()));

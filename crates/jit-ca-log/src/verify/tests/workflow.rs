@@ -189,7 +189,7 @@ impl Teller {
         };
         story.push((CAROL, revoked.into()));
         let reason: jit_ca_core::Text = "the laptop was stolen".parse().unwrap();
-        let lock = Locked::Subject(subject("u-1"));
+        let lock = Locked::Subject(subject("u-2"));
         let set = LockSet { lock: lock.clone(), by: officer(), reason: reason.clone() };
         story.push((CAROL, set.into()));
         let lifted = LockLifted { lock, by: Officer::Machine { uid: 0 }, reason };

@@ -3,9 +3,9 @@
 mod asked;
 mod stand_in;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jit_ca_core::event::{Asker, Event, PersonListed};
+use jit_ca_core::event::{Asker, Event, PersonListed, SubjectVouched};
 use jit_ca_core::{ActorRef, Digest, UnixTime};
 use jit_ca_log::Bundle as Listed;
 use jit_ca_log::archive::Payload;
@@ -24,6 +24,8 @@ use stand_in::StandIns;
 pub(super) struct Policies {
     period: Period,
     listed: Listed,
+    /// What issuers said last.
+    vouched: BTreeMap<ActorRef, SubjectVouched>,
     /// The actors of people who are listed and whose payload has been erased.
     erased: BTreeSet<ActorRef>,
     /// The one in force when the period begins, and then each that came in force.
@@ -38,6 +40,8 @@ struct Activated {
     asked: Asker,
     approved: Option<ActorRef>,
     listed: Listed,
+    /// Whom issuers vouched for before it was over.
+    vouched: BTreeMap<ActorRef, SubjectVouched>,
     is_whole: bool,
     /// The actors of people who have been erased from it.
     erased: BTreeSet<ActorRef>,
@@ -45,8 +49,8 @@ struct Activated {
 
 impl Policies {
     pub(super) fn new(period: Period) -> Self {
-        let (erased, in_force) = Default::default();
-        Self { period, listed: Listed::empty(), erased, in_force }
+        let (vouched, erased, in_force) = Default::default();
+        Self { period, listed: Listed::empty(), vouched, erased, in_force }
     }
 
     pub(super) fn take(&mut self, entry: &Entry<'_>) {
@@ -62,6 +66,12 @@ impl Policies {
             Event::PersonRemoved(removed) => self.erased.remove(&removed.actor),
             _ => false,
         };
+        if let Event::SubjectVouched(said) = event {
+            let vouched = self.in_force.last_mut().map(|last| &mut last.vouched);
+            for vouched in vouched.into_iter().chain([&mut self.vouched]) {
+                vouched.insert(entry.actor(), said.as_ref().clone());
+            }
+        }
         let Event::BundleActivated(activated) = event else {
             return;
         };
@@ -78,6 +88,7 @@ impl Policies {
             approved: activated.approved,
             is_whole: self.listed.hash() == activated.hash,
             listed: self.listed.clone(),
+            vouched: self.vouched.clone(),
             erased: self.erased.clone(),
         });
     }
@@ -104,6 +115,7 @@ impl Activated {
         let mut listed = self.listed.clone();
         let stand_ins = StandIns::add(&mut listed, self.erased.len());
         let (state, bundle) = read(&listed, self.is_whole);
+        let bundle = bundle.map(|bundle| bundle.vouching(self.vouched.values()));
         let asked = bundle.as_ref();
         let asked =
             asked.map(|bundle| Asked { bundle, at: asked_at, names, stand_ins: &stand_ins });
@@ -128,11 +140,25 @@ impl Activated {
             files: files
                 .map(|(path, text)| PolicyFile { path, digest: sha256(text.as_bytes()) })
                 .collect(),
-            people: self.listed.people.values().map(|person| listing(person, names)).collect(),
+            people: self.people(names),
             roles: asked.as_ref().map(|asked| asked.roles(can_ask)).unwrap_or_default(),
             powers: asked.filter(|_| can_ask).map(|asked| asked.powers()),
             changes: None,
         }
+    }
+}
+
+impl Activated {
+    /// Those whom it lists, and those for whom issuers vouched.
+    fn people(&self, names: &Names) -> Vec<PersonListing> {
+        let listed = self.listed.people.values().map(|person| listing(person, names));
+        let vouched = self.vouched.values().map(|said| PersonListing {
+            name: names.of_subject(&said.subject),
+            subject: said.subject.to_string(),
+            groups: texts(&said.groups),
+            keys: 0,
+        });
+        listed.chain(vouched).collect()
     }
 }
 
@@ -144,11 +170,11 @@ fn read(listed: &Listed, is_whole: bool) -> (PolicyState, Option<Bundle>) {
         let sources = meant.map(|(path, text)| SourceFile { path, text });
         Bundle::parse(sources).ok()
     };
-    match (parse(&["users.toml", "roles/", "policies/"]), is_whole) {
+    match (parse(&["users.toml", "issuers/", "roles/", "policies/"]), is_whole) {
         (Some(bundle), true) => (PolicyState::Whole, Some(bundle)),
         (Some(bundle), false) => (PolicyState::PartErased, Some(bundle)),
         // A rule is about something that has been erased; roles alone are still read.
-        (None, _) => match parse(&["users.toml", "roles/"]) {
+        (None, _) => match parse(&["users.toml", "issuers/", "roles/"]) {
             Some(bundle) => (PolicyState::RulesUnreadable, Some(bundle)),
             None => (PolicyState::RolesUnreadable, None),
         },

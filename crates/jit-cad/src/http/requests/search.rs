@@ -20,7 +20,7 @@ const JUDGED: usize = 1_000;
 const LONGEST_LIST: usize = 500;
 
 /// The newest that the filter lets pass, newest first.
-pub(super) fn search(
+pub(in crate::http) fn search(
     app: &App,
     caller: &Caller,
     filter: &RequestFilter,

@@ -19,12 +19,18 @@ fn alice() -> SubjectId {
 /// A lab in which alice is logged in and has asked.
 async fn asked(request: Event) -> Lab {
     let lab = Lab::new().await;
+    log_in(&lab, "a").await;
+    lab.write(vec![request]).await.unwrap();
+    lab
+}
+
+/// She answers this challenge. What she has the certificate's serial of is open from then on.
+async fn log_in(lab: &Lab, challenge: &str) {
     let code = Digest::from_bytes([5; 32]);
     let expires = clock::now().plus(Span::from_secs(60));
     let made = MfaCodeMade { subject: alice(), code, expires };
     lab.write(vec![made.into()]).await.unwrap();
-    lab.write(vec![login("a", Factor::EnrolmentCode { code }), request]).await.unwrap();
-    lab
+    lab.write(vec![login(challenge, Factor::EnrolmentCode { code })]).await.unwrap();
 }
 
 fn approved(access: &Access) -> Result<Vec<Event>, Refusal> {
@@ -80,6 +86,8 @@ async fn a_lock_stops_what_gives_access_and_nothing_else() {
     }
     lab.write(vec![lock(&Locked::Role("other".parse().unwrap()))]).await.unwrap();
     lab.write(granted).await.unwrap();
+    assert_eq!(lab.clash(vec![certificate(1)]).await, Clash::Login, "her lock has ended it");
+    log_in(&lab, "c").await;
     lab.write(vec![certificate(1)]).await.unwrap();
     for held in &locks {
         lab.write(vec![lock(held)]).await.unwrap();
@@ -89,6 +97,7 @@ async fn a_lock_stops_what_gives_access_and_nothing_else() {
             lab.write(vec![unlock(held)]).await.unwrap();
         }
     }
+    log_in(&lab, "d").await;
     // What takes access away goes on while it is locked.
     let by: PersonName = "bob".parse().unwrap();
     let (_, access) = lab.access();
@@ -139,7 +148,7 @@ async fn who_is_locked_vouches_for_nothing() {
             by: alice(),
             name: name.clone(),
             signature: Signature { key: vec![].into(), sshsig: vec![].into() },
-            step: 7,
+            step: Some(7),
             decision: decided(),
         }
         .into(),
@@ -162,6 +171,8 @@ async fn who_is_locked_vouches_for_nothing() {
     lab.write(vec![lock(&Locked::Subject(bob()))]).await.unwrap();
     lab.write(vec![lifts(role())]).await.unwrap();
     lab.write(vec![lifts(Locked::Subject(bob()))]).await.unwrap();
+    assert_eq!(lab.clash(vec![vouched[1].clone()]).await, Clash::Login, "her lock has ended it");
+    log_in(&lab, "c").await;
     lab.write(vec![vouched[1].clone()]).await.unwrap();
     lab.store.check().unwrap();
 }

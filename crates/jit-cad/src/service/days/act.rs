@@ -209,7 +209,10 @@ impl<'l> Day<'l> {
         let comment = part.says_why.then(why);
         let hash = request.hash;
         let call = ApproveCall { hash, duration, rows, hosts, comment, signature };
-        self.call(by, async |app, caller, key| approval::approve(app, caller, id, &call, key).await)
+        let with = approval::SignedWith::SshKey;
+        self.call(by, async |app, caller, key| {
+            approval::approve(app, caller, id, &call, with, key).await
+        })
     }
 
     fn issue(

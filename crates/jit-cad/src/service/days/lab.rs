@@ -121,8 +121,8 @@ impl Lab {
         let app = Arc::get_mut(&mut self.app).unwrap();
         app.last_uses = LastUses::default();
         (app.failed_addresses, app.failed_codes) = (Limiter::default(), Limiter::default());
-        app.refusals = Quota::default();
-        app.exchange_policy(Arc::clone(&self.policies[0]));
+        (app.refusals, app.logins) = (Quota::default(), Quota::default());
+        app.exchange_policy(&self.policies[0]).unwrap();
         for (actor, event) in &self.beginning {
             app.sequencer.commit_soon(Proposal::new(vec![(*actor, event.clone())]));
         }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use jit_ca_core::event::{
-    CertificateIntended, Event, Factor, GrantMade, GrantStarted, LoggedIn, RequestMade,
+    CertificateIntended, Event, Factor, GrantMade, GrantStarted, LoggedIn, LoggedInByToken,
+    RequestMade,
 };
 use jit_ca_core::workflow::{Grant, GrantState, Over, Term};
 use jit_ca_core::{Digest, GrantId, RequestId, UnixTime, Window};
 use redb::ReadableTable as _;
 
-use super::{Clash, Fold, follower, ssh_serial};
+use super::{Clash, Fold, follower, spent_token, ssh_serial};
 use crate::store::StoreError;
-use crate::store::record::AccessRecord;
+use crate::store::record::{AccessRecord, PolicyVersion};
 
 impl Fold<'_> {
     /// The index of the last entry that changed the request.
@@ -22,9 +23,11 @@ impl Fold<'_> {
         Ok(self.accesses.get(request.as_bytes())?.map(|record| record.generation))
     }
 
-    /// The bundle in force.
-    pub(in crate::store) fn bundle(&self) -> Result<Option<Digest>, StoreError> {
-        Ok(self.bundle.get(())?.map(|row| Digest::from_bytes(*row.value().0)))
+    /// The bundle in force, and whom issuers vouch for.
+    pub(in crate::store) fn policy(&self) -> Result<PolicyVersion, StoreError> {
+        let bundle = self.bundle.get(())?.map(|row| Digest::from_bytes(*row.value().0));
+        let vouching = self.vouching.get(())?.map_or(0, |row| row.value());
+        Ok(PolicyVersion { bundle, vouching })
     }
 
     /// Whether the event may follow on what the tables hold: whatever is used once has not been used, whatever is
@@ -39,6 +42,9 @@ impl Fold<'_> {
         if let Err(clash) = self.admit_by_locks(event)? {
             return Ok(Err(clash));
         }
+        if let Err(clash) = self.admit_passkeys(event, now)? {
+            return Ok(Err(clash));
+        }
         let admitted = match event {
             Event::SubjectKnown(known) => self
                 .subjects
@@ -47,6 +53,8 @@ impl Fold<'_> {
                 .then_some(())
                 .ok_or(Clash::Taken),
             Event::LoggedIn(login) => self.admit_login(login, now)?,
+            Event::LoggedInByToken(login) => self.admit_login_by_token(login)?,
+            Event::LoginEnded(ended) => self.admit_open_login(ended.login.as_slice(), now)?,
             Event::LoggedOut(logout) => self.admit_open_login(logout.login.as_slice(), now)?,
             Event::MfaEnrolled(enrolled) => {
                 let login = self.logins.get(enrolled.login.as_slice())?;
@@ -57,8 +65,9 @@ impl Fold<'_> {
             }
             Event::ErasureOrdered(order) => {
                 let subject = self.subjects.get(order.by.to_string().as_str())?;
-                let unused = subject.and_then(|subject| subject.totp_step);
-                unused.is_some_and(|last| order.step > last).then_some(()).ok_or(Clash::Code)
+                let last = subject.and_then(|subject| subject.totp_step);
+                let is_unused = order.step.is_none_or(|step| last.is_some_and(|last| step > last));
+                is_unused.then_some(()).ok_or(Clash::Code)
             }
             Event::BundleApproved(approved) => {
                 self.admit_open_login(approved.login.as_slice(), now)?
@@ -96,6 +105,8 @@ impl Fold<'_> {
         };
         let unused = match login.factor {
             Factor::Totp { step } => subject.totp_step.is_some_and(|last| step > last),
+            // As new as the challenge that its signature is over.
+            Factor::SecurityKey => true,
             Factor::EnrolmentCode { code } => subject
                 .enrolment_code
                 .is_some_and(|expected| code == expected.code && now < expected.expires),
@@ -103,7 +114,24 @@ impl Fold<'_> {
         Ok(unused.then_some(()).ok_or(Clash::Code))
     }
 
-    fn admit_open_login(
+    /// Each token is used once, and so is what it answers; and an issuer vouches for whose it is.
+    fn admit_login_by_token(
+        &self,
+        login: &LoggedInByToken,
+    ) -> Result<Result<(), Clash>, StoreError> {
+        let answered = login.challenge.iter().cloned().chain([spent_token(&login.token)]);
+        for spent in answered {
+            if self.spent.get(spent.as_str())?.is_some() {
+                return Ok(Err(Clash::Challenge));
+            }
+        }
+        let subject = login.subject.to_string();
+        let is_known = self.subjects.get(subject.as_str())?.is_some()
+            && self.vouched.get(subject.as_str())?.is_some();
+        Ok(is_known.then_some(()).ok_or(Clash::Login))
+    }
+
+    pub(super) fn admit_open_login(
         &self,
         serial: &[u8],
         now: UnixTime,

@@ -1,16 +1,15 @@
 //! What an entry changes.
 
-use jit_ca_core::event::{Event, Factor, LoggedIn, PersonListed};
+use jit_ca_core::event::{Event, PersonListed, SubjectVouched};
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{ActorRef, GrantId, RequestId};
 use jit_ca_log::Leaf;
-use jit_ca_log::hash::sha256;
 use redb::ReadableTable as _;
 
 use super::{Fold, IndexKey, requests, ssh_serial, unacknowledged};
 use crate::clock::Millis;
 use crate::store::StoreError;
-use crate::store::record::{AccessRecord, EnrolmentCode, LoginRecord, SubjectRecord};
+use crate::store::record::{AccessRecord, EnrolmentCode, SubjectRecord};
 
 impl Fold<'_> {
     /// Folds an entry in. What it changes depends on the tables, the leaf and the payload alone.
@@ -38,7 +37,7 @@ impl Fold<'_> {
             }
             Event::ErasureOrdered(order) => {
                 self.subjects.change(order.by.to_string().as_str(), |subject| {
-                    subject.totp_step = subject.totp_step.max(Some(order.step));
+                    subject.totp_step = subject.totp_step.max(order.step);
                 })?;
             }
             Event::SubjectKnown(known) => {
@@ -71,9 +70,21 @@ impl Fold<'_> {
                     subject.totp_step = subject.totp_step.max(Some(kept.step));
                 })?;
             }
+            Event::SubjectVouched(said) => {
+                let subject = said.subject.to_string();
+                self.subjects.change(subject.as_str(), |subject| {
+                    subject.name = said.name.clone();
+                })?;
+                self.vouched.put(subject.as_str(), SubjectVouched::clone(said))?;
+                self.vouching.insert((), leaf.idx)?;
+            }
             Event::LoggedIn(login) => self.apply_login(login, written)?,
+            Event::LoggedInByToken(login) => self.apply_login_by_token(login, written)?,
+            Event::LoginEnded(ended) => {
+                self.end_login(ended.login.as_slice())?;
+            }
             Event::LoggedOut(logout) => {
-                self.logins.change(logout.login.as_slice(), |login| login.ended = true)?;
+                self.end_login(logout.login.as_slice())?;
             }
             Event::LockSet(_) | Event::LockLifted(_) => self.apply_lock(leaf, event)?,
             Event::CertificateIntended(intended) => {
@@ -99,6 +110,7 @@ impl Fold<'_> {
                 }
             }
         }
+        self.apply_passkeys(event, written)?;
         self.apply_clock(leaf)?;
         self.apply_index(leaf, Some(event))
     }
@@ -144,34 +156,6 @@ impl Fold<'_> {
     /// The index of the clock's fault that nobody has acknowledged.
     pub(in crate::store) fn clock_fault(&self) -> Result<Option<u64>, StoreError> {
         unacknowledged(&self.clock)
-    }
-
-    fn apply_login(&mut self, login: &LoggedIn, began: Millis) -> Result<(), StoreError> {
-        let at = began.time();
-        // What is older can't be answered any more, and needs no remembering.
-        self.spent.retain(|_, expires| expires > at.secs())?;
-        self.spent.insert(
-            login.challenge.as_str(),
-            at.secs() + crate::identity::CHALLENGE_MEMORY.secs(),
-        )?;
-
-        let mut mfa_at = None;
-        self.subjects.change(login.subject.to_string().as_str(), |subject| match login.factor {
-            Factor::Totp { step } => {
-                subject.totp_step = Some(step);
-                mfa_at = Some(at);
-            }
-            Factor::EnrolmentCode { .. } => subject.enrolment_code = None,
-        })?;
-        let record = LoginRecord {
-            subject: login.subject.clone(),
-            key: sha256(login.key.as_slice()),
-            window: login.window,
-            mfa_at,
-            began,
-            ended: false,
-        };
-        self.logins.put(login.serial.as_slice(), record)
     }
 
     fn apply_access(
@@ -250,8 +234,13 @@ impl Fold<'_> {
     }
 
     fn apply_index(&mut self, leaf: &Leaf, event: Option<&Event>) -> Result<(), StoreError> {
-        if let Some(Event::MfaCodeMade(made)) = event
-            && let Some(subject) = self.subjects.get(made.subject.to_string().as_str())?
+        let concerned = match event {
+            Some(Event::MfaCodeMade(made)) => Some(&made.subject),
+            Some(Event::LoginEnded(ended)) => Some(&ended.subject),
+            _ => None,
+        };
+        if let Some(concerned) = concerned
+            && let Some(subject) = self.subjects.get(concerned.to_string().as_str())?
         {
             self.index.add(IndexKey::Subject(&subject.actor), leaf.idx);
         }

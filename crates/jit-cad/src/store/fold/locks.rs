@@ -49,6 +49,7 @@ fn vouches(event: &Event) -> Option<&SubjectId> {
         },
         Event::BundleApproved(approved) => Some(&approved.by),
         Event::MfaEnrolled(enrolled) => Some(&enrolled.subject),
+        Event::PasskeyAdded(added) => Some(&added.subject),
         Event::Reviewed(reviewed) => Some(&reviewed.by),
         Event::ErasureOrdered(order) => Some(&order.by),
         _ => None,
@@ -60,8 +61,8 @@ impl Fold<'_> {
     /// counts; and who is locked vouches for nothing: lifts no lock, brings no policy into force, enrols nothing, reviews
     /// nothing, has nothing erased.
     ///
-    /// What takes access away goes on, also by who is locked: to deny, cancel, end, revoke, log out, and to lock. On the
-    /// daemon's machine every lock can be lifted.
+    /// What takes access away goes on, also while everything is locked: to deny, cancel, end, revoke, log out, and to
+    /// lock. (Whoever is locked alone has no login for it.) On the daemon's machine every lock can be lifted.
     pub(super) fn admit_by_locks(&self, event: &Event) -> Result<Result<(), Clash>, StoreError> {
         let changes = match event {
             Event::LockSet(set) => Some((&set.lock, false)),
@@ -79,6 +80,8 @@ impl Fold<'_> {
         }
         let stopped = match event {
             Event::LoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
+            Event::LoggedInByToken(login) => stopping(&self.locks, &[&login.subject], None)?,
+            Event::PageLoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::RequestMade(made) => stopping(&self.locks, &[&made.subject], Some(&made.role))?,
             Event::ApprovalGiven(given) => match &given.by {
                 Approver::Person { subject, .. } => self.stopped(event, &[subject])?,
@@ -144,6 +147,11 @@ impl Fold<'_> {
                 let record = LockRecord { lock, by, reason, since, entry: leaf.idx };
                 let record = payload::encode(&record)?;
                 self.locks.insert(key(&set.lock).as_str(), record.as_slice())?;
+                // Whoever holds them may be another: that is what locks are for. What is locked for everybody, or for a role,
+                // is about no login, and people need theirs to take access away meanwhile.
+                if let Locked::Subject(subject) = &set.lock {
+                    self.end_logins_of(subject)?;
+                }
             }
             Event::LockLifted(lifted) => {
                 self.locks.remove(key(&lifted.lock).as_str())?;

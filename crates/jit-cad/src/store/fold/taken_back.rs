@@ -21,7 +21,7 @@ impl Fold<'_> {
             .logins
             .pick(|serial, login| (login.began > now && !login.ended).then(|| serial.to_vec()))?;
         for serial in logins {
-            self.logins.change(serial.as_slice(), |login| login.ended = true)?;
+            self.end_login(&serial)?;
         }
         let subjects = self.subjects.pick(|subject, record| {
             let code = record.enrolment_code?;

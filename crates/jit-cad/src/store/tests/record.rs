@@ -157,7 +157,7 @@ pub(super) fn commit(
             ts_ms: now.0,
             actor: *actor,
             ids: Ids::of(event),
-            bundle: tables.bundle()?,
+            bundle: tables.policy()?.bundle,
             tbs: entry::tbs(event),
             commit: entry::commit(&salt, &payload),
         };

@@ -315,7 +315,13 @@ fn locks() -> Vec<(Code, usize, Change)> {
             lock(s, at::GRANT, Locked::Role("web".parse().unwrap()));
         }),
         (Code::Lock, at::GRANT + 1, |_, s| lock(s, at::GRANT, Locked::Subject(subject("u-1")))),
-        (Code::Lock, at::SSH + 1, |_, s| lock(s, at::SSH, Locked::Subject(subject("u-1")))),
+        // Whose logins a lock has ended does nothing by them any more.
+        (Code::Under, at::SSH + 1, |_, s| lock(s, at::SSH, Locked::Subject(subject("u-1")))),
+        (Code::State, at::LOGOUT + 1, |_, s| lock(s, at::LOGOUT, Locked::Subject(subject("u-1")))),
+        (Code::State, at::LOGOUT + 2, |_, s| {
+            lock(s, at::LOGOUT, Locked::Subject(subject("u-1")));
+            s.insert(at::LOGOUT + 1, unlocked("u-1"));
+        }),
         (Code::Lock, at::SSH + 1, |_, s| lock(s, at::SSH, Locked::Role("web".parse().unwrap()))),
         (Code::Lock, at::X509 + 1, |_, s| lock(s, at::X509, Locked::All)),
         (Code::Lock, at::PLANNED_START + 1, |_, s| {
@@ -325,7 +331,7 @@ fn locks() -> Vec<(Code, usize, Change)> {
             lock(s, at::FIRST_START, Locked::Subject(subject("u-1")));
         }),
         // Who is locked vouches for nothing, and lifts no lock: their own, another one, or that of everything.
-        (Code::Lock, at::ENROLLED + 1, |_, s| {
+        (Code::Login, at::ENROLLED + 1, |_, s| {
             lock(s, at::ENROLLED, Locked::Subject(subject("u-1")));
         }),
         (Code::Lock, at::ENROLLED + 1, |_, s| lock(s, at::ENROLLED, Locked::All)),
@@ -348,6 +354,12 @@ fn locks() -> Vec<(Code, usize, Change)> {
             lock(s, at::UNLOCK, Locked::Subject(subject("u-3")));
         }),
     ]
+}
+
+fn unlocked(who: &str) -> (ActorRef, Event) {
+    let reason = "the laptop was found".parse().unwrap();
+    let lock = Locked::Subject(subject(who));
+    (ActorRef::DAEMON, LockLifted { lock, by: Officer::Machine { uid: 0 }, reason }.into())
 }
 
 fn unlocked_by_carol(story: &mut Story, at: usize) {
@@ -379,8 +391,11 @@ fn who_is_locked_takes_access_away_and_who_is_not_lifts_the_lock() {
         s.swap(at::REVOKED, at::LOCK);
     });
     holds(|_, s| unlocked_by_carol(s, at::UNLOCK));
-    // Bob reviews what somebody had who is locked.
+    // Bob reviews what somebody had by a role that is locked.
     holds(|_, s| {
+        let lock = Locked::Role("web".parse().unwrap());
+        event!(s, at::LOCK, LockSet).lock = lock.clone();
+        event!(s, at::UNLOCK, LockLifted).lock = lock;
         s.swap(at::REVIEW, at::REVOKED);
         s.swap(at::REVOKED, at::LOCK);
     });

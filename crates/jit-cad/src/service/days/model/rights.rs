@@ -168,7 +168,14 @@ impl Model {
             }
         };
         match locks {
-            true if self.locks.insert(what) => Ok(vec!["lock"]),
+            true if self.locks.insert(what) => {
+                if let What::Person(who) = what
+                    && let Some(login) = self.logins.get_mut(who)
+                {
+                    login.is_over = true;
+                }
+                Ok(vec!["lock"])
+            }
             false if self.locks.remove(&what) => Ok(vec!["unlock"]),
             _ => Err(refusal),
         }

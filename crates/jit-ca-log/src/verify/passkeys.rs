@@ -1,0 +1,154 @@
+//! Passkeys, and what is signed with them: logins to the page, approvals, other passkeys.
+
+use std::collections::{HashMap, HashSet};
+
+use jit_ca_core::event::{Assertion, PageLoggedIn, PasskeyAdded, PasskeyRemoved};
+use jit_ca_core::{ActorRef, Bytes, Digest, statement};
+
+use super::fault::{Fault, must};
+use super::state::Log;
+use super::{Code, Logins, People, Signatures};
+use crate::Leaf;
+use crate::hash::sha256;
+use crate::webauthn::{self, Party, Passkey, must_count_on};
+
+/// The passkeys that people have, by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Passkeys {
+    held: HashMap<Bytes, Held>,
+    /// Who has added a passkey whose entry's payload is erased: one that is not here may be theirs.
+    erased: HashSet<ActorRef>,
+}
+
+#[derive(Debug)]
+struct Held {
+    actor: ActorRef,
+    party: String,
+    passkey: Passkey,
+}
+
+impl Passkeys {
+    pub(super) fn added(
+        &mut self,
+        log: &Log,
+        people: &People,
+        logins: &mut Logins,
+        signatures: &Signatures<'_>,
+        leaf: &Leaf,
+        added: &PasskeyAdded,
+    ) -> Result<(), Fault> {
+        people.must_act(leaf.actor, &added.subject)?;
+        logins.use_challenge(&added.challenge)?;
+        let login = hex(added.login.as_slice());
+        let statement = statement::Passkey {
+            origin: &log.origin,
+            subject: &added.subject,
+            label: &added.label,
+            login: &login,
+            challenge: &added.challenge,
+        };
+        let challenge = sha256(statement.text().as_bytes());
+        match &added.consent {
+            Some(consent) => self.assert(signatures, leaf, Code::Login, challenge, consent)?,
+            None => {
+                let has_one = self.held.values().any(|held| held.actor == leaf.actor);
+                must(!has_one, Code::Login, "no passkey that the subject had consents")?;
+            }
+        }
+        let message = "the passkey's registration does not hold";
+        let recorded = webauthn::recorded(&added.registration);
+        let passkey = recorded.map_err(|_| Fault::new(Code::Signature, message))?;
+        let (party, registration) = (added.party.clone(), added.registration.clone());
+        signatures.check(leaf.idx, Code::Signature, message, move || {
+            let party = Party { id: &party, origin: None };
+            webauthn::registered(&party, &challenge, &registration).is_ok()
+        });
+        let (id, is_new) = (passkey.id.clone(), !self.held.contains_key(&passkey.id));
+        must(is_new, Code::Signature, "the passkey is somebody's already")?;
+        logins.must_be_open(people, leaf, &added.login, Some(&added.subject))?;
+        let held = Held { actor: leaf.actor, party: added.party.clone(), passkey };
+        self.held.insert(id, held);
+        Ok(())
+    }
+
+    pub(super) fn removed(
+        &mut self,
+        people: &People,
+        logins: &Logins,
+        leaf: &Leaf,
+        removed: &PasskeyRemoved,
+    ) -> Result<(), Fault> {
+        people.must_act(leaf.actor, &removed.subject)?;
+        self.must_be_of(leaf, &removed.passkey, Code::Login)?;
+        logins.must_be_open(people, leaf, &removed.login, Some(&removed.subject))?;
+        self.held.remove(&removed.passkey);
+        Ok(())
+    }
+
+    pub(super) fn page_login(
+        &mut self,
+        log: &Log,
+        people: &People,
+        logins: &mut Logins,
+        signatures: &Signatures<'_>,
+        leaf: &Leaf,
+        login: &PageLoggedIn,
+    ) -> Result<(), Fault> {
+        people.must_act(leaf.actor, &login.subject)?;
+        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Login)? {
+            must(person.name == login.name, Code::Login, "the name is not the person's")?;
+        }
+        logins.use_challenge(&login.challenge)?;
+        logins.page(leaf, login)?;
+        let statement =
+            statement::PageLogin { origin: &log.origin, challenge: &login.challenge }.text();
+        let challenge = sha256(statement.as_bytes());
+        self.assert(signatures, leaf, Code::Login, challenge, &login.assertion)
+    }
+
+    /// Takes in an assertion by a passkey of the leaf's actor. What is not so fails as `code`; but its signature is
+    /// checked beside.
+    pub(super) fn assert(
+        &mut self,
+        signatures: &Signatures<'_>,
+        leaf: &Leaf,
+        code: Code,
+        challenge: Digest,
+        assertion: &Assertion,
+    ) -> Result<(), Fault> {
+        self.must_be_of(leaf, &assertion.passkey, code)?;
+        let Some(held) = self.held.get_mut(&assertion.passkey) else { return Ok(()) };
+        let found = webauthn::counter(assertion)
+            .map_err(|_| Fault::new(code, "the authenticator's data is malformed"))?;
+        let last = std::mem::replace(&mut held.passkey.counter, found);
+        let counts_on = must_count_on(last, found).is_ok();
+        must(counts_on, code, "the passkey's counter has not gone up")?;
+        let (party, passkey) = (held.party.clone(), held.passkey.clone());
+        let assertion = assertion.clone();
+        let message = "the passkey's signature does not hold";
+        signatures.check(leaf.idx, Code::Signature, message, move || {
+            let party = Party { id: &party, origin: None };
+            passkey.verify(&party, &challenge, &assertion).is_ok()
+        });
+        Ok(())
+    }
+
+    /// Takes in what the leaf of an entry still says whose payload is erased.
+    pub(super) fn erased(&mut self, leaf: &Leaf) {
+        if leaf.entry_type.as_str() == "passkey.added" {
+            self.erased.insert(leaf.actor);
+        }
+    }
+
+    fn must_be_of(&self, leaf: &Leaf, passkey: &Bytes, code: Code) -> Result<(), Fault> {
+        let is_theirs = match self.held.get(passkey) {
+            Some(held) => held.actor == leaf.actor,
+            None => self.erased.contains(&leaf.actor),
+        };
+        must(is_theirs, code, "the passkey is not the subject's")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
