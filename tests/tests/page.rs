@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jit_ca_tests::{Browser, Ca, Lab, Output, Person, repository, run};
+use jit_ca_tests::{Browser, Ca, Lab, Means, OpenIdProvider, Output, Person, repository, run};
 use serde_json::{Value, json};
+
+use crate::issuers::{add, people_file};
 
 /// The page's host, which is this machine.
 const HOST: &str = "ca.test";
@@ -24,12 +26,17 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let lab = Lab::new();
+        Self::begin(Lab::new(), |_| {})
+    }
+
+    /// The same with another configuration.
+    fn begin(lab: Lab, change: impl FnOnce(&Path)) -> Self {
         let ca = Ca::start_with(&lab, |config| {
             let file = config.join("jit-cad.toml");
             let text = fs::read_to_string(&file).unwrap();
             let web = format!("[web]\naddress = \"127.0.0.1:0\"\nhost = \"{HOST}\"\n");
             fs::write(&file, text + &web).unwrap();
+            change(config);
         });
         let [alice, bob] = ["alice", "bob"].map(|name| ca.person(name));
         let root = bob.jit_ca(&["trust", "--x509-root"]).ok().stdout;
@@ -254,6 +261,28 @@ fn a_second_passkey_needs_the_first_and_one_that_is_removed_is_none() {
         .browser
         .run("await press('Continue with a passkey'); await says('The login was refused.');");
     scene.bob.jit_ca(&["passkey", "remove", "telephone"]).exits(2).says("you have no passkey");
+}
+
+#[test]
+fn whom_an_issuer_vouches_for_is_there_for_as_long_as_a_login_by_that_issuer() {
+    let lab = Lab::new();
+    let op = OpenIdProvider::start(&lab);
+    let mut scene = Scene::begin(lab, |config| add(config, "op", &people_file(&op), &op));
+    scene.bob = scene.ca.stranger("bob-at-op");
+    let sign_on = |scene: &Scene| {
+        let url = scene.ca.url();
+        let login = Person::by_issuer(&scene.ca, &url, "op");
+        scene.bob.signs_on(&login, &op.browser(), ("bob", Means::MFA)).ok();
+    };
+    sign_on(&scene);
+    scene.log_in();
+
+    // By a passkey alone nobody would ever ask the issuer whether bob is still there.
+    scene.bob.jit_ca(&["logout"]).ok();
+    scene.browser.run("await page.reload(); await press('Continue with a passkey');");
+    scene.browser.run("await says('The issuer that vouches for you has to be asked first');");
+    sign_on(&scene);
+    scene.browser.run("await page.reload(); await says('Nobody waits');");
 }
 
 #[test]

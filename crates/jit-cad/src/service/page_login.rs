@@ -60,12 +60,6 @@ pub async fn log_in(app: &App, login: &PageLogin<'_>, address: IpAddr) -> Result
         let known = known.ok_or_else(stranger)?;
         let person = policy.bundle.person(&known.subject).ok_or_else(stranger)?;
         let subject = snapshot.subject(&known.subject)?.ok_or_else(stranger)?;
-        if !is_vouched_for(&snapshot, &known.subject)? {
-            return Err(Fault::Unauthenticated {
-                detail: "the issuer that vouches for you has to be asked first",
-                hint: "log in there: jit-ca login",
-            });
-        }
         // Section 7.2, step 6: the passkey is the one of whom the authenticator says it is.
         if login.user.as_slice() != subject.actor.as_bytes() {
             return Err(stranger());
@@ -80,6 +74,10 @@ pub async fn log_in(app: &App, login: &PageLogin<'_>, address: IpAddr) -> Result
                 return Err(refused_login(app, address, arrived));
             }
             Err(_) => return Err(stranger()),
+        }
+        if !is_vouched_for(&snapshot, &person.id)? {
+            let text = "the issuer that vouches for you has to be asked first: jit-ca login";
+            return Err(Fault::Refused(Refusal::new(RefusalCode::LoginRefused, text)));
         }
         if let Some(lock) = snapshot.lock_on(&[&person.id], None)? {
             let refusal = locking::refusal(&lock);
