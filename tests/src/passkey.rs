@@ -42,6 +42,25 @@ impl SoftPasskey {
         Base64UrlUnpadded::encode_string(&self.id)
     }
 
+    /// Answers a statement: WebAuthn sections 5.8.1 and 6.1.
+    pub fn answer(&self, ca: &Ca, statement: &str) -> Value {
+        let challenge = Base64UrlUnpadded::encode_string(&sha256(statement.as_bytes()));
+        let client_data = format!(
+            r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"{}","crossOrigin":false}}"#,
+            ca.page()
+        );
+        let host = ca.page().trim_start_matches("https://").split(':').next().expect("a host");
+        let mut data = sha256(host.as_bytes()).to_vec();
+        data.extend([VERIFIED, 0, 0, 0, 0]);
+        let signed = [data.as_slice(), &sha256(client_data.as_bytes())].concat();
+        json!({
+            "passkey": Base64Unpadded::encode_string(&self.id),
+            "client_data": Base64Unpadded::encode_string(client_data.as_bytes()),
+            "authenticator_data": Base64Unpadded::encode_string(&data),
+            "signature": Base64Unpadded::encode_string(self.key.sign(&signed).as_ref()),
+        })
+    }
+
     /// WebAuthn sections 5.8.1 and 6.1, with a key of RFC 9053 section 7.2.
     fn register(&self, ca: &Ca, begun: &Value) -> Value {
         let host = begun["host"].as_str().expect("a host");

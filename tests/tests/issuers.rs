@@ -45,7 +45,7 @@ pub(crate) fn workloads_file(issuer: &TokenIssuer, workloads: &str) -> String {
 }
 
 /// Exports the log, and has both verifiers judge it.
-fn both_agree(auditor: &Person) -> Output {
+pub(crate) fn both_agree(auditor: &Person) -> Output {
     let file = auditor.file("log.tar");
     auditor.jit_ca(&["log", "export", file.to_str().unwrap()]).ok();
     auditor.jit_ca(&["log", "verify", file.to_str().unwrap()]).ok();

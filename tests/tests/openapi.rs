@@ -171,6 +171,20 @@ impl Scene {
         let passkey = SoftPasskey::enrol(&self.ca, link["url"].as_str().unwrap());
         let listed = record.get(alice, "/v1/passkeys").ok().json();
         assert_eq!(listed[0]["id"], passkey.id());
+        let me = record.get(alice, "/v1/me").ok().json();
+        let challenge = alice.post("/v1/challenges", &json!({})).ok().json()["challenge"].clone();
+        let statement = format!(
+            "jit-ca step-up v1\norigin: {}\nsubject: {}\nlogin: {}\nchallenge: {}\n",
+            record.get(alice, "/v1/trust").ok().json()["origin"].as_str().unwrap(),
+            me["subject"].as_str().unwrap(),
+            me["login"]["serial"].as_str().unwrap(),
+            challenge.as_str().unwrap(),
+        );
+        let assertion = passkey.answer(&self.ca, &statement);
+        let call = json!({"challenge": challenge, "assertion": assertion});
+        record.post_again(alice, "/v1/step-up", &call, "step-up").ok();
+        record.post_again(alice, "/v1/step-up", &call, "step-up").ok();
+        record.post(alice, "/v1/step-up", &call).refused("wrong-statement");
         let remove = format!("/v1/passkeys/{}/remove", passkey.id());
         record.post_nothing(&self.bob.wire, &remove, Some("not-mine")).refused("not-found");
         record.post_nothing(alice, &remove, Some("remove")).ok();

@@ -1,5 +1,7 @@
 //! The page for browsers: passkeys enrolled, used to log in and to approve, in a real browser.
 
+mod command_line;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

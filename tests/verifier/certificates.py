@@ -100,7 +100,8 @@ def check_login_open(log, e, serial, acts):
         person = log.vouched.get(e.actor)
     valid(person is not None and person["subject"] == subject)
     valid(login.type == "login.token" or is_key_of(person, login.payload["key"]))
-    valid(login.has_factor or log.is_gone("mfa.enrolled", e, LOGIN_IN_USE) or log.is_workload(e))
+    valid(login.has_factor or log.is_workload(e)
+          or any(log.is_gone(each, e, LOGIN_IN_USE) for each in ("mfa.enrolled", "login.step-up")))
 
 
 def is_login_open(login, e):

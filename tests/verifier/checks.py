@@ -3,7 +3,7 @@ from .certificates import LOGIN_IN_USE, check_intent, check_login_open, is_login
 from .grants import (
     check_grant_end, check_grant_revoke, check_grant_start, check_lock, check_locked, check_review)
 from .log import DAEMON, step_of
-from .passkeys import check_counter, check_signed, find, read_registration
+from .passkeys import assertion_of, check_counter, check_signed, find, read_registration
 from .payloads import NEVER_ERASED, PAYLOADS, fits
 from .reading import read_cbor, sha256, valid
 from .requests import check_approval, check_grant, check_pending, check_request, is_key_of, is_near
@@ -76,7 +76,7 @@ def read_payload(e, salt, payload):
 def acts(entry_type, p):
     """The subject that acts, where the payload names it."""
     if entry_type in ("person", "mfa.enrolled", "mfa.kept", "passkey.added", "passkey.removed", "login", "login.token",
-                      "page.login", "logout", "refusal", "request", "subject.vouched"):
+                      "page.login", "login.step-up", "logout", "refusal", "request", "subject.vouched"):
         return p["subject"]
     by = p.get("by")  # of an approval or a lock, or who denies, reviews, revokes or orders
     return by.get("person", {}).get("subject") if isinstance(by, dict) else by
@@ -181,10 +181,17 @@ def check_activation(log, e, p):
 
 
 def check_login(log, e, p):
+    assertion = assertion_of(e, p)
+    with e.check("login"):
+        if assertion:
+            check_counter(log, e, assertion)
     with e.check("signature"):
-        valid(log.pin is UNKNOWN or sshsig_holds(
-            p["key"], p["signature"], "login", origin=log.origin, pin=digest(log.pin), subject=p["name"],
-            challenge=p["challenge"], login_key=digest(p["login_key"])))
+        if log.pin is not UNKNOWN:
+            said = {"origin": log.origin, "pin": digest(log.pin), "subject": p["name"], "challenge": p["challenge"],
+                    "login_key": digest(p["login_key"])}
+            valid(sshsig_holds(p["key"], p["signature"], "login", **said))
+            if assertion:
+                check_signed(log, assertion, statement("login", **said))
 
 
 def check_logout(log, e, p):
@@ -224,6 +231,18 @@ def check_page_login(log, e, p):
         check_counter(log, e, p["assertion"])
     with e.check("signature"):
         check_signed(log, p["assertion"], statement("page-login", origin=log.origin, challenge=p["challenge"]))
+
+
+def check_step_up(log, e, p):
+    with e.check("login"):
+        login = log.logins.get(p["login"])
+        valid(p["challenge"] not in log.challenges and not log.is_workload(e))
+        valid(login.acts == e.acts and is_login_open(login, e) and login.type != "page.login"
+              and (login.has_factor or login.type == "login.token") if login else log.is_gone("login", e, LOGIN_IN_USE))
+        check_counter(log, e, p["assertion"])
+    with e.check("signature"):
+        check_signed(log, p["assertion"], statement("step-up", origin=log.origin, subject=p["subject"],
+                                                    login=p["login"].hex(), challenge=p["challenge"]))
 
 
 def check_login_end(log, e, p):
@@ -276,7 +295,8 @@ def ranges_text(ranges):
 
 BY_TYPE = {
     "bundle.approval": check_activation, "login": check_login, "passkey.added": check_passkey,
-    "passkey.removed": check_passkey, "page.login": check_page_login, "logout": check_logout, "login.end": check_login_end, "request": check_request, "approval": check_approval,
+    "passkey.removed": check_passkey, "page.login": check_page_login, "login.step-up": check_step_up,
+    "logout": check_logout, "login.end": check_login_end, "request": check_request, "approval": check_approval,
     "break-glass": check_pending, "review": check_review, "denial": check_pending, "cancel": check_pending,
     "lapse": check_pending, "grant": check_grant, "grant.start": check_grant_start, "grant.end": check_grant_end,
     "grant.revoke": check_grant_revoke, "lock": check_lock, "unlock": check_lock,

@@ -161,6 +161,10 @@ class Log:
                 e.has_factor = p["mfa_at"] is not None
             case "page.login":
                 self.begin_login(e, p)
+            case "login.step-up":
+                self.challenges.add(p["challenge"])
+                if p["login"] in self.logins:
+                    self.logins[p["login"]].has_factor = True
             case "passkey.added":
                 self.challenges.add(p["challenge"])
             case "mfa.code":

@@ -124,8 +124,10 @@ def check_signed(log, assertion, challenge):
 def assertion_of(e, p):
     """What of an entry is signed with a passkey."""
     match e.type:
-        case "page.login":
+        case "page.login" | "login.step-up":
             return p["assertion"]
+        case "login" if "passkey" in p["factor"]:
+            return p["factor"]["passkey"]
         case "passkey.added":
             return p["consent"]
         case "approval" if p["signature"]:

@@ -74,6 +74,7 @@ passkey.added       subject:subject-id label:line party:text login:bytes challen
 passkey.removed     subject:subject-id passkey:bytes login:bytes
 page.login          subject:subject-id name:person-name challenge:text assertion:assertion address:address serial:bytes \
                     window:window
+login.step-up       subject:subject-id login:bytes challenge:text assertion:assertion
 logout              subject:subject-id login:bytes
 login.end           subject:subject-id login:bytes refusal:text
 refusal             subject:subject-id action:action? code:code detail:text address:address decision:decision? \
@@ -114,7 +115,7 @@ paths               added:text* changed:text* removed:text*
 actors              added:id* changed:id* removed:id*
 asker             = start signal account:number
 subject-kind      = person workload
-factor            = totp:step security-key enrolment-code:code-hash
+factor            = totp:step security-key passkey:assertion enrolment-code:code-hash
 step                step:count
 code-hash           code:digest
 window              start:time end:time

@@ -22,8 +22,8 @@ use crate::{
     Entry, ExtendCall, GrantFile, IssuerLoginCall, IssuerView, Lock, LockCall, LogQuery, LoginCall,
     LoginReply, LoginsFilter, LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, Passkey,
     PasskeyCall, PasskeyLink, PolicyState, Request, RequestCall, RequestFilter, RequestList,
-    ReviewCall, RevokeCall, Role, SignOnView, SshCall, SshCertificate, Trust, WaitQuery, X509Call,
-    X509Certificate,
+    ReviewCall, RevokeCall, Role, SignOnView, SshCall, SshCertificate, StepUpCall, Trust,
+    WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -186,6 +186,14 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn passkeys(&self) -> Result<Vec<Passkey>, Error> {
         self.http.get("/v1/passkeys", &())
+    }
+
+    /// Gives the login a second factor of now, by a passkey.
+    ///
+    /// # Errors
+    /// As the CA refuses, or can't be reached.
+    pub fn step_up(&self, call: &StepUpCall, key: &IdempotencyKey) -> Result<Me, Error> {
+        self.http.post("/v1/step-up", call, key)
     }
 
     /// A link to the page, on which the caller adds a passkey.

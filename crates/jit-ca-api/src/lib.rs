@@ -11,6 +11,7 @@
 //! GET  /v1/logins?…          LoginsFilter    a login    [OpenLogin] own; others' with administer
 //! POST /v1/logout            LogoutCall      a login
 //! GET  /v1/me                                a login    Me
+//! POST /v1/step-up           StepUpCall      a login    -> Me
 //! POST /v1/mfa                               a login    -> MfaSecret
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
 //! GET  /v1/passkeys                          with MFA   [Passkey]
@@ -75,7 +76,7 @@ pub use locks::{Lock, LockCall};
 pub use log::{Consistency, ConsistencyQuery, Entry, LogQuery};
 pub use login::{
     Challenge, Factor, LoginCall, LoginReply, LoginView, Me, MfaConfirm, MfaSecret, Predecessor,
-    Trust, X509Authority,
+    StepUpCall, Trust, X509Authority,
 };
 pub use logins::{LoginsFilter, LogoutCall, OpenLogin, Which};
 pub use passkeys::{Passkey, PasskeyCall, PasskeyLink};

@@ -1,5 +1,6 @@
 //! Logins: the CA's trust anchors, the challenge, the login itself and the second factor.
 
+use jit_ca_core::event::Assertion;
 use jit_ca_core::{Digest, GroupName, Origin, PersonName, SubjectId, UnixTime};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub struct Trust {
     pub x509: Vec<X509Authority>,
     /// The SPIFFE trust domain in the names of X.509 certificates.
     pub trust_domain: String,
+    /// The origin of the page that the CA serves for browsers, if it serves one.
+    #[serde(default)]
+    pub page: Option<String>,
     /// The log that this one goes on from, if the CA had one before.
     #[serde(default)]
     pub succeeds: Option<Predecessor>,
@@ -76,6 +80,8 @@ pub enum Factor {
     Totp(String),
     /// Nothing: the signature is a security key's that has verified its user, and is a second factor of its own.
     SecurityKey,
+    /// A passkey's answer to the SHA-256 of the login statement, made on the CA's page.
+    Passkey(Assertion),
     /// The one-use code that an administrator made. Such a login can do nothing but enrol.
     EnrolmentCode(String),
 }
@@ -85,6 +91,7 @@ impl std::fmt::Debug for Factor {
         f.write_str(match self {
             Self::Totp(_) => "Totp(hidden)",
             Self::SecurityKey => "SecurityKey",
+            Self::Passkey(_) => "Passkey",
             Self::EnrolmentCode(_) => "EnrolmentCode(hidden)",
         })
     }
@@ -110,6 +117,9 @@ pub struct Me {
     pub groups: Vec<GroupName>,
     /// The login of this call.
     pub login: LoginView,
+    /// Whether the subject has a passkey.
+    #[serde(default)]
+    pub has_passkey: bool,
 }
 
 /// A login.
@@ -121,8 +131,18 @@ pub struct LoginView {
     pub expires: UnixTime,
     /// When it ends if it is not used.
     pub idle_ends: UnixTime,
-    /// When a second factor was given; none if the login can only enrol one.
+    /// When a second factor was given; none if the login can only enrol one, or the issuer saw none.
     pub mfa_at: Option<UnixTime>,
+}
+
+/// A second factor for the login of the call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepUpCall {
+    /// The challenge answered.
+    pub challenge: String,
+    /// A passkey's answer to the SHA-256 of the step-up statement, made on the CA's page.
+    pub assertion: Assertion,
 }
 
 /// A new second factor, to be proven by a code.

@@ -32,8 +32,8 @@ pub use ids::Ids;
 pub use issuances::{CertificateIntended, CertificateIssued, IssuanceFailed};
 pub use locks::{LockLifted, LockSet};
 pub use logins::{
-    LoggedIn, LoggedInByToken, LoggedOut, LoginEnded, PageLoggedIn, Refused, StrangersRefused,
-    SubjectKnown, SubjectVouched,
+    LoggedIn, LoggedInByToken, LoggedOut, LoginEnded, LoginSteppedUp, PageLoggedIn, Refused,
+    StrangersRefused, SubjectKnown, SubjectVouched,
 };
 pub use parts::{
     Allowed, Decided, EndCause, ErasureCause, Factor, IssuedUnder, Locked, Officer,
@@ -115,6 +115,7 @@ events! {
     "passkey.added" PasskeyAdded,
     "passkey.removed" PasskeyRemoved,
     "page.login" PageLoggedIn,
+    "login.step-up" LoginSteppedUp,
     "logout" LoggedOut,
     "login.end" LoginEnded,
     "refusal" Refused,

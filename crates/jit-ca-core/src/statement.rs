@@ -23,6 +23,8 @@ pub enum Kind {
     Login,
     /// A person logs in to the CA's page. A passkey signs it.
     PageLogin,
+    /// A person gives a second factor for a login that is open. A passkey signs it.
+    StepUp,
     /// A person adds a passkey. It answers it, and one that the person had signs it.
     Passkey,
     /// A key's owner asks for a certificate of it.
@@ -43,6 +45,7 @@ impl Kind {
         match self {
             Self::Login => "login",
             Self::PageLogin => "page-login",
+            Self::StepUp => "step-up",
             Self::Passkey => "passkey",
             Self::Possession => "possession",
             Self::Approval => "approval",
@@ -58,7 +61,8 @@ impl Kind {
     }
 }
 
-/// A person logs in: signed by one of the SSH keys that the CA knows the person by.
+/// A person logs in: signed by one of the SSH keys that the CA knows the person by; and by a passkey, where that is the
+/// second factor.
 #[derive(Clone, Debug)]
 pub struct Login<'a> {
     /// The log of the CA that is logged in to.
@@ -128,6 +132,31 @@ impl PageLogin<'_> {
     /// The text whose SHA-256 is the passkey's challenge.
     pub fn text(&self) -> String {
         Lines::new(Kind::PageLogin).line("origin", self.origin).line("challenge", self.challenge).0
+    }
+}
+
+/// A person gives a second factor for a login that is open: signed by one of the person's passkeys.
+#[derive(Clone, Debug)]
+pub struct StepUp<'a> {
+    /// The log of the CA that the login is to.
+    pub origin: &'a Origin,
+    /// Whose it is.
+    pub subject: &'a SubjectId,
+    /// The serial of the login certificate, as lower-case hexadecimal.
+    pub login: &'a str,
+    /// What the CA sent to be answered, once.
+    pub challenge: &'a str,
+}
+
+impl StepUp<'_> {
+    /// The text whose SHA-256 is the passkey's challenge.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::StepUp)
+            .line("origin", self.origin)
+            .line("subject", self.subject)
+            .line("login", self.login)
+            .line("challenge", self.challenge)
+            .0
     }
 }
 

@@ -38,6 +38,17 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// The same command once more, with the login as it is by now: it is not to be made another time.
+    pub(crate) fn with_the_login_made() -> Self {
+        let mut cli = Self::parse();
+        if let Command::Login(command) = &mut cli.command {
+            (command.again, command.login.code_file) = (false, None);
+        }
+        cli
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Log in, and get the SSH certificates of all grants that have begun

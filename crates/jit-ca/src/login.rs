@@ -3,21 +3,23 @@
 use std::path::Path;
 
 use jit_ca_api::client::{Client, IdempotencyKey, LoginIdentity};
-use jit_ca_api::{Factor, LoginCall, LoginReply, Me};
+use jit_ca_api::{Factor, LoginCall, LoginReply, Me, StepUpCall};
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::{Digest, PersonName, UnixTime};
 use jit_ca_log::sshsig;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::browser;
 use crate::cli::LoginArgs;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::passkey::{self, Asked};
 use crate::places::Places;
 use crate::printer::Printer;
 use crate::profile::{KnownCa, Profile};
 use crate::request_key::RequestKey;
-use crate::sign_on::{self, Means};
+use crate::sign_on::Means;
 use crate::signing::SigningKey;
 use crate::terminal;
 use crate::witness::Witness;
@@ -107,8 +109,7 @@ impl Ca {
         match Self::open_at(places, &known, now).and_then(Self::still_serves) {
             Ok(ca) => Ok(ca),
             Err(error) if error.is_login_over() || matches!(error, Error::NoProfile) => {
-                let second = SecondFactor::Code(arguments.code_file.as_deref());
-                log_in(places, printer, known, arguments, &second)
+                log_in(places, printer, known, arguments, None)
             }
             Err(error) => Err(error),
         }
@@ -134,6 +135,23 @@ impl Ca {
         }
     }
 
+    /// Gives the login a second factor of now: a passkey.
+    fn step_up(&mut self, places: &Places, printer: &Printer) -> Result<()> {
+        // The page may be served since the login was made.
+        let known = self.profile.ca.clone().refreshed(&self.client)?;
+        let challenge = challenge(&self.client)?;
+        let statement = statement::StepUp {
+            origin: &known.trust.origin,
+            subject: &self.login.me.subject,
+            login: &self.login.me.login.serial,
+            challenge: &challenge,
+        };
+        let assertion = passkey::sign(printer, &known, &Asked::StepUp(&statement))?;
+        let call = StepUpCall { challenge, assertion };
+        self.login.me = self.client.step_up(&call, &IdempotencyKey::random()?)?;
+        self.login.save(places)
+    }
+
     fn with(places: &Places, profile: Profile, login: KeptLogin) -> Result<Self> {
         // A login is worth nothing at another CA, and would tell that one who we are.
         if login.pin != *profile.ca.pin() {
@@ -151,28 +169,42 @@ pub(crate) enum SecondFactor<'f> {
     /// A code of the authenticator, from this file or else from the terminal; but where no file is named and the SSH key
     /// is a second factor of its own, nothing.
     Code(Option<&'f Path>),
+    /// A passkey, in the browser.
+    Passkey,
     /// The one-use code that enrols.
     EnrolmentCode(String),
 }
 
-impl SecondFactor<'_> {
+impl<'f> SecondFactor<'f> {
+    /// What the arguments say, or what was used last.
+    fn of(arguments: &'f LoginArgs, remembered: Option<&Profile>) -> Self {
+        let used_passkey = remembered.is_some_and(|profile| profile.passkey);
+        match &arguments.code_file {
+            Some(file) => Self::Code(Some(file)),
+            None if arguments.passkey || used_passkey => Self::Passkey,
+            None => Self::Code(None),
+        }
+    }
+
     /// The factor, where it does not depend on what the key signs.
-    fn at_hand(&self, key: &SigningKey) -> Result<Option<Factor>> {
+    fn at_hand(&self, key: &SigningKey, has_page: bool) -> Result<Option<Factor>> {
         match self {
             Self::EnrolmentCode(code) => Ok(Some(Factor::EnrolmentCode(code.clone()))),
+            Self::Passkey => Ok(None),
             Self::Code(None) if key.is_of_security_key() => Ok(None),
-            Self::Code(file) => totp(*file).map(Some),
+            Self::Code(file) => totp(*file, has_page).map(Some),
         }
     }
 }
 
-/// Logs in: signs the CA's challenge with the person's SSH key and gives a second factor.
+/// Logs in: signs the CA's challenge with the person's SSH key and gives a second factor, which is the one of the arguments
+/// or of the last login unless it is given.
 pub(crate) fn log_in(
     places: &Places,
     printer: &Printer,
     known: KnownCa,
     arguments: &LoginArgs,
-    second: &SecondFactor<'_>,
+    second: Option<SecondFactor<'_>>,
 ) -> Result<Ca> {
     let remembered = Profile::load(places)?;
     let client = known.client(places)?;
@@ -181,15 +213,17 @@ pub(crate) fn log_in(
         return by_issuer(places, printer, known, &means, false);
     }
     let name = name(places, arguments, remembered.as_ref())?;
+    let second = second.unwrap_or_else(|| SecondFactor::of(arguments, remembered.as_ref()));
+    let has_page = known.trust.page.is_some();
     let key_file = match &arguments.key {
         Some(file) => Some(places.absolute(file)),
         None => remembered.and_then(|profile| profile.key),
     };
     let signing_key = SigningKey::choose(places, key_file.as_deref())?;
     // Before the challenge, which waits for two minutes only.
-    let at_hand = second.at_hand(&signing_key)?;
+    let at_hand = second.at_hand(&signing_key, has_page)?;
 
-    let challenge = client.challenge()?.challenge;
+    let challenge = challenge(&client)?;
     let login_key = RequestKey::generate()?;
     let statement = statement::Login {
         origin: &known.trust.origin,
@@ -198,15 +232,14 @@ pub(crate) fn log_in(
         challenge: &challenge,
         login_key: &login_key.digest(),
     };
-    // INVARIANT (statements are one line a value): what the CA sends must not forge another line.
-    if !challenge.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::unverified("the CA's challenge is not printable"));
-    }
     let signature = signing_key.sign(places, Kind::Login, &statement.text())?;
     let factor = match at_hand {
         Some(factor) => factor,
+        None if matches!(second, SecondFactor::Passkey) => {
+            Factor::Passkey(passkey::sign(printer, &known, &Asked::Login(&statement))?)
+        }
         None if is_user_verified(&signature) => Factor::SecurityKey,
-        None => totp(None)?,
+        None => totp(None, has_page)?,
     };
     let is_for_enrolment = matches!(factor, Factor::EnrolmentCode(_));
     let call =
@@ -219,7 +252,8 @@ pub(crate) fn log_in(
         SigningKey::File(file) => Some(file),
         SigningKey::Agent(_) => None,
     };
-    keep(places, printer, Profile { ca: known, name, key, issuer: None }, login)
+    let passkey = matches!(second, SecondFactor::Passkey);
+    keep(places, printer, Profile { ca: known, name, key, issuer: None, passkey }, login)
 }
 
 /// Logs in with what an issuer says. With `afresh` it is to see a second factor now.
@@ -236,21 +270,29 @@ fn by_issuer(
     let name = reply.me.name.clone();
     let issuer = matches!(means, Means::Browser(_)).then_some(issuer);
     let login = KeptLogin::new(&known, &login_key, reply, false);
-    keep(places, printer, Profile { ca: known, name, key: None, issuer }, login)
+    keep(places, printer, Profile { ca: known, name, key: None, issuer, passkey: false }, login)
 }
 
-/// Has the issuer see a second factor, where the CA wants a newer one for what was to be done; and says whether it has,
-/// so that it can be done again.
-pub(crate) fn step_up(places: &Places, printer: &Printer, error: &Error) -> Result<bool> {
-    let issuer = Profile::load(places)?.filter(|_| error.wants_second_factor());
-    let Some((profile, issuer)) = issuer.and_then(|it| Some((it.clone(), it.issuer?))) else {
-        return Ok(false);
-    };
-    if !sign_on::can_open_browser() {
+/// Has the person give a second factor, where the CA wants a newer one for what was to be done; and says whether it was
+/// given, so that it can be done again. A passkey is nearer than the issuer.
+pub(crate) fn step_up(
+    places: &Places,
+    printer: &Printer,
+    error: &Error,
+    now: UnixTime,
+) -> Result<bool> {
+    if !error.wants_second_factor() || !browser::can_open() {
         return Ok(false);
     }
+    let mut ca = Ca::open(places, now)?;
+    if ca.client.me()?.has_passkey {
+        printer.note(&format!("{error}: a passkey of yours is asked for"));
+        ca.step_up(places, printer)?;
+        return Ok(true);
+    }
+    let Some(issuer) = ca.profile.issuer.clone() else { return Ok(false) };
     printer.note(&format!("{error}: {issuer} is asked for it"));
-    by_issuer(places, printer, profile.ca, &Means::Browser(issuer), true)?;
+    by_issuer(places, printer, ca.profile.ca, &Means::Browser(issuer), true)?;
     Ok(true)
 }
 
@@ -266,18 +308,28 @@ fn keep(places: &Places, printer: &Printer, profile: Profile, login: KeptLogin) 
     Ca::with(places, profile, login)
 }
 
+/// What the CA sends to be answered.
+pub(crate) fn challenge(client: &Client) -> Result<String> {
+    let challenge = client.challenge()?.challenge;
+    // INVARIANT (statements are one line a value): what the CA sends must not forge another line.
+    match challenge.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(challenge),
+        false => Err(Error::unverified("the CA's challenge is not printable")),
+    }
+}
+
 /// Whether a security key made this signature, and verified its user before.
 fn is_user_verified(signature: &str) -> bool {
     sshsig::from_armour(signature).is_ok_and(|blob| sshsig::says_user_verified(&blob))
 }
 
 /// A code of the person's authenticator, from a file or from the terminal.
-fn totp(file: Option<&Path>) -> Result<Factor> {
-    let code = read_code(
-        file,
-        "code of your authenticator: ",
-        "give it in a file, or on stdin: --code-file -",
-    )?;
+fn totp(file: Option<&Path>, has_page: bool) -> Result<Factor> {
+    let question = match has_page {
+        true => "code of your authenticator (or run it with --passkey): ",
+        false => "code of your authenticator: ",
+    };
+    let code = read_code(file, question, "give it in a file, or on stdin: --code-file -")?;
     Ok(Factor::Totp(code))
 }
 

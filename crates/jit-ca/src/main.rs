@@ -1,6 +1,7 @@
 //! `jit-ca`: the command line for engineers, approvers and auditors.
 
 mod agent;
+mod browser;
 mod certify;
 mod chain;
 mod check;
@@ -19,6 +20,7 @@ mod interrupt;
 mod login;
 mod named;
 mod output;
+mod passkey;
 mod payloads;
 mod places;
 mod printer;
@@ -59,11 +61,10 @@ fn main() -> Exit {
     };
     let mut context = Context { places, printer, now: clock::now() };
     let done = command::run(&context, cli).or_else(|error| {
-        match login::step_up(&context.places, &context.printer, &error)? {
-            // The same once more, by the new login.
+        match login::step_up(&context.places, &context.printer, &error, context.now)? {
             true => {
                 context.now = clock::now();
-                command::run(&context, Cli::parse())
+                command::run(&context, Cli::with_the_login_made())
             }
             false => Err(error),
         }

@@ -7,11 +7,9 @@
 //! So the token that the issuer makes is good for this login key and no other, and never comes here: authorization code
 //! with PKCE (RFC 7636), by loopback redirect (RFC 8252 7.3), with what RFC 9700 adds.
 
-mod callback;
 mod token;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
@@ -20,11 +18,11 @@ use jit_ca_api::{Credential, IssuerLoginCall, LoginReply, SignOnView};
 use jit_ca_core::IssuerName;
 use jit_ca_core::statement::SignOn;
 use jit_ca_log::hash::sha256;
-use ring::rand::SecureRandom as _;
 
-use self::callback::Callback;
+use crate::browser::{self, Callback, Said};
 use crate::cli::LoginArgs;
 use crate::error::{Error, Result};
+use crate::login;
 use crate::printer::Printer;
 use crate::profile::{KnownCa, Profile};
 use crate::request_key::RequestKey;
@@ -105,11 +103,7 @@ fn sign_on(
     afresh: bool,
 ) -> Result<Credential> {
     let page = client.sign_on(issuer)?;
-    let challenge = client.challenge()?.challenge;
-    // INVARIANT (statements are one line a value).
-    if !challenge.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::unverified("the CA's challenge is not printable"));
-    }
+    let challenge = login::challenge(client)?;
     let statement = SignOn {
         origin: &known.trust.origin,
         pin: known.pin(),
@@ -117,7 +111,7 @@ fn sign_on(
         challenge: &challenge,
         login_key: &login_key.digest(),
     };
-    let (state, verifier) = (random()?, random()?);
+    let (state, verifier) = (browser::random()?, browser::random()?);
     let callback = Callback::listen()?;
     let redirect_uri = callback.address();
     let nonce = hashed(&statement.text());
@@ -130,8 +124,9 @@ fn sign_on(
         return Err(Error::unverified("the issuer's page is not at an https:// address"));
     }
     printer.note(&format!("sign on at {issuer} in your browser: {address}"));
-    open_browser(&address);
-    let code = callback.code(&page, &state, Instant::now() + PATIENCE)?;
+    browser::open(&address);
+    let until = Instant::now() + PATIENCE;
+    let code = callback.wait(&state, until, |said| code_of(said, &page))?;
     Ok(Credential::Code { challenge, code, verifier, redirect_uri })
 }
 
@@ -161,35 +156,70 @@ fn query(
     query.finish()
 }
 
-/// Whether there is a browser that a person may look at.
-pub(crate) fn can_open_browser() -> bool {
-    use std::io::IsTerminal as _;
-    std::env::var_os("BROWSER").is_some() || std::io::stderr().is_terminal()
+/// The code in what an issuer answers.
+fn code_of(said: &Said<'_>, page: &SignOnView) -> Result<String> {
+    // RFC 9207 2.4: an answer of another issuer, which was mixed up with this one.
+    match said.get("iss") {
+        Some(issuer) if *issuer != page.issuer => {
+            let what =
+                format!("the answer is of the issuer {}, not of {}", shown(issuer), page.issuer);
+            return Err(Error::unverified(what));
+        }
+        None if page.names_itself => {
+            return Err(Error::unverified("the answer does not say which issuer it is of"));
+        }
+        _ => {}
+    }
+    if let Some(error) = said.get("error") {
+        let more = said.get("error_description").map(|text| format!(": {}", shown(text)));
+        return Err(Error::Denied {
+            what: format!("the issuer refuses: {}{}", shown(error), more.unwrap_or_default()),
+            hint: Some("log in again, or ask whoever runs the issuer".to_owned()),
+        });
+    }
+    let code = said.get("code").filter(|code| !code.is_empty());
+    code.map(|code| code.clone().into_owned())
+        .ok_or_else(|| Error::unverified("the issuer's answer holds no code"))
 }
 
-/// Opens the page. Where that can't be done the address has been shown, and somebody opens it by hand.
-fn open_browser(address: &str) {
-    let named = std::env::var_os("BROWSER");
-    let usual = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let program = named.as_deref().map_or(Path::new(usual), Path::new);
-    let started = Command::new(program)
-        .arg(address)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    // It ends by itself; what becomes of it, the callback shows.
-    drop(started);
-}
-
-/// 32 random bytes in base64url: what nobody guesses, and a verifier's form (RFC 7636 4.1).
-fn random() -> Result<String> {
-    let mut bytes = [0; 32];
-    let drawn = ring::rand::SystemRandom::new().fill(&mut bytes);
-    drawn.map_err(|_| Error::Call(jit_ca_api::client::Error::Randomness))?;
-    Ok(Base64UrlUnpadded::encode_string(&bytes))
+/// Somebody else's words, on one line of a terminal.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(200).collect()
 }
 
 fn hashed(text: &str) -> String {
     Base64UrlUnpadded::encode_string(sha256(text.as_bytes()).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(names_itself: bool) -> SignOnView {
+        SignOnView {
+            issuer: "https://op.example".to_owned(),
+            names_itself,
+            authorization_endpoint: "https://op.example/auth".to_owned(),
+            client: "jit-ca".to_owned(),
+            scopes: vec!["openid".to_owned()],
+            acr_values: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_issuer_is_none() {
+        let code = |query: &str, names_itself| {
+            code_of(&form_urlencoded::parse(query.as_bytes()).collect(), &page(names_itself))
+        };
+        for (query, names_itself, expected) in [
+            ("code=c&iss=https%3A%2F%2Fevil.example", false, "of the issuer https://evil.example"),
+            ("code=c", true, "does not say which issuer"),
+            ("error=access_denied&error_description=no%0A%1b%5B2J", false, "access_denied: no[2J"),
+            ("", false, "holds no code"),
+        ] {
+            let said = code(query, names_itself).unwrap_err().to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+        assert_eq!(code("code=a%2Bb&iss=https%3A%2F%2Fop.example", true).unwrap(), "a+b");
+    }
 }

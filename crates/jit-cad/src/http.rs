@@ -64,6 +64,7 @@ fn calls() -> Vec<Call> {
         get("/v1/logins", login::list),
         post("/v1/logout", login::log_out),
         get("/v1/me", login::me),
+        post("/v1/step-up", login::step_up),
         post("/v1/mfa", login::begin_mfa),
         post("/v1/mfa/confirm", login::confirm_mfa),
         get("/v1/passkeys", passkeys::list),

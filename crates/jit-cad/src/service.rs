@@ -26,6 +26,7 @@ pub mod second_factor;
 mod signature;
 pub mod standing;
 pub mod starting;
+pub mod step_up;
 pub mod vouching;
 
 use std::sync::Arc;

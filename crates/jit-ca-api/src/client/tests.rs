@@ -116,6 +116,7 @@ fn answer(status: &str, kind: &str, body: &str) -> Option<String> {
 
 fn trust(pin: Digest) -> Option<String> {
     let trust = Trust {
+        page: None,
         origin: "ca.example.org/jit-ca".parse().unwrap(),
         log_key: String::new(),
         pin,

@@ -60,6 +60,7 @@ impl Event {
             | Self::PasskeyAdded(_)
             | Self::PasskeyRemoved(_)
             | Self::PageLoggedIn(_)
+            | Self::LoginSteppedUp(_)
             | Self::LoggedOut(_)
             | Self::LoginEnded(_)
             | Self::StrangersRefused(_)

@@ -114,6 +114,20 @@ pub struct PageLoggedIn {
     pub window: Window,
 }
 
+/// A subject gave a second factor for a login that is open: a passkey. From here on the login has one, of now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginSteppedUp {
+    /// Who.
+    pub subject: SubjectId,
+    /// The login certificate's serial.
+    pub login: Bytes,
+    /// What the CA had sent to be answered, used up by this.
+    pub challenge: String,
+    /// The answer to the SHA-256 of the step-up statement.
+    pub assertion: Assertion,
+}
+
 /// A subject ended its login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids;
+use super::{Assertion, ids};
 use crate::{
     ActorRef, Bytes, Decision, Digest, Facts, GrantId, Hosts, PersonName, RoleName, Row, RowName,
     Span, SubjectId, Text, UnixTime, Window,
@@ -42,7 +42,7 @@ pub enum ErasureCause {
 }
 
 /// What was given beside the SSH key at a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Factor {
     /// A code of RFC 6238, by its time step, which is used up by this.
@@ -52,6 +52,8 @@ pub enum Factor {
     },
     /// Nothing: the SSH key is a security key's, which says in its signature that it has verified its user.
     SecurityKey,
+    /// A passkey's answer to the SHA-256 of the login statement, which the SSH key has signed as well.
+    Passkey(Assertion),
     /// A one-use enrolment code, used up by this; the login can do nothing but enrol.
     EnrolmentCode {
         /// SHA-256 of the code.

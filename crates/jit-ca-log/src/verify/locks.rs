@@ -87,6 +87,7 @@ impl<'a> Done<'a> {
             Event::LoggedIn(login) => done.subjects.push(&login.subject),
             Event::LoggedInByToken(login) => done.subjects.push(&login.subject),
             Event::PageLoggedIn(login) => done.subjects.push(&login.subject),
+            Event::LoginSteppedUp(stepped) => done.subjects.push(&stepped.subject),
             Event::PasskeyAdded(added) => done.subjects.push(&added.subject),
             Event::RequestMade(made) => {
                 done.subjects.push(&made.subject);

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
-    ErasureOrdered, Factor, LoggedIn, LoggedInByToken, LoggedOut, LoginEnded, MfaCodeMade,
-    MfaEnrolled, MfaKept, PageLoggedIn,
+    ErasureOrdered, Factor, LoggedIn, LoggedInByToken, LoggedOut, LoginEnded, LoginSteppedUp,
+    MfaCodeMade, MfaEnrolled, MfaKept, PageLoggedIn,
 };
 use jit_ca_core::statement::{Kind, Login as Statement};
 use jit_ca_core::{Action, ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
 
 use super::fault::{Fault, must, must_be_allowed, must_be_near};
+use super::passkeys::Passkeys;
 use super::people::has_key;
 use super::state::{Log, second_of};
 use super::{Code, People, Signatures, signatures};
@@ -36,8 +37,9 @@ pub(super) struct Logins {
     erased: HashMap<ActorRef, Vec<u64>>,
     /// The same of logins to the page.
     erased_pages: HashMap<ActorRef, Vec<u64>>,
-    /// When each person's enrolments were whose payloads are erased: any of their logins may have enrolled.
-    erased_enrolments: HashMap<ActorRef, Vec<u64>>,
+    /// When each person's enrolments and step-ups were whose payloads are erased: any of their logins may have got a
+    /// second factor.
+    erased_factors: HashMap<ActorRef, Vec<u64>>,
 }
 
 #[derive(Debug)]
@@ -69,13 +71,18 @@ impl Login {
     fn is_open(&self, leaf: &Leaf) -> bool {
         self.window.contains(second_of(leaf)) && !self.ended
     }
+
+    /// Whether a passkey made it, on the CA's page.
+    fn is_page(&self) -> bool {
+        self.ssh_key.as_ref().is_some_and(|key| key.as_slice().is_empty())
+    }
 }
 
 impl Logins {
     pub(super) fn login(
         &mut self,
         log: &Log,
-        people: &People,
+        (people, passkeys): (&People, &mut Passkeys),
         signatures: &Signatures<'_>,
         leaf: &Leaf,
         login: &LoggedIn,
@@ -88,26 +95,32 @@ impl Logins {
         }
         self.use_challenge(&login.challenge)?;
         must_be_login_window(leaf, login.window)?;
-        match login.factor {
-            Factor::Totp { step } => self.use_step(&login.subject, step)?,
-            Factor::SecurityKey => must_be_verified(login.signature.as_slice())?,
-            Factor::EnrolmentCode { code } => {
-                let expected = self.codes.remove(&login.subject);
-                let is_its = expected.is_some_and(|(expected, _)| expected == code);
-                let may_be = is_its || self.codes_are_partial;
-                must(may_be, Code::Login, "the enrolment code is not the subject's")?;
-            }
-        }
-        if let Some(pin) = log.pin() {
-            let statement = Statement {
+        let statement = log.pin().map(|pin| {
+            Statement {
                 origin: &log.origin,
                 pin: &pin,
                 subject: &login.name,
                 challenge: &login.challenge,
                 login_key: &login.login_key,
-            };
-            let (statement, key) = (statement.text(), login.key.clone());
-            let signature = login.signature.clone();
+            }
+            .text()
+        });
+        match &login.factor {
+            Factor::Totp { step } => self.use_step(&login.subject, *step)?,
+            Factor::SecurityKey => must_be_verified(login.signature.as_slice())?,
+            Factor::Passkey(assertion) => {
+                let answered = sha256(statement.as_deref().unwrap_or_default().as_bytes());
+                passkeys.assert(signatures, leaf, Code::Login, answered, assertion)?;
+            }
+            Factor::EnrolmentCode { code } => {
+                let expected = self.codes.remove(&login.subject);
+                let is_its = expected.is_some_and(|(expected, _)| expected == *code);
+                let may_be = is_its || self.codes_are_partial;
+                must(may_be, Code::Login, "the enrolment code is not the subject's")?;
+            }
+        }
+        if let Some(statement) = statement {
+            let (key, signature) = (login.key.clone(), login.signature.clone());
             let message = "the login's signature does not hold";
             signatures.check(leaf.idx, Code::Signature, message, move || {
                 let (key, signature) = (key.as_slice(), signature.as_slice());
@@ -220,7 +233,7 @@ impl Logins {
         let later = self.logins.values_mut().filter(|login| login.began > now);
         later.for_each(|login| login.ended = true);
         self.codes.retain(|_, (_, made)| *made <= now);
-        for erased in [&mut self.erased, &mut self.erased_pages, &mut self.erased_enrolments] {
+        for erased in [&mut self.erased, &mut self.erased_pages, &mut self.erased_factors] {
             erased.values_mut().for_each(|erased| erased.retain(|at| *at <= now));
         }
     }
@@ -238,6 +251,32 @@ impl Logins {
         // Of another secret than the codes before, so that it may be a step before theirs.
         self.steps.insert(enrolled.subject.clone(), enrolled.step);
         Ok(())
+    }
+
+    /// A passkey was used for a login that is open: it has a second factor from here on.
+    pub(super) fn stepped_up(
+        &mut self,
+        people: &People,
+        leaf: &Leaf,
+        stepped: &LoginSteppedUp,
+    ) -> Result<(), Fault> {
+        let fault = |is_so, message| must(is_so, Code::Login, message);
+        let is_workload = people.vouching.may_be_workload(leaf.actor);
+        fault(!is_workload, "a workload has a second factor")?;
+        self.use_challenge(&stepped.challenge)?;
+        let may_be_erased = is_within(&self.erased, leaf, IN_USE);
+        match self.logins.get_mut(&stepped.login) {
+            Some(login) if login.subject == stepped.subject => {
+                fault(login.is_open(leaf), "the login is not open")?;
+                let may_step_up = login.has_second_factor || login.ssh_key.is_none();
+                fault(may_step_up, "the login was made by a code, and can only enrol")?;
+                fault(!login.is_page(), "it is a login to the page")?;
+                login.has_second_factor = true;
+                Ok(())
+            }
+            None if may_be_erased => Ok(()),
+            _ => Err(Fault::new(Code::Login, "there is no such login of the subject")),
+        }
     }
 
     pub(super) fn kept(&mut self, log: &Log, kept: &MfaKept) -> Result<(), Fault> {
@@ -300,7 +339,7 @@ impl Logins {
         let erased = match leaf.entry_type.as_str() {
             "login" | "login.token" => &mut self.erased,
             "page.login" => &mut self.erased_pages,
-            "mfa.enrolled" => &mut self.erased_enrolments,
+            "mfa.enrolled" | "login.step-up" => &mut self.erased_factors,
             _ => return,
         };
         erased.entry(leaf.actor).or_default().push(leaf.ts_ms);
@@ -336,16 +375,15 @@ impl Logins {
             login.actor == leaf.actor && subject.is_none_or(|subject| login.subject == *subject);
         must(is_theirs, Code::Under, "the login is not the grant's subject's")?;
         must(login.is_open(leaf), Code::Under, "the login is not open")?;
-        let is_page = login.ssh_key.as_ref().is_some_and(|key| key.as_slice().is_empty());
-        must(!is_page, Code::Under, "it is a login to the page")?;
+        must(!login.is_page(), Code::Under, "it is a login to the page")?;
         let person = people.person(leaf.actor, &login.subject, Code::Under)?;
         if let Some((person, ssh_key)) = person.zip(login.ssh_key.as_ref()) {
             let is_still_theirs = has_key(person, ssh_key.as_slice());
             must(is_still_theirs, Code::Under, "the login's SSH key is no longer the person's")?;
         }
-        let may_have_enrolled = is_within(&self.erased_enrolments, leaf, IN_USE);
+        let may_have_one = is_within(&self.erased_factors, leaf, IN_USE);
         let needs_none = people.vouching.may_be_workload(leaf.actor);
-        let may_issue = login.has_second_factor || may_have_enrolled || needs_none;
+        let may_issue = login.has_second_factor || may_have_one || needs_none;
         must(may_issue, Code::Under, "the login has no second factor")
     }
 

@@ -1,8 +1,8 @@
-//! Passkeys, and what is signed with them: logins to the page, approvals, other passkeys.
+//! Passkeys, and what is signed with them: logins, approvals, other passkeys.
 
 use std::collections::{HashMap, HashSet};
 
-use jit_ca_core::event::{Assertion, PageLoggedIn, PasskeyAdded, PasskeyRemoved};
+use jit_ca_core::event::{Assertion, LoginSteppedUp, PageLoggedIn, PasskeyAdded, PasskeyRemoved};
 use jit_ca_core::{ActorRef, Bytes, Digest, statement};
 
 use super::fault::{Fault, must};
@@ -104,6 +104,27 @@ impl Passkeys {
             statement::PageLogin { origin: &log.origin, challenge: &login.challenge }.text();
         let challenge = sha256(statement.as_bytes());
         self.assert(signatures, leaf, Code::Login, challenge, &login.assertion)
+    }
+
+    pub(super) fn step_up(
+        &mut self,
+        log: &Log,
+        people: &People,
+        logins: &mut Logins,
+        signatures: &Signatures<'_>,
+        leaf: &Leaf,
+        stepped: &LoginSteppedUp,
+    ) -> Result<(), Fault> {
+        people.must_act(leaf.actor, &stepped.subject)?;
+        logins.stepped_up(people, leaf, stepped)?;
+        let statement = statement::StepUp {
+            origin: &log.origin,
+            subject: &stepped.subject,
+            login: &hex(stepped.login.as_slice()),
+            challenge: &stepped.challenge,
+        };
+        let challenge = sha256(statement.text().as_bytes());
+        self.assert(signatures, leaf, Code::Login, challenge, &stepped.assertion)
     }
 
     /// Takes in an assertion by a passkey of the leaf's actor. What is not so fails as `code`; but its signature is

@@ -178,7 +178,12 @@ impl<'s, 'scope> State<'s, 'scope> {
                 logins.kept(log, kept)
             }
             Event::SubjectVouched(said) => people.vouched(leaf, said),
-            Event::LoggedIn(login) => logins.login(log, people, signatures, leaf, login),
+            Event::LoggedIn(login) => {
+                logins.login(log, (people, passkeys), signatures, leaf, login)
+            }
+            Event::LoginSteppedUp(stepped) => {
+                passkeys.step_up(log, people, logins, signatures, leaf, stepped)
+            }
             Event::LoggedInByToken(login) => logins.login_by_token(people, leaf, login),
             Event::PasskeyAdded(added) => {
                 passkeys.added(log, people, logins, signatures, leaf, added)

@@ -89,6 +89,7 @@ fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
         emergency: None,
     };
     let trust = Trust {
+        page: None,
         origin: "ca.example.org/jit-ca".parse().unwrap(),
         log_key: TestLog::new(LOG.0, LOG.1).key().to_string(),
         pin: Digest::from_bytes([0; 32]),

@@ -30,11 +30,14 @@ pub(crate) struct LoginArgs {
     /// A file with your authenticator's code, or - for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) code_file: Option<PathBuf>,
+    /// Give a passkey beside the SSH key, on the CA's page in a browser; later logins do as well
+    #[arg(long, conflicts_with = "code_file")]
+    pub(crate) passkey: bool,
     /// Sign on in a browser at this issuer, as the CA calls it
-    #[arg(long, value_name = "NAME", env = "JIT_CA_ISSUER", conflicts_with_all = ["name", "key", "code_file"])]
+    #[arg(long, value_name = "NAME", env = "JIT_CA_ISSUER", conflicts_with_all = ["name", "key", "code_file", "passkey"])]
     pub(crate) issuer: Option<IssuerName>,
     /// Log in as a workload, with a token
-    #[arg(long, conflicts_with_all = ["name", "key", "code_file"])]
+    #[arg(long, conflicts_with_all = ["name", "key", "code_file", "passkey"])]
     pub(crate) workload: bool,
     /// The file with the workload's token, or - for stdin
     #[arg(long, value_name = "FILE", requires = "workload")]

@@ -12,7 +12,7 @@ use crate::command::{Context, access};
 use crate::error::{Error, Result};
 use crate::grant;
 use crate::held::Held;
-use crate::login::{self, Ca, SecondFactor};
+use crate::login::{self, Ca};
 use crate::printer::{fields, join};
 use crate::profile::KnownCa;
 use crate::wait;
@@ -31,8 +31,7 @@ pub(super) fn login(context: &Context, arguments: &LoginCommand) -> Result<()> {
     let Context { places, printer, now } = context;
     let again = || {
         let known = KnownCa::find(places, &arguments.login.contact)?;
-        let second = SecondFactor::Code(arguments.login.code_file.as_deref());
-        login::log_in(places, printer, known, &arguments.login, &second)
+        login::log_in(places, printer, known, &arguments.login, None)
     };
     // Whoever brings a code wants to log in with it.
     let ca = match arguments.again || arguments.login.code_file.is_some() {

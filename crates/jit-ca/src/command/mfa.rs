@@ -23,7 +23,7 @@ fn enroll(context: &Context, arguments: &EnrollCommand) -> Result<()> {
         Some(code) => {
             let known = KnownCa::find(places, &arguments.login.contact)?;
             let second = SecondFactor::EnrolmentCode(code.trim().to_owned());
-            login::log_in(places, printer, known, &arguments.login, &second)?
+            login::log_in(places, printer, known, &arguments.login, Some(second))?
         }
         None => Ca::open(places, *now)?,
     };

@@ -39,6 +39,7 @@ impl Log for TestLog {
 
 fn trust(log: &TestLog, succeeds: Option<Predecessor>) -> Trust {
     Trust {
+        page: None,
         origin: log.key().origin().clone(),
         log_key: log.key().to_string(),
         pin: Digest::from_bytes([0; 32]),

@@ -70,5 +70,5 @@ pub(super) async fn log_in(
     let login = log_in_by_issuer(&app, &call.body, address, &call.key).await?;
     let caller = Caller::identify(&app, &login.serial, address, clock::now())?;
     let certificate = login.certificate + &app.authorities.logins.pem();
-    Ok(Json(LoginReply { certificate, me: view(&caller) }))
+    Ok(Json(LoginReply { certificate, me: view(&app, &caller)? }))
 }

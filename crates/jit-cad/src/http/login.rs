@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use jit_ca_api::{
     Challenge, LoginCall, LoginReply, LoginView, LoginsFilter, LogoutCall, Me, MfaConfirm,
-    MfaSecret, OpenLogin,
+    MfaSecret, OpenLogin, StepUpCall,
 };
 
 use super::call::{Call, Filter, LoggedIn, Nothing, Peer, identify};
 use crate::app::App;
 use crate::clock;
-use crate::service::{Caller, Fault, login, logins, second_factor};
+use crate::service::{Caller, Fault, login, logins, passkeys, second_factor, step_up};
 
 /// `POST /v1/challenges`. It writes nothing, so it needs no idempotency key.
 pub(super) async fn challenge(State(app): State<Arc<App>>) -> Result<Json<Challenge>, Fault> {
@@ -31,7 +31,7 @@ pub(super) async fn log_in(
     let login = login::log_in(&app, &call.body, address, &call.key).await?;
     let caller = Caller::identify(&app, &login.serial, address, clock::now())?;
     let certificate = login.certificate + &app.authorities.logins.pem();
-    Ok(Json(LoginReply { certificate, me: view(&caller) }))
+    Ok(Json(LoginReply { certificate, me: view(&app, &caller)? }))
 }
 
 /// `GET /v1/logins`.
@@ -60,8 +60,22 @@ pub(super) async fn log_out(
 }
 
 /// `GET /v1/me`.
-pub(super) async fn me(LoggedIn(caller): LoggedIn) -> Json<Me> {
-    Json(view(&caller))
+pub(super) async fn me(
+    State(app): State<Arc<App>>,
+    LoggedIn(caller): LoggedIn,
+) -> Result<Json<Me>, Fault> {
+    Ok(Json(view(&app, &caller)?))
+}
+
+/// `POST /v1/step-up`.
+pub(super) async fn step_up(
+    State(app): State<Arc<App>>,
+    LoggedIn(caller): LoggedIn,
+    call: Call<StepUpCall>,
+) -> Result<Json<Me>, Fault> {
+    step_up::step_up(&app, &caller, &call.body, &call.key).await?;
+    let caller = Caller::identify(&app, &caller.serial, caller.address, clock::now())?;
+    Ok(Json(view(&app, &caller)?))
 }
 
 /// `POST /v1/mfa`.
@@ -83,11 +97,11 @@ pub(super) async fn confirm_mfa(
 ) -> Result<Json<Me>, Fault> {
     second_factor::confirm(&app, &caller, &call.body.code, &call.key).await?;
     let caller = Caller::identify(&app, &caller.serial, caller.address, clock::now())?;
-    Ok(Json(view(&caller)))
+    Ok(Json(view(&app, &caller)?))
 }
 
-pub(super) fn view(caller: &Caller) -> Me {
-    Me {
+pub(super) fn view(app: &App, caller: &Caller) -> Result<Me, Fault> {
+    Ok(Me {
         subject: caller.person.id.clone(),
         name: caller.person.name.clone(),
         groups: caller.person.groups.iter().cloned().collect(),
@@ -97,5 +111,6 @@ pub(super) fn view(caller: &Caller) -> Me {
             idle_ends: caller.idle_ends,
             mfa_at: caller.login.mfa_at,
         },
-    }
+        has_passkey: !passkeys::list(app, caller)?.is_empty(),
+    })
 }

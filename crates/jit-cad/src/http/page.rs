@@ -67,6 +67,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
             "/page.css",
             get(|| async { file("text/css; charset=utf-8", include_str!("page/page.css")) }),
         )
+        .route("/page/ca", get(calls::ca))
         .route("/page/enrol/begin", post(calls::begin_enrolment))
         .route("/page/enrol/finish", post(calls::finish_enrolment))
         .route("/page/login/begin", post(calls::begin_login))

@@ -31,6 +31,7 @@ pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<Trust> {
         pin: app.pin(),
         x509: x509.into_iter().map(authority).collect(),
         trust_domain: app.config.trust_domain.to_string(),
+        page: app.page.get().map(|page| page.origin().to_owned()),
         succeeds: app.succeeds.as_ref().map(|before| Predecessor {
             checkpoint: before.checkpoint.clone(),
             reason: before.reason.to_string(),

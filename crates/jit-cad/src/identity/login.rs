@@ -2,11 +2,12 @@
 
 use jit_ca_api::{Factor, LoginCall};
 use jit_ca_cert::{KeyEncryptionKey, SubjectKey};
-use jit_ca_core::event;
+use jit_ca_core::event::{self, Assertion};
 use jit_ca_core::statement::{Kind, Login};
 use jit_ca_core::{Bytes, Digest, Origin, SubjectId, UnixTime};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::sshsig;
+use jit_ca_log::webauthn::Party;
 use jit_ca_policy::{Bundle, Person};
 use ssh_key::public::KeyData;
 
@@ -49,7 +50,7 @@ pub fn verify<'b>(
     snapshot: &Snapshot,
     challenges: &Challenges,
     kek: &KeyEncryptionKey,
-    (origin, pin): (&Origin, &Digest),
+    (origin, pin, party): (&Origin, &Digest, Option<Party<'_>>),
     now: UnixTime,
 ) -> Result<Verdict<'b>, StoreError> {
     let UnverifiedLogin { call, login_key } = login;
@@ -94,6 +95,12 @@ pub fn verify<'b>(
             .as_ref()
             .filter(|signed| sshsig::says_user_verified(signed.signature.as_slice()))
             .map(|_| event::Factor::SecurityKey),
+        Factor::Passkey(assertion) => {
+            let answered = sha256(statement.as_bytes());
+            let theirs = id.as_ref().zip(party.as_ref());
+            let holds = theirs.map(|(id, party)| signs(snapshot, id, party, &answered, assertion));
+            holds.transpose()?.unwrap_or(false).then(|| event::Factor::Passkey(assertion.clone()))
+        }
         Factor::EnrolmentCode(code) => {
             let code = enrolment_code_digest(code);
             let expected = subject.as_ref().and_then(|subject| subject.enrolment_code);
@@ -115,6 +122,22 @@ pub fn verify<'b>(
         }
         _ => Verdict::Stranger,
     })
+}
+
+/// Whether it was signed with a passkey of the subject's, on the CA's page.
+fn signs(
+    snapshot: &Snapshot,
+    subject: &SubjectId,
+    party: &Party<'_>,
+    answered: &Digest,
+    assertion: &Assertion,
+) -> Result<bool, StoreError> {
+    let known = snapshot.passkey(assertion.passkey.as_slice())?;
+    let known = known.filter(|known| known.subject == *subject);
+    Ok(known.is_some_and(|known| {
+        let passkey = known.with_id(assertion.passkey.clone());
+        passkey.verify_next(party, answered, assertion).is_ok()
+    }))
 }
 
 /// The step of a code of the person's second factor, if it is one that shows now and was not used before.

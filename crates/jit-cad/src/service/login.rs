@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::clock;
 use crate::identity::{Authenticated, Network, UnverifiedLogin, Verdict, verify};
 use crate::issuer::{IssueError, x509_serial};
+use crate::page::Page;
 use crate::policy::Policy;
 use crate::sequencer::{CommitError, Proposal};
 use crate::store::{Clash, LockRecord, Resource, Snapshot};
@@ -85,7 +86,9 @@ pub async fn log_in(
                 return again(app, &call.name, address, key).await?.ok_or_else(login_refused);
             }
             // Somebody was faster with the same code or challenge.
-            Err(IssueError::Commit(CommitError::Clash(Clash::Code | Clash::Challenge))) => {
+            Err(IssueError::Commit(CommitError::Clash(
+                Clash::Code | Clash::Challenge | Clash::Passkey,
+            ))) => {
                 app.failed_codes.failed(&person.id, arrived);
                 return Err(refuse_known(app, &person.id, address, arrived)?);
             }
@@ -121,7 +124,8 @@ fn authenticate<'p>(
     login: &UnverifiedLogin<'_>,
     (address, arrived): (IpAddr, UnixTime),
 ) -> Result<Authenticated<'p>, Fault> {
-    let ca = (&app.config.origin, &app.pin());
+    let party = app.page.get().map(Page::party);
+    let ca = (&app.config.origin, &app.pin(), party);
     let (challenges, kek) = (&app.challenges, &app.keys.kek);
     let verdict = verify(login, &policy.bundle, snapshot, challenges, kek, ca, arrived)?;
     let subject = match &verdict {

@@ -215,7 +215,7 @@ fn must_have_room(snapshot: &Snapshot, caller: &Caller) -> Result<(), Fault> {
 }
 
 /// Whether it is in the log; if not, it is decided again.
-async fn written(
+pub(super) async fn written(
     app: &App,
     caller: &Caller,
     result: Result<Committed, CommitError>,

@@ -2,7 +2,7 @@
 
 use jit_ca_core::event::*;
 use jit_ca_core::workflow::Approver;
-use jit_ca_core::{Action, ActorRef, Bytes, Digest, RequestId, statement};
+use jit_ca_core::{Action, ActorRef, Bytes, Digest, IssuanceId, RequestId, statement};
 
 use super::lies::{Change, event, lock};
 use super::story::*;
@@ -22,6 +22,8 @@ mod at {
     pub(super) const APPROVAL: usize = REQUEST + 1;
     pub(super) const REMOVED: usize = APPROVAL + 1;
     pub(super) const LOGOUT: usize = REMOVED + 1;
+    pub(super) const STEP_UP: usize = LOGOUT + 1;
+    pub(super) const AGAIN: usize = STEP_UP + 1;
     pub(super) use at::{ENROLLED, LOGIN};
 }
 
@@ -139,7 +141,32 @@ fn approval(made: &RequestMade, by: &Authenticator, counter: u32) -> ApprovalGiv
     }
 }
 
-/// Alice gets two passkeys, logs in to the page, approves what Bob asks for, and gives the second one up.
+fn step_up(login: &Bytes, by: &Authenticator, counter: u32) -> LoginSteppedUp {
+    let (challenge, who) = ("step up".to_owned(), subject("u-1"));
+    let hex: String = login.as_slice().iter().map(|byte| format!("{byte:02x}")).collect();
+    let origin = origin();
+    let statement =
+        statement::StepUp { origin: &origin, subject: &who, login: &hex, challenge: &challenge };
+    let assertion = by.assert(&sha256(statement.text().as_bytes()), counter);
+    LoginSteppedUp { subject: who, login: login.clone(), challenge, assertion }
+}
+
+/// A login with an SSH key and a passkey.
+fn login(teller: &Teller, by: &Authenticator, counter: u32) -> LoggedIn {
+    let mut login = teller.login(IssuanceId::from_bytes(id(50)), Factor::SecurityKey);
+    let statement = statement::Login {
+        origin: &origin(),
+        pin: &sha256(&teller.keys.root.spki()),
+        subject: &login.name,
+        challenge: &login.challenge,
+        login_key: &login.login_key,
+    };
+    login.factor = Factor::Passkey(by.assert(&sha256(statement.text().as_bytes()), counter));
+    login
+}
+
+/// Alice gets two passkeys, logs in to the page, approves what Bob asks for, and gives the second one up. With the first
+/// one she steps her login up, and logs in again.
 fn story(teller: &Teller) -> Story {
     let mut story = teller.story();
     story.truncate(at::FIRST);
@@ -157,8 +184,11 @@ fn story(teller: &Teller) -> Story {
     story.push((BOB, made.into()));
     story.push((ALICE, given.into()));
     let (who, passkey) = (subject("u-1"), second().id);
+    let step_up = step_up(&login, &first(), 5);
     story.push((ALICE, PasskeyRemoved { subject: who.clone(), passkey, login }.into()));
     story.push((ALICE, LoggedOut { subject: who, login: vec![5; 32].into() }.into()));
+    story.push((ALICE, step_up.into()));
+    story.push((ALICE, self::login(teller, &first(), 6).into()));
     story
 }
 
@@ -166,7 +196,7 @@ fn story(teller: &Teller) -> Story {
 fn what_passkeys_sign_holds_and_lies_about_it_are_found() {
     let teller = Teller::new();
     holds(&Told::of(&story(&teller)), &teller);
-    let lies: [(Code, usize, Change); 27] = [
+    let lies: [(Code, usize, Change); 41] = [
         (Code::Subject, at::FIRST, |_, s| s[at::FIRST].0 = BOB),
         (Code::Subject, at::PAGE, |_, s| s[at::PAGE].0 = BOB),
         // Whose passkey it is, and what it answers.
@@ -243,6 +273,48 @@ fn what_passkeys_sign_holds_and_lies_about_it_are_found() {
         }),
         (Code::Login, at::REMOVED + 1, |_, s| s.insert(at::REMOVED, s[at::REMOVED].clone())),
         (Code::State, at::LOGOUT + 1, |_, s| s.insert(at::LOGOUT, s[at::LOGOUT].clone())),
+        // Second factors of logins that are open.
+        (Code::Subject, at::STEP_UP, |_, s| s[at::STEP_UP].0 = BOB),
+        (Code::Login, at::STEP_UP + 1, |_, s| s.insert(at::STEP_UP, s[at::STEP_UP].clone())),
+        (Code::Login, at::STEP_UP, |_, s| {
+            event!(s, at::STEP_UP, LoginSteppedUp).login = vec![9].into();
+        }),
+        (Code::Login, at::STEP_UP, |_, s| {
+            s[at::STEP_UP].1 = step_up(&vec![5; 32].into(), &first(), 5).into();
+        }),
+        (Code::Login, at::STEP_UP - 1, |_, s| {
+            // Before the login to the page has ended.
+            s[at::LOGOUT].1 = step_up(&vec![5; 32].into(), &first(), 5).into();
+        }),
+        (Code::Login, at::STEP_UP, |_, s| {
+            let login = event!(s, at::LOGIN, LoggedIn).serial.clone();
+            s[at::STEP_UP].1 = step_up(&login, &first(), 4).into();
+        }),
+        (Code::Login, at::STEP_UP, |_, s| {
+            let login = event!(s, at::LOGIN, LoggedIn).serial.clone();
+            s[at::STEP_UP].1 = step_up(&login, &second(), 5).into();
+        }),
+        (Code::Signature, at::STEP_UP, |_, s| {
+            event!(s, at::STEP_UP, LoginSteppedUp).challenge = "another".into();
+        }),
+        (Code::Login, at::STEP_UP + 1, |_, s| {
+            let login = event!(s, at::LOGIN, LoggedIn).serial.clone();
+            let out = LoggedOut { subject: subject("u-1"), login };
+            s.insert(at::STEP_UP, (ALICE, out.into()));
+        }),
+        (Code::Lock, at::STEP_UP + 1, |_, s| lock(s, at::STEP_UP, Locked::All)),
+        (Code::Login, at::AGAIN, |t, s| s[at::AGAIN].1 = login(t, &first(), 5).into()),
+        (Code::Login, at::AGAIN, |t, s| s[at::AGAIN].1 = login(t, &second(), 6).into()),
+        (Code::Signature, at::AGAIN, |_, s| {
+            let approval = event!(s, at::APPROVAL, ApprovalGiven).signature.clone();
+            let Some(Consent::Passkey(mut other)) = approval else { panic!("no passkey") };
+            let factor = &mut event!(s, at::AGAIN, LoggedIn).factor;
+            let Factor::Passkey(given) = factor else { panic!("no passkey") };
+            // What else the passkey has signed, with a counter that goes up.
+            other.authenticator_data = given.authenticator_data.clone();
+            *factor = Factor::Passkey(other);
+        }),
+        (Code::Lock, at::AGAIN + 1, |_, s| lock(s, at::AGAIN, Locked::Subject(subject("u-1")))),
     ];
     let exports = lies.iter().map(|(_, _, lie)| {
         let mut story = story(&teller);
@@ -266,6 +338,27 @@ fn no_certificate_rests_on_a_login_to_the_page() {
     let first = u64::try_from(at::REQUEST + 3).unwrap();
     let found = found_by_both(vec![Told::of(&story).export(&teller)]);
     assert_eq!(found, [Some((Code::Under, Some(first)))]);
+}
+
+#[test]
+fn a_login_that_is_to_enrol_steps_up_by_no_passkey() {
+    let teller = Teller::new();
+    let mut story = story(&teller);
+    let code = MfaCodeMade {
+        subject: subject("u-1"),
+        code: Digest::from_bytes([8; 32]),
+        expires: window(3_600).end(),
+    };
+    let enrols =
+        teller.login(IssuanceId::from_bytes(id(51)), Factor::EnrolmentCode { code: code.code });
+    let serial = enrols.serial.clone();
+    story.truncate(at::STEP_UP);
+    story.push((ActorRef::DAEMON, code.into()));
+    story.push((ALICE, enrols.into()));
+    story.push((ALICE, step_up(&serial, &first(), 5).into()));
+    let index = u64::try_from(story.len() - 1).unwrap();
+    let found = found_by_both(vec![Told::of(&story).export(&teller)]);
+    assert_eq!(found, [Some((Code::Login, Some(index)))]);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use jit_ca_core::{Bytes, RequestId};
 
 use super::caller::{OnPage, OwnCall, cookie, no_cookie};
 use super::wire::{
-    Approved, EnrolBegin, EnrolFinish, Enrolment, LoginBegun, LoginFinish, OnPageView, Waiting,
+    Approved, CaView, EnrolBegin, EnrolFinish, Enrolment, LoginBegun, LoginFinish, OnPageView,
+    Waiting,
 };
 use crate::app::App;
 use crate::clock;
@@ -21,6 +22,12 @@ use crate::http::requests::{answer, search};
 use crate::service::approval::{self, SignedWith};
 use crate::service::page_login::{self, PageLogin};
 use crate::service::{self, Caller, Fault, access, logins, passkeys};
+
+/// `GET /page/ca`: what statements have of the CA, for the page makes those from what it shows.
+pub(super) async fn ca(State(app): State<Arc<App>>) -> Result<Json<CaView>, Fault> {
+    let host = passkeys::page(&app)?.host().to_owned();
+    Ok(Json(CaView { host, origin: app.config.origin.clone(), pin: app.pin() }))
+}
 
 /// `POST /page/enrol/begin`. It changes nothing: a link that somebody else opens first is not used up.
 pub(super) async fn begin_enrolment(

@@ -168,6 +168,31 @@ async function enrol(link) {
   showSmall("Add a passkey", make("p", { className: "soft" }, "You have a passkey. A further one needs its leave: use it first, then make the new one."), facts, button("Use the one that I have", "wide", confirm));
 }
 
+/** What a command line asks a passkey to sign. The answer goes to the computer that this browser runs on. */
+async function sign(asked) {
+  const value = (name) => asked.get(name) || "";
+  const kind = value("sign");
+  const names = { login: ["subject", "challenge", "login-key"], "step-up": ["subject", "login", "challenge"] }[kind];
+  const port = Number(value("port"));
+  // No value can make a further line.
+  const isSound = names && [...names, "state"].every((name) => /^[!-~]{1,400}$/.test(value(name))) && port > 0 && port < 65536 && port % 1 === 0;
+  if (!isSound) return showSmall("This link can't be used", note("It is none that jit-ca makes.", "Run the command again.", true));
+  const { host, origin, pin } = await call("GET", "/page/ca");
+  const ca = kind === "login" ? [["origin", origin], ["pin", pin]] : [["origin", origin]];
+  const statement = lines(kind, [...ca, ...names.map((name) => [name, value(name)])]);
+  const use = async () => {
+    const { assertion } = await assert(host, statement, []);
+    const answer = new URLSearchParams({ state: value("state"), ...assertion });
+    location.replace(`http://127.0.0.1:${port}/callback?${answer}`);
+  };
+  const title = kind === "login" ? "Log in on the command line" : "Confirm that it is you";
+  const facts = make("dl", {}, make("dt", {}, "Who"), make("dd", {}, value("subject")), make("dt", {}, kind === "login" ? "Login key" : "Login"),
+    make("dd", {}, make("code", {}, value(kind === "login" ? "login-key" : "login"))), make("dt", {}, "Goes to"), make("dd", {}, "a command on this computer"));
+  const signs = make("details", {}, make("summary", {}, "What you sign"), make("pre", {}, statement));
+  const warning = "Go on only if you have just run the command yourself.";
+  showSmall(title, make("p", { className: "soft" }, warning), facts, signs, button("Use a passkey", "wide", use));
+}
+
 async function logInByPasskey() {
   const { host, challenge, statement } = await call("POST", "/page/login/begin", {});
   const { assertion, user } = await assert(host, statement, []);
@@ -264,6 +289,11 @@ async function route() {
     // Out of the address bar and the history: it is a secret.
     history.replaceState(null, "", "/");
     return enrol(link[1]);
+  }
+  if (location.hash.startsWith("#sign=")) {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    history.replaceState(null, "", "/");
+    return sign(asked).catch((error) => showSmall("That did not work", why(error)));
   }
   try {
     const me = await call("GET", "/page/me");

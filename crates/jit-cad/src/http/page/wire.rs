@@ -2,8 +2,19 @@
 
 use jit_ca_api::Request;
 use jit_ca_core::event::{Assertion, Registration};
-use jit_ca_core::{Bytes, GroupName, Origin, PersonName, Text, UnixTime};
+use jit_ca_core::{Bytes, Digest, GroupName, Origin, PersonName, Text, UnixTime};
 use serde::{Deserialize, Serialize};
+
+/// The CA.
+#[derive(Debug, Serialize)]
+pub(super) struct CaView {
+    /// The RP ID.
+    pub(super) host: String,
+    /// The log's name.
+    pub(super) origin: Origin,
+    /// The CA's pin.
+    pub(super) pin: Digest,
+}
 
 /// Follows a link.
 #[derive(Debug, Deserialize)]

@@ -103,13 +103,13 @@ impl Fold<'_> {
         let Some(subject) = self.subjects.get(login.subject.to_string().as_str())? else {
             return Ok(Err(Clash::Login));
         };
-        let unused = match login.factor {
-            Factor::Totp { step } => subject.totp_step.is_some_and(|last| step > last),
+        let unused = match &login.factor {
+            Factor::Totp { step } => subject.totp_step.is_some_and(|last| *step > last),
             // As new as the challenge that its signature is over.
-            Factor::SecurityKey => true,
+            Factor::SecurityKey | Factor::Passkey(_) => true,
             Factor::EnrolmentCode { code } => subject
                 .enrolment_code
-                .is_some_and(|expected| code == expected.code && now < expected.expires),
+                .is_some_and(|expected| *code == expected.code && now < expected.expires),
         };
         Ok(unused.then_some(()).ok_or(Clash::Code))
     }

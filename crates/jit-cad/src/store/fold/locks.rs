@@ -82,6 +82,7 @@ impl Fold<'_> {
             Event::LoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::LoggedInByToken(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::PageLoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
+            Event::LoginSteppedUp(stepped) => stopping(&self.locks, &[&stepped.subject], None)?,
             Event::RequestMade(made) => stopping(&self.locks, &[&made.subject], Some(&made.role))?,
             Event::ApprovalGiven(given) => match &given.by {
                 Approver::Person { subject, .. } => self.stopped(event, &[subject])?,

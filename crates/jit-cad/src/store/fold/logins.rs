@@ -38,13 +38,15 @@ impl Fold<'_> {
         self.spend(&login.challenge, at)?;
 
         let mut mfa_at = None;
-        self.subjects.change(login.subject.to_string().as_str(), |subject| match login.factor {
-            Factor::Totp { step } => {
-                subject.totp_step = Some(step);
-                mfa_at = Some(at);
+        self.subjects.change(login.subject.to_string().as_str(), |subject| {
+            match &login.factor {
+                Factor::Totp { step } => {
+                    subject.totp_step = Some(*step);
+                    mfa_at = Some(at);
+                }
+                Factor::SecurityKey | Factor::Passkey(_) => mfa_at = Some(at),
+                Factor::EnrolmentCode { .. } => subject.enrolment_code = None,
             }
-            Factor::SecurityKey => mfa_at = Some(at),
-            Factor::EnrolmentCode { .. } => subject.enrolment_code = None,
         })?;
         let record = LoginRecord {
             subject: login.subject.clone(),

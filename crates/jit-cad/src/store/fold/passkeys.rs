@@ -1,7 +1,9 @@
-//! Passkeys, and logins to the page that they make.
+//! Passkeys, and the logins that they make or step up.
 
 use jit_ca_core::UnixTime;
-use jit_ca_core::event::{Assertion, Consent, Event, PageLoggedIn, PasskeyAdded};
+use jit_ca_core::event::{
+    Assertion, Consent, Event, Factor, LoginSteppedUp, PageLoggedIn, PasskeyAdded,
+};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::webauthn;
 use redb::{ReadableTable as _, TableDefinition};
@@ -26,6 +28,7 @@ impl Fold<'_> {
             Event::PasskeyAdded(added) => self.apply_passkey(added, written)?,
             Event::PasskeyRemoved(removed) => self.passkeys.remove(removed.passkey.as_slice())?,
             Event::PageLoggedIn(login) => self.apply_page_login(login, written)?,
+            Event::LoginSteppedUp(stepped) => self.apply_step_up(stepped, written)?,
             _ => {}
         }
         if let Some(assertion) = signed_in(event)
@@ -72,6 +75,11 @@ impl Fold<'_> {
         self.begin_login(login.serial.as_slice(), record)
     }
 
+    fn apply_step_up(&mut self, stepped: &LoginSteppedUp, at: Millis) -> Result<(), StoreError> {
+        self.spend(&stepped.challenge, at.time())?;
+        self.logins.change(stepped.login.as_slice(), |login| login.mfa_at = Some(at.time()))
+    }
+
     /// What is signed with a passkey is signed with one that is the subject's still, and whose counter goes up.
     pub(super) fn admit_passkeys(
         &self,
@@ -107,6 +115,12 @@ impl Fold<'_> {
                     _ => Ok(()),
                 })
             }
+            Event::LoginSteppedUp(stepped) => {
+                match self.spent.get(stepped.challenge.as_str())?.is_some() {
+                    true => Ok(Err(Clash::Challenge)),
+                    false => self.admit_open_login(stepped.login.as_slice(), now),
+                }
+            }
             _ => Ok(Ok(())),
         }
     }
@@ -139,6 +153,11 @@ fn signed_in(event: &Event) -> Option<&Assertion> {
     match event {
         Event::PasskeyAdded(added) => added.consent.as_ref(),
         Event::PageLoggedIn(login) => Some(&login.assertion),
+        Event::LoginSteppedUp(stepped) => Some(&stepped.assertion),
+        Event::LoggedIn(login) => match &login.factor {
+            Factor::Passkey(assertion) => Some(assertion),
+            Factor::Totp { .. } | Factor::SecurityKey | Factor::EnrolmentCode { .. } => None,
+        },
         Event::ApprovalGiven(given) => match &given.signature {
             Some(Consent::Passkey(assertion)) => Some(assertion),
             Some(Consent::Ssh(_)) | None => None,

@@ -1,4 +1,4 @@
-//! The address on this machine that an issuer sends the browser back to (RFC 8252 7.3).
+//! The address on this machine that a browser is sent back to with an answer (RFC 8252 7.3).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,12 +6,13 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use jit_ca_api::SignOnView;
-
 use crate::error::{Error, Result};
 
+/// What the browser was sent back with: names and values.
+pub(crate) type Said<'s> = BTreeMap<Cow<'s, str>, Cow<'s, str>>;
+
 /// Where it waits: on the loopback interface alone, at a port that nobody chose.
-pub(super) struct Callback {
+pub(crate) struct Callback {
     listener: TcpListener,
     port: u16,
 }
@@ -23,11 +24,11 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Callback {
-    pub(super) fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let failed = |source: std::io::Error| Error::Program {
             program: "jit-ca",
             what: format!("wait for the browser on 127.0.0.1: {source}"),
-            hint: "the issuer sends the browser back to this machine".to_owned(),
+            hint: "the browser is sent back to this machine".to_owned(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -35,17 +36,27 @@ impl Callback {
         Ok(Self { listener, port })
     }
 
-    /// What the issuer is told: the redirect URI.
-    pub(super) fn address(&self) -> String {
+    /// Where the browser is to be sent.
+    pub(crate) fn address(&self) -> String {
         format!("http://127.0.0.1:{}/callback", self.port)
     }
 
-    /// Waits for the code. What bears another state is answered and forgotten: any page can send a browser here.
-    pub(super) fn code(&self, page: &SignOnView, state: &str, until: Instant) -> Result<String> {
+    /// The port of that.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Waits for the answer that bears this state. Others are forgotten: any page can send a browser here.
+    pub(crate) fn wait<T>(
+        &self,
+        state: &str,
+        until: Instant,
+        read: impl Fn(&Said<'_>) -> Result<T>,
+    ) -> Result<T> {
         while Instant::now() < until {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if let Some(answer) = answer(stream, page, state) {
+                    if let Some(answer) = answer(stream, state, &read) {
                         return answer;
                     }
                 }
@@ -54,61 +65,33 @@ impl Callback {
             }
         }
         Err(Error::Denied {
-            what: "nobody signed on in time".to_owned(),
-            hint: Some("log in again: jit-ca login".to_owned()),
+            what: "nobody answered in the browser in time".to_owned(),
+            hint: Some("run the command again".to_owned()),
         })
     }
 }
 
 /// What one request says; none if it is not the one that is waited for.
-fn answer(mut stream: TcpStream, page: &SignOnView, state: &str) -> Option<Result<String>> {
+fn answer<T>(
+    mut stream: TcpStream,
+    state: &str,
+    read: impl Fn(&Said<'_>) -> Result<T>,
+) -> Option<Result<T>> {
     let request = request(&mut stream)?;
     let said = request.strip_prefix("GET /callback?").and_then(|rest| rest.split(' ').next());
-    let said: Option<BTreeMap<Cow<'_, str>, Cow<'_, str>>> =
+    let said: Option<Said<'_>> =
         said.map(|query| form_urlencoded::parse(query.as_bytes()).collect());
     let ours = said.filter(|said| said.get("state").is_some_and(|given| given == state));
     let Some(said) = ours else {
-        reply(&mut stream, "404 Not Found", "This is not the sign-on that jit-ca waits for.");
+        reply(&mut stream, "404 Not Found", "This is not the answer that jit-ca waits for.");
         return None;
     };
-    let code = code_of(&said, page);
-    match &code {
-        Ok(_) => reply(&mut stream, "200 OK", "You have signed on. Go back to your terminal."),
-        Err(_) => {
-            reply(&mut stream, "400 Bad Request", "The sign-on failed. Your terminal says why.");
-        }
+    let answer = read(&said);
+    match &answer {
+        Ok(_) => reply(&mut stream, "200 OK", "That was it. Go back to your terminal."),
+        Err(_) => reply(&mut stream, "400 Bad Request", "It failed. Your terminal says why."),
     }
-    Some(code)
-}
-
-fn code_of(said: &BTreeMap<Cow<'_, str>, Cow<'_, str>>, page: &SignOnView) -> Result<String> {
-    // RFC 9207 2.4: an answer of another issuer, which was mixed up with this one.
-    match said.get("iss") {
-        Some(issuer) if *issuer != page.issuer => {
-            let what =
-                format!("the answer is of the issuer {}, not of {}", shown(issuer), page.issuer);
-            return Err(Error::unverified(what));
-        }
-        None if page.names_itself => {
-            return Err(Error::unverified("the answer does not say which issuer it is of"));
-        }
-        _ => {}
-    }
-    if let Some(error) = said.get("error") {
-        let more = said.get("error_description").map(|text| format!(": {}", shown(text)));
-        return Err(Error::Denied {
-            what: format!("the issuer refuses: {}{}", shown(error), more.unwrap_or_default()),
-            hint: Some("log in again, or ask whoever runs the issuer".to_owned()),
-        });
-    }
-    let code = said.get("code").filter(|code| !code.is_empty());
-    code.map(|code| code.clone().into_owned())
-        .ok_or_else(|| Error::unverified("the issuer's answer holds no code"))
-}
-
-/// Somebody else's words, on one line of a terminal.
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(200).collect()
+    Some(answer)
 }
 
 /// The first line of a request, once its head has arrived.
@@ -149,19 +132,8 @@ fn reply(stream: &mut TcpStream, status: &str, text: &str) {
 mod tests {
     use super::*;
 
-    fn page(names_itself: bool) -> SignOnView {
-        SignOnView {
-            issuer: "https://op.example".to_owned(),
-            names_itself,
-            authorization_endpoint: "https://op.example/auth".to_owned(),
-            client: "jit-ca".to_owned(),
-            scopes: vec!["openid".to_owned()],
-            acr_values: Vec::new(),
-        }
-    }
-
     /// What a browser that asks for these gets, and what comes of it.
-    fn asked(requests: &[String], page: &SignOnView) -> (Vec<String>, Result<String>) {
+    fn asked(requests: &[String]) -> (Vec<String>, Result<String>) {
         let callback = Callback::listen().unwrap();
         let port = callback.port;
         let requests = requests.to_vec();
@@ -175,8 +147,11 @@ mod tests {
             };
             requests.iter().map(ask).collect()
         });
-        let code = callback.code(page, "right", Instant::now() + Duration::from_secs(10));
-        (browser.join().unwrap(), code)
+        let until = Instant::now() + Duration::from_secs(10);
+        let answer = callback.wait("right", until, |said| {
+            said.get("code").map(|code| code.clone().into_owned()).ok_or(Error::NotLoggedIn)
+        });
+        (browser.join().unwrap(), answer)
     }
 
     fn get(query: &str) -> String {
@@ -192,32 +167,16 @@ mod tests {
             get("code=c"),
         ];
         let requests = [&others[..], &[get("state=right&code=a%2Bb")]].concat();
-        let (answers, code) = asked(&requests, &page(false));
-        assert_eq!(code.unwrap(), "a+b");
+        let (answers, answer) = asked(&requests);
+        assert_eq!(answer.unwrap(), "a+b");
         assert!(answers.iter().take(4).all(|answer| answer.contains("404")), "{answers:?}");
         assert!(answers.last().unwrap().contains("200 OK"));
     }
 
     #[test]
-    fn an_answer_of_another_issuer_is_none() {
-        for (query, names_itself, expected) in [
-            (
-                "state=right&code=c&iss=https%3A%2F%2Fevil.example",
-                false,
-                "of the issuer https://evil.example",
-            ),
-            ("state=right&code=c", true, "does not say which issuer"),
-            (
-                "state=right&error=access_denied&error_description=no%0A%1b%5B2J",
-                false,
-                "access_denied: no[2J",
-            ),
-            ("state=right", false, "holds no code"),
-        ] {
-            let (answers, code) = asked(&[get(query)], &page(names_itself));
-            let said = code.unwrap_err().to_string();
-            assert!(said.contains(expected), "{said}");
-            assert!(answers[0].contains("400"), "{answers:?}");
-        }
+    fn what_can_t_be_used_is_said_to_the_browser_as_well() {
+        let (answers, answer) = asked(&[get("state=right")]);
+        assert!(answer.is_err());
+        assert!(answers[0].contains("400"), "{answers:?}");
     }
 }
