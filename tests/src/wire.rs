@@ -58,6 +58,12 @@ impl Wire {
         wire
     }
 
+    /// Shows a client certificate, whatever it is: `cert.pem` and `key.pem` in the folder.
+    pub fn showing(ca: &Ca, person: &Person, folder: &Path) -> Self {
+        let login = Some((folder.join("key.pem"), folder.join("cert.pem")));
+        Self { login, ..Self::nobody(ca, person) }
+    }
+
     /// Logs in by hand.
     pub fn login(ca: &Ca, person: &Person, factor: Value) -> Self {
         let mut wire = Self::nobody(ca, person);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::issuers;
 
-const WORKLOAD: &str = "[[workload]]\nname = \"deploy\"\ngroups = [\"dev\"]\nclaims = { project_path = \"acme/shop\" }\n";
+const WORKLOAD: &str = "renew = \"1h\"\n[[workload]]\nname = \"deploy\"\ngroups = [\"dev\"]\nclaims = { project_path = \"acme/shop\" }\n";
 
 /// Calls, and what they were answered.
 #[derive(Default)]
@@ -88,7 +88,8 @@ impl Scene {
                     text.replace("second_administrator = false", "second_administrator = true");
                 text + "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n"
             });
-            let rule = "@id(\"administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
+            let rule = "@id(\"workloads\")\npermit (principal is Workload, action == Action::\"issue\", resource);\n\
+                        @id(\"administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
             change("policies/operation.cedar", &|text| text + rule);
         });
         let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| ca.caller(name));
@@ -107,6 +108,7 @@ impl Scene {
         let call = json!({"issuer": "ci", "csr": csr, "credential": {"token": token}});
         self.record.post(&nobody, "/v1/logins/issuer", &call).ok();
         self.record.post(&nobody, "/v1/logins/issuer", &call).refused("login-refused");
+        self.by_certificate(&nobody, &csr);
         // What it says of itself is kept; its code can't be redeemed.
         self.op.kill();
         let challenge = nobody.post("/v1/challenges", &json!({})).ok().json();
@@ -160,6 +162,26 @@ impl Scene {
         self.record.post(&dave, "/v1/logout", &one).refused("not-found");
         self.record.post(&dave, "/v1/logout", &json!({"which": "all"})).ok();
         self.record.get(&dave, "/v1/me").refused("unauthenticated");
+    }
+
+    /// A workload's certificate stands in for a token.
+    fn by_certificate(&mut self, nobody: &Wire, csr: &str) {
+        let job = self.ca.stranger("another-job");
+        let mut claims = workloads::gitlab();
+        claims["jti"] = "another".into();
+        fs::write(job.file("token"), self.ci.token("RS256", &claims)).unwrap();
+        let (url, pin) = (self.ca.url(), self.ca.pin().to_owned());
+        let login =
+            ["login", "--ca", &url, "--ca-pin", &pin, "--workload", "--token-file", "token"];
+        job.jit_ca(&login).ok();
+        let asked = ["request", "orders-api", "--reason", "INC-7", "--no-wait", "--json"];
+        let request = job.jit_ca(&asked).json();
+        self.bob.approve(&request).ok();
+        job.jit_ca(&["cert", "x509", "--role", "orders-api", "--out", "tls"]).ok();
+        let shown = Wire::showing(&self.ca, &job, &job.file("tls"));
+        let call = json!({"csr": csr});
+        self.record.post(&shown, "/v1/logins/certificate", &call).ok();
+        self.record.post(nobody, "/v1/logins/certificate", &call).refused("unauthenticated");
     }
 
     /// A passkey comes and goes.

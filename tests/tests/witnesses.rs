@@ -10,7 +10,11 @@ const WITNESSES: [(&str, &str, &[&str]); 2] = [
     (
         "Authenticated",
         "jit-cad/src/identity/authenticated.rs",
-        &["jit-cad/src/identity/login.rs", "jit-cad/src/identity/token.rs"],
+        &[
+            "jit-cad/src/identity/certificate.rs",
+            "jit-cad/src/identity/login.rs",
+            "jit-cad/src/identity/token.rs",
+        ],
     ),
     // INVARIANT (log before sign): the sequencer alone says that something is recorded.
     ("Recorded", "jit-ca-log/src/recorded.rs", &["jit-cad/src/sequencer.rs"]),

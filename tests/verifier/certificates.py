@@ -99,7 +99,7 @@ def check_login_open(log, e, serial, acts):
     if person is None and log.has_issuer(subject):
         person = log.vouched.get(e.actor)
     valid(person is not None and person["subject"] == subject)
-    valid(login.type == "login.token" or is_key_of(person, login.payload["key"]))
+    valid("key" not in login.payload or is_key_of(person, login.payload["key"]))
     valid(login.has_factor or log.is_workload(e)
           or any(log.is_gone(each, e, LOGIN_IN_USE) for each in ("mfa.enrolled", "login.step-up")))
 

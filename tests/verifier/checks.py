@@ -75,7 +75,7 @@ def read_payload(e, salt, payload):
 
 def acts(entry_type, p):
     """The subject that acts, where the payload names it."""
-    if entry_type in ("person", "mfa.enrolled", "mfa.kept", "passkey.added", "passkey.removed", "login", "login.token",
+    if entry_type in ("person", "mfa.enrolled", "mfa.kept", "passkey.added", "passkey.removed", "login", "login.token", "login.certificate",
                       "page.login", "login.step-up", "logout", "refusal", "request", "subject.vouched"):
         return p["subject"]
     by = p.get("by")  # of an approval or a lock, or who denies, reviews, revokes or orders
@@ -139,6 +139,8 @@ def check_who(log, e, p):
             valid(code is None or log.is_any_gone("mfa.code") or log.codes.get(e.acts) == code["code"])
         if e.type == "login.token":
             check_token(log, e, p)
+        if e.type == "login.certificate":
+            check_by_certificate(log, e, p)
         if e.type == "mfa.enrolled":
             login = log.logins.get(p["login"])
             valid(login.acts == e.acts and is_login_open(login, e) if login else log.is_gone("login", e, LOGIN_IN_USE))
@@ -156,6 +158,21 @@ def check_token(log, e, p):
     valid(person is not None and person["name"] == p["name"])
     if person is not UNKNOWN:
         valid((p["challenge"] is None) == log.is_workload(e) and not (log.is_workload(e) and p["mfa_at"]))
+
+
+def check_by_certificate(log, e, p):
+    """A certificate that a workload got stands in for a token, for 30 days at most since the last one."""
+    person = log.person(e)
+    valid(log.is_workload(e) and person is not None and person["name"] == p["name"])
+    intent = log.begun.get(("i", p["certificate"]))
+    valid(intent and intent.actor == e.actor and log.begun["g", intent.ids["g"]].is_open)
+    if intent.payload is not UNKNOWN:
+        validity, by = intent.payload["validity"], log.logins.get(intent.payload["under"]["login"])
+        valid(intent.payload["purpose"] == "x509-clients" and validity["from"] <= e.second < validity["until"])
+        valid(by is None or by.vouched == p["since"])
+    window = p["window"]
+    valid(p["since"] <= e.second <= p["since"] + 30 * 24 * 3600)
+    valid(window["end"] - window["start"] <= 12 * 3600 and is_near(e, window["start"]))
 
 
 def check_bundle(log, e, p):
@@ -238,7 +255,7 @@ def check_step_up(log, e, p):
         login = log.logins.get(p["login"])
         valid(p["challenge"] not in log.challenges and not log.is_workload(e))
         valid(login.acts == e.acts and is_login_open(login, e) and login.type != "page.login"
-              and (login.has_factor or login.type == "login.token") if login else log.is_gone("login", e, LOGIN_IN_USE))
+              and (login.has_factor or "key" not in login.payload) if login else log.is_gone("login", e, LOGIN_IN_USE))
         check_counter(log, e, p["assertion"])
     with e.check("signature"):
         check_signed(log, p["assertion"], statement("step-up", origin=log.origin, subject=p["subject"],
@@ -250,7 +267,7 @@ def check_login_end(log, e, p):
         login = log.logins.get(p["login"])
         valid(e.actor == DAEMON)
         valid(log.is_any_gone("login") if login is None else
-              login.is_open and login.type == "login.token" and login.payload["subject"] == p["subject"])
+              login.is_open and "token" in login.payload and login.payload["subject"] == p["subject"])
 
 
 # === Certificates ===

@@ -90,8 +90,8 @@ def check_lock(log, e, p):
         valid(not is_locked if e.type == "lock" else is_locked or log.locks_are_partial)
 
 
-STOPPED = ("login", "login.token", "page.login", "login.step-up", "request", "approval", "break-glass", "grant",
-           "grant.start", "issue.intent")
+STOPPED = ("login", "login.token", "login.certificate", "page.login", "login.step-up", "request", "approval",
+           "break-glass", "grant", "grant.start", "issue.intent")
 # What the person vouches for who acts; whom and what it is about may be locked.
 VOUCHED = ("unlock", "mfa.enrolled", "passkey.added", "review", "bundle.approval", "erase.order")
 

@@ -73,7 +73,7 @@ class Log:
             ends.is_open = False
         self.apply_access(e, p)
         if not e.record:
-            gone = "login" if e.type == "login.token" else e.type
+            gone = "login" if e.type in ("login.token", "login.certificate") else e.type
             self.gone.setdefault((gone, e.actor), []).append(e.leaf["ts_ms"])
             self.parts_known &= e.type not in ("bundle.file", "bundle.file.removed", "person", "person.removed")
         if e.type == "subject" and (p is not UNKNOWN or e.actor not in self.actors):
@@ -127,7 +127,7 @@ class Log:
     def take_back(self, now):
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
         for e in itertools.takewhile(lambda e: e.leaf["ts_ms"] > now, reversed(self.entries)):
-            if e.type in ("login", "login.token", "page.login", "request", "grant"):
+            if e.type in ("login", "login.token", "login.certificate", "page.login", "request", "grant"):
                 e.is_open = False
             elif e.type == "grant.start" and ("g", e.ids.get("g")) in self.begun:
                 self.begun["g", e.ids["g"]].is_open = False
@@ -158,7 +158,10 @@ class Log:
             case "login.token":
                 self.begin_login(e, p)
                 self.tokens.add(p["token"])
-                e.has_factor = p["mfa_at"] is not None
+                e.has_factor, e.vouched = p["mfa_at"] is not None, e.second
+            case "login.certificate":
+                self.begin_login(e, p)
+                e.has_factor, e.vouched = False, p["since"]
             case "page.login":
                 self.begin_login(e, p)
             case "login.step-up":
@@ -182,7 +185,7 @@ class Log:
             self.steps[e.acts] = step_of(p)
 
     def begin_login(self, e, p):
-        self.challenges.add(p["challenge"])
+        self.challenges.add(p.get("challenge"))
         self.logins[p["serial"]] = e
         own = self.logins_of.setdefault(e.acts, [])
         for login in own:  # what is over stays over

@@ -69,6 +69,8 @@ login               subject:subject-id name:person-name key:bytes challenge:text
 subject.vouched     subject:subject-id name:person-name kind:subject-kind groups:names
 login.token         subject:subject-id name:person-name token:digest expires:time challenge:text? login_key:digest \
                     mfa_at:time? acr:line? amr:line* address:address serial:bytes window:window
+login.certificate   subject:subject-id name:person-name certificate:id since:time login_key:digest address:address \
+                    serial:bytes window:window
 passkey.added       subject:subject-id label:line party:text login:bytes challenge:text registration:registration \
                     consent:assertion?
 passkey.removed     subject:subject-id passkey:bytes login:bytes

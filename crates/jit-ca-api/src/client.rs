@@ -18,12 +18,12 @@ pub use error::Error;
 pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
-    ActivateCall, ApproveCall, BreakGlassCall, Challenge, Consistency, ConsistencyQuery, DenyCall,
-    Entry, ExtendCall, GrantFile, IssuerLoginCall, IssuerView, Lock, LockCall, LogQuery, LoginCall,
-    LoginReply, LoginsFilter, LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, Passkey,
-    PasskeyCall, PasskeyLink, PolicyState, Request, RequestCall, RequestFilter, RequestList,
-    ReviewCall, RevokeCall, Role, SignOnView, SshCall, SshCertificate, StepUpCall, Trust,
-    WaitQuery, X509Call, X509Certificate,
+    ActivateCall, ApproveCall, BreakGlassCall, CertificateLoginCall, Challenge, Consistency,
+    ConsistencyQuery, DenyCall, Entry, ExtendCall, GrantFile, IssuerLoginCall, IssuerView, Lock,
+    LockCall, LogQuery, LoginCall, LoginReply, LoginsFilter, LogoutCall, Me, MfaConfirm, MfaSecret,
+    OpenLogin, Passkey, PasskeyCall, PasskeyLink, PolicyState, Request, RequestCall, RequestFilter,
+    RequestList, ReviewCall, RevokeCall, Role, SignOnView, SshCall, SshCertificate, StepUpCall,
+    Trust, WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -186,6 +186,18 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn passkeys(&self) -> Result<Vec<Passkey>, Error> {
         self.http.get("/v1/passkeys", &())
+    }
+
+    /// Logs in with the X.509 certificate that this client shows.
+    ///
+    /// # Errors
+    /// As the CA refuses, or can't be reached.
+    pub fn login_by_certificate(
+        &self,
+        call: &CertificateLoginCall,
+        key: &IdempotencyKey,
+    ) -> Result<LoginReply, Error> {
+        self.http.post("/v1/logins/certificate", call, key)
     }
 
     /// Gives the login a second factor of now, by a passkey.

@@ -45,6 +45,14 @@ pub struct IssuerLoginCall {
     pub credential: Credential,
 }
 
+/// A login with an X.509 certificate of this CA, which the call's TLS connection shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateLoginCall {
+    /// A PKCS#10 request for the login key, as PEM, of which the public key and the signature are read.
+    pub csr: String,
+}
+
 /// What shows who it is.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -8,6 +8,7 @@
 //! GET  /v1/issuers/NAME                      anybody    SignOnView
 //! POST /v1/logins            LoginCall       anybody    -> LoginReply
 //! POST /v1/logins/issuer     IssuerLoginCall anybody    -> LoginReply
+//! POST /v1/logins/certificate CertificateLoginCall a certificate -> LoginReply
 //! GET  /v1/logins?…          LoginsFilter    a login    [OpenLogin] own; others' with administer
 //! POST /v1/logout            LogoutCall      a login
 //! GET  /v1/me                                a login    Me
@@ -71,7 +72,7 @@ pub use grants::{
     CertificateView, DecisionView, ExtensionView, GrantFile, RevokeCall, SshCall, SshCertificate,
     X509Call, X509Certificate,
 };
-pub use issuers::{Credential, IssuerLoginCall, IssuerView, SignOnView};
+pub use issuers::{CertificateLoginCall, Credential, IssuerLoginCall, IssuerView, SignOnView};
 pub use locks::{Lock, LockCall};
 pub use log::{Consistency, ConsistencyQuery, Entry, LogQuery};
 pub use login::{

@@ -32,8 +32,8 @@ pub use ids::Ids;
 pub use issuances::{CertificateIntended, CertificateIssued, IssuanceFailed};
 pub use locks::{LockLifted, LockSet};
 pub use logins::{
-    LoggedIn, LoggedInByToken, LoggedOut, LoginEnded, LoginSteppedUp, PageLoggedIn, Refused,
-    StrangersRefused, SubjectKnown, SubjectVouched,
+    LoggedIn, LoggedInByCertificate, LoggedInByToken, LoggedOut, LoginEnded, LoginSteppedUp,
+    PageLoggedIn, Refused, StrangersRefused, SubjectKnown, SubjectVouched,
 };
 pub use parts::{
     Allowed, Decided, EndCause, ErasureCause, Factor, IssuedUnder, Locked, Officer,
@@ -112,6 +112,7 @@ events! {
     "login" LoggedIn,
     "subject.vouched" SubjectVouched,
     "login.token" LoggedInByToken,
+    "login.certificate" LoggedInByCertificate,
     "passkey.added" PasskeyAdded,
     "passkey.removed" PasskeyRemoved,
     "page.login" PageLoggedIn,

@@ -268,7 +268,6 @@ fn by_issuer(
     let login_key = RequestKey::generate()?;
     let (reply, issuer) = means.log_in(printer, &client, &known, &login_key, afresh)?;
     let name = reply.me.name.clone();
-    let issuer = matches!(means, Means::Browser(_)).then_some(issuer);
     let login = KeptLogin::new(&known, &login_key, reply, false);
     keep(places, printer, Profile { ca: known, name, key: None, issuer, passkey: false }, login)
 }

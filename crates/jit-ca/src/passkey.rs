@@ -41,7 +41,7 @@ pub(crate) fn sign(printer: &Printer, known: &KnownCa, asked: &Asked<'_>) -> Res
     let address = format!("{page}/#{}", query(asked, callback.port(), &state));
     printer.note(&format!("use your passkey in your browser: {address}"));
     browser::open(&address);
-    callback.wait(&state, Instant::now() + PATIENCE, assertion)
+    callback.wait(&state, Instant::now() + PATIENCE, answered)
 }
 
 /// What the page is told: what the statement says but for what the page knows itself, and where it answers.
@@ -63,7 +63,7 @@ fn query(asked: &Asked<'_>, port: u16, state: &str) -> String {
 }
 
 /// The assertion in what the page answers. The CA checks it.
-fn assertion(said: &Said<'_>) -> Result<Assertion> {
+fn answered(said: &Said<'_>) -> Result<Assertion> {
     let names = ["passkey", "client_data", "authenticator_data", "signature"];
     let values = names.map(|name| {
         let value = said.get(name).map(|value| Value::from(value.as_ref()));
@@ -79,9 +79,8 @@ mod tests {
 
     #[test]
     fn the_page_s_answer_is_an_assertion_or_none() {
-        let said = |query: &str| {
-            assertion(&form_urlencoded::parse(query.as_bytes()).collect::<Said<'_>>())
-        };
+        let said =
+            |query: &str| answered(&form_urlencoded::parse(query.as_bytes()).collect::<Said<'_>>());
         let good = "state=s&passkey=AQ&client_data=e30&authenticator_data=AAE&signature=%2F%2F8";
         let found = said(good).unwrap();
         assert_eq!(

@@ -9,12 +9,12 @@
 
 mod token;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use jit_ca_api::client::{Client, IdempotencyKey};
-use jit_ca_api::{Credential, IssuerLoginCall, LoginReply, SignOnView};
+use jit_ca_api::client::{Client, IdempotencyKey, LoginIdentity};
+use jit_ca_api::{CertificateLoginCall, Credential, IssuerLoginCall, LoginReply, SignOnView};
 use jit_ca_core::IssuerName;
 use jit_ca_core::statement::SignOn;
 use jit_ca_log::hash::sha256;
@@ -22,6 +22,7 @@ use jit_ca_log::hash::sha256;
 use crate::browser::{self, Callback, Said};
 use crate::cli::LoginArgs;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::login;
 use crate::printer::Printer;
 use crate::profile::{KnownCa, Profile};
@@ -34,6 +35,8 @@ pub(crate) enum Means {
     Browser(IssuerName),
     /// With the token in this file, of this issuer or of the one that the token names.
     Token(PathBuf, Option<IssuerName>),
+    /// With the X.509 certificate and its key in this folder, which stand in for a token.
+    Certificate(PathBuf),
 }
 
 /// How long the page of an issuer is waited for: as long as the CA takes the answer.
@@ -44,13 +47,16 @@ const SEEN_WITHIN: u64 = 12 * 60 * 60;
 impl Means {
     /// What the arguments say, or what was used last; none where it is the SSH key.
     pub(crate) fn of(arguments: &LoginArgs, remembered: Option<&Profile>) -> Result<Option<Self>> {
-        let LoginArgs { issuer, workload, token_file, .. } = arguments;
+        let LoginArgs { issuer, workload, token_file, certificate, .. } = arguments;
+        if let Some(folder) = certificate {
+            return Ok(Some(Self::Certificate(folder.clone())));
+        }
         if let Some(file) = token_file {
             return Ok(Some(Self::Token(file.clone(), issuer.clone())));
         }
         if *workload {
-            let hint = "name the file that the platform puts it in: --token-file FILE";
-            return Err(Error::usage("a workload logs in with a token", hint));
+            let hint = "name the file that the platform puts it in: --token-file FILE; or --certificate DIR";
+            return Err(Error::usage("a workload logs in with a token, or a certificate", hint));
         }
         if let Some(issuer) = issuer {
             return Ok(Some(Self::Browser(issuer.clone())));
@@ -73,8 +79,11 @@ impl Means {
         known: &KnownCa,
         login_key: &RequestKey,
         afresh: bool,
-    ) -> Result<(LoginReply, IssuerName)> {
+    ) -> Result<(LoginReply, Option<IssuerName>)> {
         let (issuer, credential) = match self {
+            Self::Certificate(folder) => {
+                return Ok((by_certificate(known, folder, login_key)?, None));
+            }
             Self::Browser(issuer) => {
                 let credential = sign_on(printer, client, known, (issuer, login_key), afresh)?;
                 (issuer.clone(), credential)
@@ -90,8 +99,23 @@ impl Means {
         };
         let call =
             IssuerLoginCall { issuer: issuer.clone(), csr: login_key.request()?, credential };
-        Ok((client.login_by_issuer(&call, &IdempotencyKey::random()?)?, issuer))
+        let reply = client.login_by_issuer(&call, &IdempotencyKey::random()?)?;
+        // Whoever signs on in a browser does so the next time as well.
+        Ok((reply, matches!(self, Self::Browser(_)).then_some(issuer)))
     }
+}
+
+/// Logs a workload in over TLS with a certificate that it got before.
+fn by_certificate(known: &KnownCa, folder: &Path, login_key: &RequestKey) -> Result<LoginReply> {
+    let read = |name: &str| {
+        let hint = "name the folder that jit-ca cert x509 --out DIR has written to";
+        let missing = || Error::usage(format!("there is no {name} in {}", folder.display()), hint);
+        files::read(&folder.join(name))?.ok_or_else(missing)
+    };
+    let identity = LoginIdentity::from_pem(&read("cert.pem")?, &read("key.pem")?)?;
+    let client = Client::new(&known.url, &known.root()?, Some(&identity))?;
+    let call = CertificateLoginCall { csr: login_key.request()? };
+    Ok(client.login_by_certificate(&call, &IdempotencyKey::random()?)?)
 }
 
 /// Sends the person to the issuer with a browser, and waits for the code that it sends back.

@@ -2,6 +2,7 @@
 
 mod call;
 mod calls;
+mod client_certificate;
 mod connection;
 mod connections;
 mod grants;
@@ -61,6 +62,7 @@ fn calls() -> Vec<Call> {
         get("/v1/issuers/{name}", issuers::sign_on),
         post("/v1/logins", login::log_in),
         post("/v1/logins/issuer", issuers::log_in),
+        post("/v1/logins/certificate", issuers::log_in_with_certificate),
         get("/v1/logins", login::list),
         post("/v1/logout", login::log_out),
         get("/v1/me", login::me),

@@ -4,6 +4,7 @@
 //! by what an issuer says of them.
 
 mod authenticated;
+mod certificate;
 mod challenge;
 mod limiter;
 mod links;
@@ -14,6 +15,7 @@ mod token;
 pub mod totp;
 
 pub use authenticated::{Authenticated, Proof};
+pub use certificate::{NotShown, Shown};
 pub use challenge::{CHALLENGE_MEMORY, CLOCKS_APART, COMMITTED_WITHIN, Challenges};
 pub use limiter::Limiter;
 pub use links::{LINK_LIFE, Link, Links};

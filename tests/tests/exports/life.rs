@@ -21,8 +21,8 @@ use crate::issuers;
 /// How often the round of a day's work is gone through.
 const ROUNDS: usize = 4;
 
-const WORKLOAD: &str = "[[workload]]\nname = \"deploy\"\ngroups = [\"dev\"]\nclaims = { project_path = \"acme/shop\" }\n";
-const WORKLOAD_RULE: &str = "@id(\"workloads-read-logs\")\npermit (principal is Workload, action in [Action::\"skip-approval\", Action::\"issue\"], resource == Role::\"web-logs\");\n";
+const WORKLOAD: &str = "renew = \"1h\"\n[[workload]]\nname = \"deploy\"\ngroups = [\"dev\"]\nclaims = { project_path = \"acme/shop\" }\n";
+const WORKLOAD_RULE: &str = "@id(\"workloads\")\npermit (principal is Workload, action in [Action::\"skip-approval\", Action::\"issue\"], resource) when { resource in [Role::\"web-logs\", Role::\"orders-api\"] };\n";
 
 /// Alice's, of which each is a second factor of its own.
 const SECURITY_KEYS: [&str; 2] = ["id_ed25519_sk", "id_ecdsa_sk"];
@@ -176,6 +176,12 @@ fn vouched_for(ca: &Ca, op: &OpenIdProvider, ci: &TokenIssuer) {
     for subject in [&person, &job] {
         subject.jit_ca(&["request", "web-logs", "--host", "web1", "--reason", "INC-9"]).ok();
         subject.jit_ca(&["cert", "ssh", "--out", "logs"]).ok();
+    }
+    // The job goes on without a token, by its certificate, and by the one that it gets in turn.
+    job.jit_ca(&["request", "orders-api", "--reason", "INC-9"]).ok();
+    for _ in 0..2 {
+        job.jit_ca(&["cert", "x509", "--role", "orders-api", "--out", "tls"]).ok();
+        job.jit_ca(&["login", "--again", "--workload", "--certificate", "tls"]).ok();
     }
 }
 

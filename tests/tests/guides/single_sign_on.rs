@@ -19,7 +19,7 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     let machine = Machine::of(&lab, &ca, &[]);
     let folder = ca.config().ancestors().nth(2).unwrap().to_str().unwrap().to_owned();
     let blocks = blocks(GUIDE);
-    let [people, access, sign_on, workloads_of, job] = blocks.as_slice() else {
+    let [people, access, sign_on, workloads_of, job, renew, again] = blocks.as_slice() else {
         panic!("{blocks:?}")
     };
     let here = |text: &str| {
@@ -56,6 +56,8 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     let text = format!("CA_URL={} CA_PIN={} TOKEN_FILE=token\n{}", ca.url(), ca.pin(), job.text);
     machine.run_as(&runner, &text, "").ok();
     assert!(fs::read_dir(runner.file("logs")).unwrap().count() > 0);
+    machine.run(&here(&renew.text)).ok();
+    machine.run_as(&runner, &again.text, "").ok().says("logged in to");
 }
 
 fn read(ca: &Ca) -> String {

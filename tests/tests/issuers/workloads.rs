@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use jit_ca_tests::{Ca, Lab, Person, TokenIssuer, Wire, now, workloads};
+use jit_ca_tests::{Ca, Lab, Person, TokenIssuer, Wire, now, wait_for, workloads};
 use serde_json::{Value, json};
 
 use super::{add, both_agree, workloads_file};
@@ -172,4 +172,104 @@ fn tokens_that_are_not_for_us_not_now_or_not_whole_are_refused_with_the_reason()
     call(&format!("eyJhbGciOiJub25lIn0.{}.", head.split_once('.').unwrap().1))
         .refused("login-refused");
     call(&good).ok();
+}
+
+/// A certificate for a service, which waits for nobody, and stands in for a token.
+const RENEWED: &str = "renew = \"1h\"\n[[workload]]\nname = \"orders\"\ngroups = [\"dev\"]\nclaims = { sub = \"orders\" }\n";
+
+/// Logs in with what `cert x509` has written into the folder `tls`.
+fn log_in_by_certificate(ca: &Ca, machine: &Person) -> jit_ca_tests::Output {
+    let url = ca.url();
+    let contact = ["login", "--again", "--ca", &url, "--ca-pin", ca.pin()];
+    machine.jit_ca(&[&contact[..], &["--workload", "--certificate", "tls"]].concat())
+}
+
+/// A certificate for the orders service, in the folder `tls`.
+fn certify(machine: &Person) -> Value {
+    let asked = ["request", "orders-api", "--reason", "it serves orders", "--json"];
+    let granted = machine.jit_ca(&asked).ok().json();
+    let grant = granted["grant"]["id"].as_str().unwrap();
+    machine.jit_ca(&["cert", "x509", "--grant", grant, "--out", "tls"]).ok();
+    granted
+}
+
+#[test]
+fn a_workload_s_certificate_stands_in_for_a_token_for_a_time() {
+    let lab = Lab::new();
+    let issuer = TokenIssuer::start(&lab);
+    let ca = Ca::start_with(&lab, |folder| {
+        add(folder, "ci", &workloads_file(&issuer, RENEWED), &issuer);
+        let rule = "@id(\"orders\")\npermit (\n  principal is Workload,\n  action in [Action::\"skip-approval\", Action::\"issue\"],\n  \
+                    resource == Role::\"orders-api\"\n);\n";
+        fs::write(folder.join("policies/orders.cedar"), rule).unwrap();
+    });
+    let service = machine(&ca, "service", &issuer.token("RS256", &json!({"sub": "orders"})));
+    log_in(&ca, &service).ok();
+    let begun = now();
+    certify(&service);
+
+    // On another machine, with the folder alone; and with what that one gets in turn.
+    let mut before = service;
+    for name in ["second", "third"] {
+        let next = ca.stranger(name);
+        fs::create_dir(next.file("tls")).unwrap();
+        for file in ["cert.pem", "key.pem"] {
+            fs::copy(before.file("tls").join(file), next.file("tls").join(file)).unwrap();
+        }
+        log_in_by_certificate(&ca, &next).ok();
+        let me = next.jit_ca(&["whoami", "--json"]).ok().json();
+        assert_eq!(
+            (&me["subject"], &me["login"]["mfa_at"]),
+            (&json!("ci/orders/orders"), &json!(null))
+        );
+        before = next;
+    }
+    let granted = certify(&before);
+    let carol = ca.person("carol");
+    let logins = carol.jit_ca(&["log", "list", "--json"]).ok().json();
+    let since = |entry: &&Value| entry["type"] == "login.certificate";
+    let since: Vec<_> = logins
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(since)
+        .map(|it| it["payload"]["since"].clone())
+        .collect();
+    assert!(since.len() == 2 && since[0] == since[1], "{since:?}");
+
+    // It is no login by itself, and a login's is none of these.
+    let wire = Wire::showing(&ca, &before, &before.file("tls"));
+    wire.get("/v1/me").refused("unauthenticated");
+    let call = json!({"csr": wire.key_and_csr("login", &["-subj", "/CN=x"]).1});
+    Wire::nobody(&ca, &before).post("/v1/logins/certificate", &call).refused("unauthenticated");
+    ca.caller("dave").wire.post("/v1/logins/certificate", &call).refused("unauthenticated");
+
+    // Whose certificate rests on no token comes in by none.
+    let bob = ca.person("bob");
+    let alice = ca.person("alice");
+    let asked = ["request", "orders-api", "--reason", "INC-1", "--no-wait", "--json"];
+    let pending = alice.jit_ca(&asked).exits(75).json();
+    bob.jit_ca(&["approve", pending["id"].as_str().unwrap(), "--yes"]).ok();
+    alice.jit_ca(&["cert", "x509", "--role", "orders-api", "--out", "tls"]).ok();
+    log_in_by_certificate(&ca, &alice).exits(3).says("none that a workload got");
+
+    // A grant that was taken away takes its certificates along.
+    let revoked = granted["grant"]["id"].as_str().unwrap();
+    bob.jit_ca(&["revoke", revoked, "--reason", "INC-2"]).ok();
+    log_in_by_certificate(&ca, &before).exits(3).says("a grant that is open");
+
+    // And the issuer's file says for how long.
+    let second = ca.stranger("second");
+    let file = ca.config().parent().unwrap().join("issuers/ci.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    for (renew, said) in [
+        ("renew = \"1s\"", "older than the issuer's file takes"),
+        ("", "lets nobody in without a token"),
+    ] {
+        wait_for("a second to pass", || (now() > begun + 1).then_some(()));
+        fs::write(&file, text.replace("renew = \"1h\"", renew)).unwrap();
+        ca.jit_cad(&["reload"]).ok();
+        log_in_by_certificate(&ca, &second).exits(3).says(said);
+    }
+    both_agree(&carol);
 }

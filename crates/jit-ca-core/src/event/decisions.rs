@@ -57,6 +57,7 @@ impl Event {
             | Self::LoggedIn(_)
             | Self::SubjectVouched(_)
             | Self::LoggedInByToken(_)
+            | Self::LoggedInByCertificate(_)
             | Self::PasskeyAdded(_)
             | Self::PasskeyRemoved(_)
             | Self::PageLoggedIn(_)

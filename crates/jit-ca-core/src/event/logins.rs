@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Assertion, Decided, Factor};
 use crate::{
-    Action, ActorRef, Bytes, Digest, GroupName, PersonName, RefusalCode, SubjectId, SubjectKind,
-    Text, UnixTime, Window,
+    Action, ActorRef, Bytes, Digest, GroupName, IssuanceId, PersonName, RefusalCode, SubjectId,
+    SubjectKind, Text, UnixTime, Window,
 };
 
 /// A subject is known under a pseudonym from here on.
@@ -86,6 +86,28 @@ pub struct LoggedInByToken {
     pub acr: Option<Text>,
     /// The same in methods: its `amr` (RFC 8176).
     pub amr: BTreeSet<Text>,
+    /// The address that it came from.
+    pub address: IpAddr,
+    /// The login certificate's serial.
+    pub serial: Bytes,
+    /// The login certificate's window.
+    pub window: Window,
+}
+
+/// A workload logged in with an X.509 certificate of this CA, whose key TLS has proven: it stands in for a token for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoggedInByCertificate {
+    /// Who.
+    pub subject: SubjectId,
+    /// What it is called.
+    pub name: PersonName,
+    /// The certificate's issuance, under a grant of the subject's that is open.
+    pub certificate: IssuanceId,
+    /// When the subject last logged in with a token, from which that certificate comes.
+    pub since: UnixTime,
+    /// SHA-256 of the login key's SubjectPublicKeyInfo.
+    pub login_key: Digest,
     /// The address that it came from.
     pub address: IpAddr,
     /// The login certificate's serial.

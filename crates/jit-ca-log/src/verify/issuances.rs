@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
     CertificateIntended, CertificateIssued, IssuanceFailed, IssuedUnder, ProofOfPossession,
+    Validity,
 };
 use jit_ca_core::statement::Possession;
 use jit_ca_core::{ActorRef, Bytes, GrantId, IssuanceId, Row};
@@ -13,7 +14,7 @@ use super::keys::{CLIENTS, LOGINS, ROOT, SERVERS, SSH_USER};
 use super::logins::Login;
 use super::requests::Requests;
 use super::ssh::{self, SshCertificate};
-use super::state::Log;
+use super::state::{Log, second_of};
 use super::under::{Known, must_be_bounded, must_be_under};
 use super::x509::{self, X509};
 use super::{Code, Signatures, signatures};
@@ -34,8 +35,26 @@ struct Issuance {
     actor: ActorRef,
     grant: Option<GrantId>,
     has_outcome: bool,
+    kind: Kind,
     /// By the key of which purpose which bytes are to be signed, until they are.
     to_sign: Option<Box<(String, Bytes)>>,
+}
+
+/// What kind of certificate it is.
+#[derive(Debug)]
+enum Kind {
+    Client(Client),
+    Other,
+    /// What says so is erased.
+    Erased,
+}
+
+/// An X.509 client's certificate.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    /// The serial of the login that it was issued by.
+    pub(super) login: Bytes,
+    validity: Validity,
 }
 
 impl Issuances {
@@ -69,6 +88,12 @@ impl Issuances {
             let message = "the caller did not prove to have the key";
             signatures.check(leaf.idx, Code::Possession, message, possession);
         }
+        let kind = match &intent.under {
+            Some(under) if intent.purpose == CLIENTS => {
+                Kind::Client(Client { login: under.login.clone(), validity: intent.validity })
+            }
+            _ => Kind::Other,
+        };
         self.issuances.insert(
             intent.issuance,
             Issuance {
@@ -76,6 +101,7 @@ impl Issuances {
                 actor: leaf.actor,
                 grant: intent.under.as_ref().map(|under| under.grant),
                 has_outcome: false,
+                kind,
                 to_sign: Some(Box::new((intent.purpose.clone(), intent.tbs.clone()))),
             },
         );
@@ -108,13 +134,45 @@ impl Issuances {
         self.must_be_of(leaf, failed.issuance, failed.grant)
     }
 
+    /// The client's certificate that the leaf's actor logs in with: one of its own, valid, and under a grant that is open.
+    /// None where what it says is erased.
+    pub(super) fn client(
+        &self,
+        requests: &Requests,
+        leaf: &Leaf,
+        certificate: IssuanceId,
+    ) -> Result<Option<&Client>, Fault> {
+        let fault = |message| Fault::new(Code::Login, message);
+        let known = self.issuances.get(&certificate).filter(|known| known.actor == leaf.actor);
+        let known = known.ok_or_else(|| fault("there is no such certificate of the subject"))?;
+        let grant = known.grant.and_then(|grant| requests.grant(grant));
+        let grant = grant.ok_or_else(|| fault("the certificate is under no grant"))?;
+        must(!grant.ended, Code::Login, "the certificate's grant is over")?;
+        match &known.kind {
+            Kind::Client(client) => {
+                let (Validity { from, until }, now) = (client.validity, second_of(leaf));
+                must(from <= now && now < until, Code::Login, "the certificate is not valid")?;
+                Ok(Some(client))
+            }
+            Kind::Other => Err(fault("it is no client's certificate")),
+            Kind::Erased => Ok(None),
+        }
+    }
+
     /// Takes in what the leaf of an entry still says whose payload is erased.
     pub(super) fn erased(&mut self, leaf: &Leaf) {
         let Ids { grant, issuance: Some(id), .. } = leaf.ids else { return };
         match leaf.entry_type.as_str() {
             "issue.intent" => {
                 let (intent, actor) = (leaf.idx, leaf.actor);
-                let issuance = Issuance { intent, actor, grant, has_outcome: false, to_sign: None };
+                let issuance = Issuance {
+                    intent,
+                    actor,
+                    grant,
+                    has_outcome: false,
+                    kind: Kind::Erased,
+                    to_sign: None,
+                };
                 self.issuances.entry(id).or_insert(issuance);
             }
             "issue.done" | "issue.failed" => {

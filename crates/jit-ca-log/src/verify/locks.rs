@@ -86,6 +86,7 @@ impl<'a> Done<'a> {
         match event {
             Event::LoggedIn(login) => done.subjects.push(&login.subject),
             Event::LoggedInByToken(login) => done.subjects.push(&login.subject),
+            Event::LoggedInByCertificate(login) => done.subjects.push(&login.subject),
             Event::PageLoggedIn(login) => done.subjects.push(&login.subject),
             Event::LoginSteppedUp(stepped) => done.subjects.push(&stepped.subject),
             Event::PasskeyAdded(added) => done.subjects.push(&added.subject),

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
-    ErasureOrdered, Factor, LoggedIn, LoggedInByToken, LoggedOut, LoginEnded, LoginSteppedUp,
-    MfaCodeMade, MfaEnrolled, MfaKept, PageLoggedIn,
+    ErasureOrdered, Factor, LoggedIn, LoggedInByCertificate, LoggedInByToken, LoggedOut,
+    LoginEnded, LoginSteppedUp, MfaCodeMade, MfaEnrolled, MfaKept, PageLoggedIn,
 };
 use jit_ca_core::statement::{Kind, Login as Statement};
 use jit_ca_core::{Action, ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
 
 use super::fault::{Fault, must, must_be_allowed, must_be_near};
+use super::issuances::Client;
 use super::passkeys::Passkeys;
 use super::people::has_key;
 use super::state::{Log, second_of};
@@ -52,6 +53,8 @@ pub(super) struct Login {
     pub(super) key: Digest,
     pub(super) window: Window,
     has_second_factor: bool,
+    /// When a token last said who it is, of a login that rests on one.
+    vouched: Option<UnixTime>,
     /// When its entry was written, in milliseconds since 1970.
     began: u64,
     ended: bool,
@@ -61,6 +64,8 @@ pub(super) struct Login {
 const LONGEST: Span = Span::from_secs(12 * 60 * 60);
 /// How long after a login its certificate is used: a clock may have been set back meanwhile.
 const IN_USE: Span = Span::from_secs(12 * 60 * 60 + 10);
+/// For how long after its last token a workload may log in without one.
+const LONGEST_RENEWAL: Span = Span::from_secs(30 * 24 * 60 * 60);
 /// How far the clocks of an issuer and of the CA may be apart.
 const CLOCKS_APART: Span = Span::from_secs(60);
 /// How long after a login its certificate is issued at the most.
@@ -131,9 +136,18 @@ impl Logins {
         let (subject, window) = (login.subject.clone(), login.window);
         let (actor, key) = (leaf.actor, login.login_key);
         let began = leaf.ts_ms;
-        let ssh_key = Some(login.key.clone());
-        let known =
-            Login { actor, subject, ssh_key, key, window, has_second_factor, began, ended: false };
+        let (ssh_key, vouched) = (Some(login.key.clone()), None);
+        let known = Login {
+            actor,
+            subject,
+            ssh_key,
+            key,
+            window,
+            has_second_factor,
+            vouched,
+            began,
+            ended: false,
+        };
         self.begin(login.serial.clone(), known, leaf)
     }
 
@@ -187,6 +201,45 @@ impl Logins {
             key: login.login_key,
             window: login.window,
             has_second_factor: login.mfa_at.is_some(),
+            vouched: Some(now),
+            began: leaf.ts_ms,
+            ended: false,
+        };
+        self.begin(login.serial.clone(), known, leaf)
+    }
+
+    /// A certificate that a workload got stands in for a token: for a month at most since the last one.
+    pub(super) fn login_by_certificate(
+        &mut self,
+        people: &People,
+        leaf: &Leaf,
+        login: &LoggedInByCertificate,
+        by: Option<&Client>,
+    ) -> Result<(), Fault> {
+        let fault = |is_so, message| must(is_so, Code::Login, message);
+        people.must_act(leaf.actor, &login.subject)?;
+        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Login)? {
+            fault(
+                person.name == login.name,
+                "the name is not the one that the issuer vouched for",
+            )?;
+        }
+        fault(people.vouching.may_be_workload(leaf.actor), "it is no workload")?;
+        let before = by.and_then(|client| self.logins.get(&client.login));
+        let is_since = before.is_none_or(|before| before.vouched == Some(login.since));
+        fault(is_since, "it is not since then that a token said who it is")?;
+        let now = second_of(leaf);
+        let is_recent = login.since <= now && now.since(login.since) <= LONGEST_RENEWAL;
+        fault(is_recent, "no token has said who it is for a month")?;
+        must_be_login_window(leaf, login.window)?;
+        let known = Login {
+            actor: leaf.actor,
+            subject: login.subject.clone(),
+            ssh_key: None,
+            key: login.login_key,
+            window: login.window,
+            has_second_factor: false,
+            vouched: Some(login.since),
             began: leaf.ts_ms,
             ended: false,
         };
@@ -209,6 +262,7 @@ impl Logins {
             key: Digest::from_bytes([0; 32]),
             window: login.window,
             has_second_factor: true,
+            vouched: None,
             began: leaf.ts_ms,
             ended: false,
         };
@@ -337,7 +391,7 @@ impl Logins {
     pub(super) fn erased(&mut self, leaf: &Leaf) {
         self.codes_are_partial |= leaf.entry_type.as_str() == "mfa.code";
         let erased = match leaf.entry_type.as_str() {
-            "login" | "login.token" => &mut self.erased,
+            "login" | "login.token" | "login.certificate" => &mut self.erased,
             "page.login" => &mut self.erased_pages,
             "mfa.enrolled" | "login.step-up" => &mut self.erased_factors,
             _ => return,

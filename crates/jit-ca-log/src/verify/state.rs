@@ -185,6 +185,10 @@ impl<'s, 'scope> State<'s, 'scope> {
                 passkeys.step_up(log, people, logins, signatures, leaf, stepped)
             }
             Event::LoggedInByToken(login) => logins.login_by_token(people, leaf, login),
+            Event::LoggedInByCertificate(login) => {
+                let by = issuances.client(requests, leaf, login.certificate)?;
+                logins.login_by_certificate(people, leaf, login, by)
+            }
             Event::PasskeyAdded(added) => {
                 passkeys.added(log, people, logins, signatures, leaf, added)
             }

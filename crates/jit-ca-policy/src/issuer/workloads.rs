@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jit_ca_core::GroupName;
+use jit_ca_core::{GroupName, Span};
 
 use super::claims::Condition;
 use super::{Claims, Vouched};
@@ -16,9 +16,15 @@ pub struct WorkloadIssuer {
     pub audience: String,
     /// Where its keys are, if it has no discovery: the address of a JWK set (RFC 7517 5).
     pub keys: Option<String>,
+    /// For how long after its last token a workload may log in with a certificate that it got by it; none may if it does
+    /// not say.
+    pub renew: Option<Span>,
     /// Those who may log in, of all whom it gives tokens.
     pub workloads: Vec<Workload>,
 }
+
+/// The verifiers let no workload be without a token for longer.
+const LONGEST_RENEWAL: Span = Span::from_secs(30 * 24 * 60 * 60);
 
 /// What a token has to say, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +44,13 @@ impl WorkloadIssuer {
         }
         let audience = top.string("audience");
         let keys = top.string("keys").filter(|keys| super::is_https(page, keys));
+        let renew = top.value::<Span>("renew").filter(|renew| {
+            let fits = !renew.value.is_zero() && renew.value <= LONGEST_RENEWAL;
+            if !fits {
+                page.fault(renew.at, "renew is too long, or nothing", "use at most 30d");
+            }
+            fits
+        });
         if !top.has("workload") {
             top.missing(
                 "workload",
@@ -53,7 +66,8 @@ impl WorkloadIssuer {
             }
             workloads.push(value);
         }
-        Some(Self { audience: audience?.value, keys: keys.map(|keys| keys.value), workloads })
+        let (keys, renew) = (keys.map(|keys| keys.value), renew.map(|renew| renew.value));
+        Some(Self { audience: audience?.value, keys, renew, workloads })
     }
 
     /// What follows from the claims of a token: of the first workload that it fits.

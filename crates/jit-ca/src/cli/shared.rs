@@ -36,12 +36,15 @@ pub(crate) struct LoginArgs {
     /// Sign on in a browser at this issuer, as the CA calls it
     #[arg(long, value_name = "NAME", env = "JIT_CA_ISSUER", conflicts_with_all = ["name", "key", "code_file", "passkey"])]
     pub(crate) issuer: Option<IssuerName>,
-    /// Log in as a workload, with a token
+    /// Log in as a workload, with a token, or with a certificate that it got with an earlier one
     #[arg(long, conflicts_with_all = ["name", "key", "code_file", "passkey"])]
     pub(crate) workload: bool,
     /// The file with the workload's token, or - for stdin
     #[arg(long, value_name = "FILE", requires = "workload")]
     pub(crate) token_file: Option<PathBuf>,
+    /// The folder with the workload's cert.pem and key.pem, as `jit-ca cert x509` has written them
+    #[arg(long, value_name = "DIR", requires = "workload", conflicts_with_all = ["token_file", "issuer"])]
+    pub(crate) certificate: Option<PathBuf>,
 }
 
 /// What a wish for a role says.

@@ -75,6 +75,7 @@ fn named(event: &Event) -> Option<(&SubjectId, &PersonName)> {
         Event::LoggedIn(event) => Some((&event.subject, &event.name)),
         Event::SubjectVouched(event) => Some((&event.subject, &event.name)),
         Event::LoggedInByToken(event) => Some((&event.subject, &event.name)),
+        Event::LoggedInByCertificate(event) => Some((&event.subject, &event.name)),
         Event::RequestMade(event) => Some((&event.subject, &event.name)),
         Event::RequestDenied(event) => Some((&event.by, &event.name)),
         Event::ErasureOrdered(event) => Some((&event.by, &event.name)),

@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use jit_ca_core::IssuanceId;
 use jit_ca_log::hash::sha256_of;
 use serde::de::DeserializeOwned;
 
@@ -24,6 +25,8 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// The serial of its login certificate, whose chain and key TLS has verified.
     pub(super) login: Option<Vec<u8>>,
+    /// The issuance of its X.509 certificate, verified likewise, where it shows one that was issued under a grant.
+    pub(super) certificate: Option<IssuanceId>,
 }
 
 impl FromRequestParts<Arc<App>> for Peer {
@@ -62,6 +65,24 @@ impl FromRequestParts<Arc<App>> for WithMfa {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         let LoggedIn(caller) = LoggedIn::from_request_parts(parts, app).await?;
         caller.with_mfa().map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
+/// A caller that shows an X.509 certificate, which is no login.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WithCertificate(pub(super) IssuanceId);
+
+impl FromRequestParts<Arc<App>> for WithCertificate {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Response> {
+        let shown = peer(parts).and_then(|peer| {
+            peer.certificate.ok_or(Fault::Unauthenticated {
+                detail: "the call bears no X.509 certificate of this CA",
+                hint: "call with one and its key: jit-ca login --workload --certificate DIR",
+            })
+        });
+        shown.map(Self).map_err(IntoResponse::into_response)
     }
 }
 

@@ -18,10 +18,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::call::Peer;
 use super::calls::Calls;
+use super::client_certificate::{ClientCertificate, Issuers};
 use super::connections::Place;
 use super::paced::Paced;
 use crate::failure::with_causes;
@@ -90,6 +90,8 @@ pub(super) struct Connection {
 pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) tls: Arc<ServerConfig>,
+    /// Whose certificates clients show.
+    pub(super) issuers: Arc<Issuers>,
     /// The headers of calls that are read.
     pub(super) headers: &'static [HeaderName],
 }
@@ -115,12 +117,17 @@ impl Connection {
         };
         let Some(mut stream) = stream else { return };
         let (paced, tls) = stream.get_mut();
-        let certificate = tls.peer_certificates().and_then(|chain| chain.first());
-        // TLS has verified what it read; what can't be read again is nobody's.
-        let certificate = certificate.and_then(|leaf| X509Certificate::from_der(leaf).ok());
-        let certificate = certificate.map(|(_, certificate)| certificate.tbs_certificate);
-        let login = certificate.as_ref().map(|certificate| certificate.raw_serial().to_vec());
-        let calling = place.calling(certificate.as_ref().map(|leaf| leaf.subject.as_raw()));
+        let shown = tls.peer_certificates().and_then(|chain| chain.first());
+        let shown = shown.and_then(|leaf| serving.issuers.read(leaf));
+        let (login, subject, certificate) = match shown {
+            Some(ClientCertificate::Login { serial, subject }) => {
+                (Some(serial), Some(subject), None)
+            }
+            // A stranger, who has one short call to make.
+            Some(ClientCertificate::Client(issuance)) => (None, None, Some(issuance)),
+            None => (None, None, None),
+        };
+        let calling = place.calling(subject.as_deref());
         let limits = if calling.is_known() { LOGINS } else { STRANGERS };
         tls.set_buffer_limit(Some(limits.unread));
         let speaks_h2 = tls.alpn_protocol() == Some(b"h2");
@@ -132,7 +139,7 @@ impl Connection {
             place.memory().speaks_http2();
         }
         paced.handshake_done();
-        let peer = Peer { address, login };
+        let peer = Peer { address, login, certificate };
         let calls = Calls::new(serving.router, serving.headers, peer, calling);
 
         let stream = TokioIo::new(stream);
@@ -249,7 +256,7 @@ mod tests {
         };
         let router = Router::new().route("/", routing::get(answer));
         let place = Connections::new(Room { strangers: 1, known: 1 }).enter([192, 0, 2, 1].into());
-        let peer = Peer { address: ([192, 0, 2, 1], 1).into(), login: None };
+        let peer = Peer { address: ([192, 0, 2, 1], 1).into(), login: None, certificate: None };
         let calls = Calls::new(router, &crate::http::READ, peer, place.calling(None));
         let (ours, mut theirs) = tokio::io::duplex(100_000);
         theirs.write_all(asks).await.unwrap();

@@ -1,18 +1,21 @@
 //! Issuers, and logging in with what they say.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use jit_ca_api::{IssuerLoginCall, IssuerView, LoginReply, SignOnView};
+use jit_ca_api::{CertificateLoginCall, IssuerLoginCall, IssuerView, LoginReply, SignOnView};
 use jit_ca_core::IssuerName;
 use jit_ca_policy::Vouches;
 
-use super::call::{Call, Id, Peer};
+use super::call::{Call, Id, Peer, WithCertificate};
 use super::login::view;
 use crate::app::App;
 use crate::clock;
-use crate::service::login::{log_in_by_issuer, no_such_issuer, provider};
+use crate::service::login::{
+    Login, log_in_by_certificate, log_in_by_issuer, no_such_issuer, provider,
+};
 use crate::service::{Caller, Fault, blocking};
 
 /// `GET /v1/issuers`.
@@ -68,7 +71,23 @@ pub(super) async fn log_in(
 ) -> Result<Json<LoginReply>, Fault> {
     let address = peer.address.ip().to_canonical();
     let login = log_in_by_issuer(&app, &call.body, address, &call.key).await?;
-    let caller = Caller::identify(&app, &login.serial, address, clock::now())?;
+    reply(&app, login, address)
+}
+
+/// `POST /v1/logins/certificate`.
+pub(super) async fn log_in_with_certificate(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    WithCertificate(shown): WithCertificate,
+    call: Call<CertificateLoginCall>,
+) -> Result<Json<LoginReply>, Fault> {
+    let address = peer.address.ip().to_canonical();
+    let login = log_in_by_certificate(&app, &call.body, shown, address, &call.key).await?;
+    reply(&app, login, address)
+}
+
+fn reply(app: &App, login: Login, address: IpAddr) -> Result<Json<LoginReply>, Fault> {
+    let caller = Caller::identify(app, &login.serial, address, clock::now())?;
     let certificate = login.certificate + &app.authorities.logins.pem();
-    Ok(Json(LoginReply { certificate, me: view(&app, &caller)? }))
+    Ok(Json(LoginReply { certificate, me: view(app, &caller)? }))
 }

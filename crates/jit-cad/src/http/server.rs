@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
+use super::client_certificate::Issuers;
 use super::connection::{Connection, Serving};
 use super::connections::{Connections, Ended};
 use super::room::Room;
@@ -47,6 +48,7 @@ struct Listening {
     router: Router,
     face: Face,
     tls: Arc<ArcSwap<ServerConfig>>,
+    issuers: Arc<Issuers>,
     headers: &'static [HeaderName],
 }
 
@@ -127,7 +129,8 @@ impl Listening {
             Face::Api => (router(Arc::clone(app)), super::READ.as_slice()),
             Face::Page(_) => (page::router(Arc::clone(app)), page::READ.as_slice()),
         };
-        Ok(Self { listener, router, face, tls, headers })
+        let issuers = Arc::new(Issuers::of(app));
+        Ok(Self { listener, router, face, tls, issuers, headers })
     }
 
     /// Takes connections for as long as it is waited for.
@@ -140,8 +143,8 @@ impl Listening {
                     let stopping = stopping.clone();
                     let connection = Connection { stream, address, place, stopping };
                     let router = self.router.clone();
-                    let serving =
-                        Serving { router, tls: self.tls.load_full(), headers: self.headers };
+                    let (tls, issuers) = (self.tls.load_full(), Arc::clone(&self.issuers));
+                    let serving = Serving { router, tls, issuers, headers: self.headers };
                     tokio::spawn(connection.serve(serving));
                 }
                 // Out of file descriptors, for instance: connections that end make room.

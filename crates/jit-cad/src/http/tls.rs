@@ -92,13 +92,14 @@ fn page((chain, key): Certified) -> Result<Arc<ServerConfig>, Failure> {
 }
 
 fn api(app: &App, (chain, key): Certified) -> Result<Arc<ServerConfig>, Failure> {
-    // INVARIANT (one key, one purpose): the logins' CA is the only anchor, so that a certificate for a service is
-    // no login.
+    // INVARIANT (one key, one purpose): the connection tells by its issuer which of the two a certificate is, so that
+    // one for a service is no login (`call.rs`, `Shown`).
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut logins = RootCertStore::empty();
-    logins.add(CertificateDer::from(app.authorities.logins.der().to_vec()))?;
+    let mut anchors = RootCertStore::empty();
+    anchors.add(CertificateDer::from(app.authorities.logins.der().to_vec()))?;
+    anchors.add(CertificateDer::from(app.authorities.clients.der().to_vec()))?;
     let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(logins), Arc::clone(&provider))
+        WebPkiClientVerifier::builder_with_provider(Arc::new(anchors), Arc::clone(&provider))
             .allow_unauthenticated()
             .build()
             .map_err(|error| Failure::failed(error.to_string()))?;

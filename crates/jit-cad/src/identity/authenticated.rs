@@ -1,6 +1,6 @@
 //! Who has proven who they are.
 
-use jit_ca_core::{Bytes, Digest, Text, UnixTime, event};
+use jit_ca_core::{Bytes, Digest, IssuanceId, Text, UnixTime, event};
 use jit_ca_policy::Person;
 
 /// A person or workload that has proven who it is.
@@ -39,10 +39,17 @@ pub enum Proof {
         /// The same, as methods.
         amr: Vec<Text>,
     },
+    /// An X.509 certificate of this CA, whose key TLS has proven.
+    Certificate {
+        /// Its issuance.
+        certificate: IssuanceId,
+        /// When a token last said who it is.
+        since: UnixTime,
+    },
 }
 
 impl<'b> Authenticated<'b> {
-    /// The one place that makes it: `login::verify` and `token::Said::of` call this after every check has passed.
+    /// The one place that makes it: `login::verify`, `token::Said::of` and `certificate::Shown::of` call this after every check has passed.
     pub(super) fn assertion(person: &'b Person, proof: Proof) -> Self {
         Self { person, proof }
     }

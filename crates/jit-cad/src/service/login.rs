@@ -1,5 +1,6 @@
 //! Logging in.
 
+mod by_certificate;
 mod by_issuer;
 mod entry;
 
@@ -25,6 +26,7 @@ use crate::policy::Policy;
 use crate::sequencer::{CommitError, Proposal};
 use crate::store::{Clash, LockRecord, Resource, Snapshot};
 
+pub use by_certificate::log_in_by_certificate;
 pub use by_issuer::{log_in_by_issuer, no_such_issuer, provider};
 
 /// A login certificate, and the serial that the login goes by.
@@ -237,4 +239,10 @@ fn refuse_stranger(app: &App, address: IpAddr, now: UnixTime) -> Fault {
     app.failed_addresses.failed(&Network::of(address), now);
     app.count_stranger(now);
     login_refused()
+}
+
+/// Whose word, or whose certificate, it was is no secret to whoever brought it.
+fn said_no(what: &str) -> Fault {
+    let hint = "log in again, or bring another token; if it stays so, ask whoever runs the CA";
+    Fault::NotVouched { detail: what.to_owned(), hint }
 }

@@ -63,6 +63,8 @@ pub struct LoginRecord {
     pub address: IpAddr,
     /// When a second factor was given.
     pub mfa_at: Option<UnixTime>,
+    /// When a token last said whose it is, of a login that rests on one.
+    pub vouched_at: Option<UnixTime>,
     /// When its entry was written.
     pub began: Millis,
     /// Whether the subject ended it, a lock on the subject did, the clock was put back behind it, or the subject logged in

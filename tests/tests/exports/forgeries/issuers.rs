@@ -1,6 +1,6 @@
 //! Lies about those for whom issuers vouch.
 
-use jit_ca_core::{SubjectKind, Text};
+use jit_ca_core::{IssuanceId, SubjectKind, Text};
 
 use super::*;
 
@@ -53,6 +53,14 @@ forgeries! {
     "token-expired" "login" change!(LoggedInByToken, |login| login.expires = login.window.start().minus(Span::from_secs(121))),
     "token-factor-to-come" "login" change!(LoggedInByToken, |login| if login.mfa_at.is_some() => login.mfa_at = Some(login.window.start().plus(Span::from_secs(100)))),
     "workload-with-a-factor" "login" change!(LoggedInByToken, |login| if login.challenge.is_none() => login.mfa_at = Some(login.window.start())),
+    "by-certificate-of-another-name" "login" change!(LoggedInByCertificate, |login| login.name = "mallory@ci".parse().unwrap()),
+    "by-certificate-of-another-subject" "subject" change!(LoggedInByCertificate, |login| login.subject = "ci/deploy/mallory".parse().unwrap()),
+    "by-certificate-since-later" "login" change!(LoggedInByCertificate, |login| login.since = login.since.plus(Span::from_secs(1))),
+    "by-certificate-for-too-long" "login" change!(LoggedInByCertificate, |login| login.window = Window::starting(login.window.start(), Span::from_secs(12 * 3600 + 1)).unwrap()),
+    "by-certificate-of-nobody" "login" change!(LoggedInByCertificate, |login| login.certificate = IssuanceId::from_bytes([7; 16])),
+    // A certificate for SSH under a grant of the same workload's, and the certificate of its login.
+    "by-certificate-for-ssh" "login" |log, place| by_another(log, place, |purpose| purpose == "ssh-user"),
+    "by-certificate-of-a-login" "login" |log, place| by_another(log, place, |purpose| purpose == "x509-logins"),
     "certificate-without-a-factor" "under" |log, place| {
         let at = log.find(place, |event| matches!(event, Event::LoggedInByToken(login) if login.mfa_at.is_some()))?;
         let actor = log.leaf(at).actor;
@@ -67,6 +75,26 @@ forgeries! {
                 && matches!(log.event(at), Some(Event::CertificateIntended(intent)) if intent.under.is_some())
         })
     },
+}
+
+/// A login by another certificate of the same actor's.
+fn by_another(log: &mut Log, place: usize, fits: impl Fn(&str) -> bool) -> Option<usize> {
+    let at = log.find(place, |event| matches!(event, Event::LoggedInByCertificate(_)))?;
+    let actor = log.leaf(at).actor;
+    let other = (0..at).find_map(|before| match log.event(before) {
+        Some(Event::CertificateIntended(it))
+            if log.leaf(before).actor == actor && fits(&it.purpose) =>
+        {
+            Some(it.issuance)
+        }
+        _ => None,
+    })?;
+    log.change(at, |_, event| {
+        if let Event::LoggedInByCertificate(login) = event {
+            login.certificate = other;
+        }
+    });
+    Some(at)
 }
 
 /// Of one who is the other kind.

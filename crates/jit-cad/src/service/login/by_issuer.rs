@@ -12,6 +12,7 @@ use jit_ca_policy::{Issuer, Vouches};
 use super::entry::Accepted;
 use super::{
     Login, again_by, login_key, login_refused, must_not_be_many, must_not_wait, refuse_locked,
+    said_no,
 };
 use crate::app::App;
 use crate::clock::{self, Millis};
@@ -178,9 +179,4 @@ fn refuse(app: &App, address: IpAddr, now: UnixTime, what: &str) -> Fault {
     app.failed_addresses.failed(&Network::of(address), now);
     app.count_stranger(now);
     said_no(what)
-}
-
-fn said_no(what: &str) -> Fault {
-    let hint = "log in again, or bring another token; if it stays so, ask whoever runs the CA";
-    Fault::NotVouched { detail: what.to_owned(), hint }
 }

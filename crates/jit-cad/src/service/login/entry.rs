@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use jit_ca_cert::x509::LoginCertificate;
 use jit_ca_cert::{Intent, SubjectKey};
-use jit_ca_core::event::{Event, Factor, LoggedIn, LoggedInByToken};
+use jit_ca_core::event::{Event, Factor, LoggedIn, LoggedInByCertificate, LoggedInByToken};
 use jit_ca_core::{ActorRef, Bytes, IssuanceId, Span, Window};
 use jit_ca_policy::Person;
 
@@ -51,7 +51,9 @@ impl<'a> Accepted<'a> {
             Proof::Ssh { factor: Factor::EnrolmentCode { .. }, .. } => {
                 ENROLMENT_LOGIN.min(app.config.login_longest)
             }
-            Proof::Ssh { .. } | Proof::Token { .. } => app.config.login_longest,
+            Proof::Ssh { .. } | Proof::Token { .. } | Proof::Certificate { .. } => {
+                app.config.login_longest
+            }
         };
         let end = now.time().plus(length.min(most)).min(app.authorities.logins.end());
         let window =
@@ -103,6 +105,17 @@ impl<'a> Accepted<'a> {
                 mfa_at,
                 acr,
                 amr: amr.into_iter().collect(),
+                address,
+                serial,
+                window,
+            }
+            .into(),
+            Proof::Certificate { certificate, since } => LoggedInByCertificate {
+                subject,
+                name,
+                certificate,
+                since,
+                login_key,
                 address,
                 serial,
                 window,

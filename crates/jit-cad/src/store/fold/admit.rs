@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jit_ca_core::event::{
-    CertificateIntended, Event, Factor, GrantMade, GrantStarted, LoggedIn, LoggedInByToken,
-    RequestMade,
+    CertificateIntended, Event, Factor, GrantMade, GrantStarted, LoggedIn, LoggedInByCertificate,
+    LoggedInByToken, RequestMade,
 };
 use jit_ca_core::workflow::{Grant, GrantState, Over, Term};
 use jit_ca_core::{Digest, GrantId, RequestId, UnixTime, Window};
@@ -54,6 +54,7 @@ impl Fold<'_> {
                 .ok_or(Clash::Taken),
             Event::LoggedIn(login) => self.admit_login(login, now)?,
             Event::LoggedInByToken(login) => self.admit_login_by_token(login)?,
+            Event::LoggedInByCertificate(login) => self.admit_login_by_certificate(login, now)?,
             Event::LoginEnded(ended) => self.admit_open_login(ended.login.as_slice(), now)?,
             Event::LoggedOut(logout) => self.admit_open_login(logout.login.as_slice(), now)?,
             Event::MfaEnrolled(enrolled) => {
@@ -129,6 +130,28 @@ impl Fold<'_> {
         let is_known = self.subjects.get(subject.as_str())?.is_some()
             && self.vouched.get(subject.as_str())?.is_some();
         Ok(is_known.then_some(()).ok_or(Clash::Login))
+    }
+
+    /// The certificate's grant is open, and an issuer vouches for whose it is.
+    fn admit_login_by_certificate(
+        &self,
+        login: &LoggedInByCertificate,
+        now: UnixTime,
+    ) -> Result<Result<(), Clash>, StoreError> {
+        let issuance = self.issuances.get(login.certificate.as_bytes())?;
+        let grant = issuance.and_then(|row| row.value().0.map(|id| GrantId::from_bytes(*id)));
+        let access = grant.map(|grant| self.access_of(&grant)).transpose()?.flatten();
+        let is_open = access.is_some_and(|record| {
+            let subject = &record.access.request.subject;
+            let grant = record.access.grant();
+            *subject == login.subject && grant.is_some_and(|it| it.state(now) == GrantState::Active)
+        });
+        let is_vouched_for = self.vouched.get(login.subject.to_string().as_str())?.is_some();
+        Ok(match (is_open, is_vouched_for) {
+            (true, true) => Ok(()),
+            (false, _) => Err(Clash::Access),
+            (true, false) => Err(Clash::Login),
+        })
     }
 
     pub(super) fn admit_open_login(

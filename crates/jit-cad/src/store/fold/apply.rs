@@ -80,6 +80,9 @@ impl Fold<'_> {
             }
             Event::LoggedIn(login) => self.apply_login(login, written)?,
             Event::LoggedInByToken(login) => self.apply_login_by_token(login, written)?,
+            Event::LoggedInByCertificate(login) => {
+                self.apply_login_by_certificate(login, written)?;
+            }
             Event::LoginEnded(ended) => {
                 self.end_login(ended.login.as_slice())?;
             }

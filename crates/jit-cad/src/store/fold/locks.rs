@@ -81,6 +81,7 @@ impl Fold<'_> {
         let stopped = match event {
             Event::LoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::LoggedInByToken(login) => stopping(&self.locks, &[&login.subject], None)?,
+            Event::LoggedInByCertificate(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::PageLoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::LoginSteppedUp(stepped) => stopping(&self.locks, &[&stepped.subject], None)?,
             Event::RequestMade(made) => stopping(&self.locks, &[&made.subject], Some(&made.role))?,

@@ -1,6 +1,6 @@
 //! Logins: how they begin and end, and which are open.
 
-use jit_ca_core::event::{Factor, LoggedIn, LoggedInByToken};
+use jit_ca_core::event::{Factor, LoggedIn, LoggedInByCertificate, LoggedInByToken};
 use jit_ca_core::{SubjectId, UnixTime};
 use jit_ca_log::hash::sha256;
 use redb::ReadableTable;
@@ -54,6 +54,7 @@ impl Fold<'_> {
             window: login.window,
             address: login.address,
             mfa_at,
+            vouched_at: None,
             began,
             ended: false,
         };
@@ -78,6 +79,25 @@ impl Fold<'_> {
             window: login.window,
             address: login.address,
             mfa_at: login.mfa_at,
+            vouched_at: Some(at),
+            began,
+            ended: false,
+        };
+        self.begin_login(login.serial.as_slice(), record)
+    }
+
+    pub(super) fn apply_login_by_certificate(
+        &mut self,
+        login: &LoggedInByCertificate,
+        began: Millis,
+    ) -> Result<(), StoreError> {
+        let record = LoginRecord {
+            subject: login.subject.clone(),
+            key: None,
+            window: login.window,
+            address: login.address,
+            mfa_at: None,
+            vouched_at: Some(login.since),
             began,
             ended: false,
         };

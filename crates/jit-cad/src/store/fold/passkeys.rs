@@ -69,6 +69,7 @@ impl Fold<'_> {
             address: login.address,
             // The authenticator has verified its user: that is two factors at once.
             mfa_at: Some(at),
+            vouched_at: None,
             began,
             ended: false,
         };

@@ -1,0 +1,83 @@
+//! Logging in with an X.509 certificate that a workload got here, in place of a token.
+
+use std::net::IpAddr;
+
+use jit_ca_api::CertificateLoginCall;
+use jit_ca_core::IssuanceId;
+
+use super::entry::Accepted;
+use super::{
+    Login, again_by, login_key, login_refused, must_not_be_many, must_not_wait, refuse_locked,
+    said_no,
+};
+use crate::app::App;
+use crate::clock;
+use crate::identity::{Network, NotShown, Shown};
+use crate::issuer::{IssueError, x509_serial};
+use crate::sequencer::CommitError;
+use crate::service::certificate::csr_der;
+use crate::service::{ATTEMPTS, CallKey, Fault};
+use crate::store::Clash;
+
+/// Logs a workload in whose certificate TLS has verified.
+///
+/// # Errors
+/// If the certificate lets nobody in, or not any more; whose it is is told why.
+pub async fn log_in_by_certificate(
+    app: &App,
+    call: &CertificateLoginCall,
+    certificate: IssuanceId,
+    address: IpAddr,
+    key: &CallKey,
+) -> Result<Login, Fault> {
+    let arrived = clock::now();
+    must_not_wait(app.failed_addresses.wait(&Network::of(address), arrived))?;
+    let login_key = login_key(&csr_der(&call.csr)?)?;
+    for _ in 0..ATTEMPTS {
+        // Before the snapshot, which then knows everybody in it.
+        let policy = app.policy_with_vouched()?;
+        let (snapshot, now) = (app.store.read()?, clock::now());
+        let shown = Shown::find(&snapshot, certificate, now)?;
+        let shown = shown.map_err(|error| refuse(app, address, error))?;
+        if let Some(login) = again_by(app, &shown.subject, address, key).await? {
+            return Ok(login);
+        }
+        let (authenticated, most) =
+            shown.of(&policy.bundle, now).map_err(|error| refuse(app, address, error))?;
+        if let Some(lock) = snapshot.lock_on(&[&shown.subject], None)? {
+            return Err(refuse_locked(app, &shown.subject, address, &lock)?);
+        }
+        must_not_be_many(app, &shown.subject)?;
+        let known = snapshot.subject(&shown.subject)?.ok_or(Fault::NotFound("subject"))?;
+        let accepted = Accepted::new(authenticated, &login_key, (known.actor, address));
+        let (issuance, intent, mut proposal) = accepted.propose(app, most, key)?;
+        proposal.rest_on(&policy);
+        match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
+            Ok((signed, _)) => {
+                app.failed_addresses.succeeded(&Network::of(address));
+                let serial = x509_serial(issuance.id);
+                return Ok(Login { certificate: signed.text(), serial });
+            }
+            // The same call came in twice at once, and the other was first.
+            Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
+                let again = again_by(app, &shown.subject, address, key).await?;
+                return again.ok_or_else(login_refused);
+            }
+            Err(IssueError::Commit(CommitError::Clash(Clash::Bundle))) => {
+                app.policy_after(&policy).await?;
+            }
+            Err(IssueError::Commit(CommitError::Clash(
+                Clash::Late | Clash::Lock | Clash::Access | Clash::Login,
+            ))) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Fault::Commit(CommitError::Busy))
+}
+
+fn refuse(app: &App, address: IpAddr, error: NotShown) -> Fault {
+    let now = clock::now();
+    app.failed_addresses.failed(&Network::of(address), now);
+    app.count_stranger(now);
+    said_no(&error.to_string())
+}
