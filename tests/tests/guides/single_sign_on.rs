@@ -14,7 +14,7 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     let lab = Lab::new();
     let (op, ci) = (OpenIdProvider::start(&lab), TokenIssuer::start(&lab));
     let Guided { mut ca, machine, folder, blocks } = Guided::new(&lab, GUIDE);
-    let [people, access, sign_on, workloads_of, job] = blocks.as_slice() else {
+    let [people, access, sign_on, keys, workloads_of, job] = blocks.as_slice() else {
         panic!("{blocks:?}")
     };
     let here = |text: &str| {
@@ -29,6 +29,7 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     machine.run(&here(&people.text)).ok();
     machine.run(&here(&access.text)).ok().says("no faults");
     machine.run(&here(&workloads_of.text)).ok().says("no faults");
+    machine.run(&here(&keys.text)).ok().says("no faults");
     ca.stop();
     ca.serve();
 
@@ -42,6 +43,11 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
             false => alice.jit_ca(&words).ok().says("alice@corp"),
         };
     }
+
+    alice
+        .jit_ca(&["request", "web-shell", "--host", "web1", "--reason", "INC-1"])
+        .exits(3)
+        .says("sign on with a hardware key");
 
     let runner = ca.stranger("job");
     let mut claims = workloads::github_actions();

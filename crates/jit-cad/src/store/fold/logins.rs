@@ -1,7 +1,7 @@
 //! Logins: how they begin and end, and which are open.
 
 use jit_ca_core::event::{Factor, LoggedIn, LoggedInByToken};
-use jit_ca_core::{SubjectId, UnixTime};
+use jit_ca_core::{Means, SubjectId, UnixTime};
 use jit_ca_log::hash::sha256;
 use redb::ReadableTable;
 
@@ -52,6 +52,7 @@ impl Fold<'_> {
             window: login.window,
             address: login.address,
             mfa_at,
+            means: login.factor.means(),
             began,
             ended: false,
         };
@@ -76,6 +77,7 @@ impl Fold<'_> {
             window: login.window,
             address: login.address,
             mfa_at: login.mfa_at,
+            means: Means { acr: login.acr.clone(), amr: login.amr.clone() },
             began,
             ended: false,
         };

@@ -1,7 +1,7 @@
 //! Passkeys, and logins to the page that they make.
 
-use jit_ca_core::UnixTime;
 use jit_ca_core::event::{Assertion, Consent, Event, PageLoggedIn, PasskeyAdded};
+use jit_ca_core::{Means, UnixTime};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::webauthn;
 use redb::{ReadableTable as _, TableDefinition};
@@ -66,6 +66,7 @@ impl Fold<'_> {
             address: login.address,
             // The authenticator has verified its user: that is two factors at once.
             mfa_at: Some(at),
+            means: Means::verified_user(),
             began,
             ended: false,
         };
