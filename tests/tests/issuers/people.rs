@@ -231,6 +231,34 @@ fn a_provider_that_is_down_keeps_nobody_from_what_they_have() {
     waits.signs_on(&login, &op.browser(), ("carol", Means::MFA)).ok();
 }
 
+#[test]
+fn a_file_of_the_issuer_that_changes_during_a_sign_on_ends_it() {
+    let lab = Lab::new();
+    let op = OpenIdProvider::start(&lab);
+    let ca = Ca::start_with(&lab, with_provider(&op));
+    let alice = ca.stranger("alice-at-op");
+    let (url, browser) = (ca.url(), op.browser());
+    let login = Person::by_issuer(&ca, &url, "op");
+    let mut signing_on = alice.starts_to_sign_on(&login);
+    let back = browser.logs_in(&signing_on.address(), "alice", Means::MFA);
+    // Until the provider answers, the policy says something else of what its groups mean.
+    let before = op.asked("/token");
+    op.hang(true);
+    signing_on.comes_back(&back);
+    wait_for("the question", || (op.asked("/token") > before).then_some(()));
+    let file = ca.config().with_file_name("issuers").join("op.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let less = text.replace("dev = [\"dev\"]\n", "");
+    assert_ne!(less, text);
+    fs::write(&file, less).unwrap();
+    ca.jit_cad(&["reload"]).ok();
+    op.hang(false);
+    signing_on.ends().exits(3).says("the policy has another file of the issuer op by now");
+
+    alice.signs_on(&login, &browser, ("alice", Means::MFA)).ok();
+    assert_eq!(me(&alice)["groups"], json!([]));
+}
+
 /// A sign-on by hand: what the CA is told, and what goes into it.
 struct ByHand {
     wire: Wire,
