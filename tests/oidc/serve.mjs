@@ -17,12 +17,17 @@ export async function body(request) {
  * Serves `answer` at https://127.0.0.1:PORT, with `server.pem` and `server.key` of a folder.
  *
  * `POST /control` takes a JSON object. Each of its members is a call of that name in `controls`, and the answer has what
- * they gave. Two are for all: `hang` has nothing be answered but this, and `asked` gives how often each path was asked for.
+ * they gave. Two are for all: `hang` has nothing be answered but this until it ends, and `asked` gives how often each path was asked for.
  */
 export function serve(folder, port, controls, answer) {
   const asked = {};
   let hangs = false;
-  const all = { ...controls, asked: () => asked, hang: (whether) => { hangs = whether; } };
+  const waiting = [];
+  const hang = (whether) => {
+    hangs = whether;
+    if (!hangs) waiting.splice(0).forEach((go) => go());
+  };
+  const all = { ...controls, asked: () => asked, hang };
   const tls = { cert: fs.readFileSync(`${folder}/server.pem`), key: fs.readFileSync(`${folder}/server.key`) };
   https.createServer(tls, async (request, response) => {
     try {
@@ -36,7 +41,8 @@ export function serve(folder, port, controls, answer) {
         return;
       }
       asked[path] = (asked[path] ?? 0) + 1;
-      if (!hangs) await answer(request, response, path);
+      if (hangs) await new Promise((go) => { waiting.push(go); });
+      await answer(request, response, path);
     } catch (error) {
       console.error(error);
       response.statusCode = 500;

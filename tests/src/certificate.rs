@@ -1,11 +1,27 @@
-//! Certificates as bytes: what of them was signed.
+//! Certificates: what of their bytes was signed, and some of somebody else's.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use base64ct::{Base64, Encoding};
 use ring::digest::{SHA256, digest};
 
+use crate::run;
+
 /// SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().expect("32 bytes")
+}
+
+/// A key of P-256 and a certificate that OpenSSL signs with it, as `NAME.key` and `NAME.pem` in the folder. `more` says of
+/// whom: `["-subj", "/CN=x"]`.
+pub fn self_signed(folder: &Path, name: &str, more: &[&str]) -> (PathBuf, PathBuf) {
+    let [key, certificate] = ["key", "pem"].map(|end| folder.join(format!("{name}.{end}")));
+    let mut openssl = Command::new("openssl");
+    openssl
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365".split(' '));
+    run(openssl.args(more).arg("-keyout").arg(&key).arg("-out").arg(&certificate)).ok();
+    (key, certificate)
 }
 
 /// A certificate that a client got.

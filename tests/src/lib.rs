@@ -50,7 +50,7 @@ mod wire;
 pub use browser::Browser;
 pub use ca::Ca;
 pub use caller::Caller;
-pub use certificate::{Issued, sha256};
+pub use certificate::{Issued, self_signed, sha256};
 pub use document::{Block, blocks, commands, documents};
 pub use lab::Lab;
 pub use lines::Lines;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{Clock, Lab, Output, free_port, run, wait_for};
+use crate::{Clock, Lab, Output, free_port, run, self_signed, wait_for};
 
 /// A real nginx that asks for a client certificate.
 #[derive(Debug)]
@@ -20,30 +20,8 @@ impl Nginx {
     pub fn start(lab: &Lab, clock: Clock, http: &str) -> Self {
         let port = free_port();
         let folder = lab.folder(&format!("nginx-{port}"));
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ]);
-        openssl.args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-days",
-            "365",
-        ]);
-        openssl
-            .arg("-keyout")
-            .arg(folder.join("server.key"))
-            .arg("-out")
-            .arg(folder.join("server.pem"));
-        run(&mut openssl).ok();
+        let name = "subjectAltName=DNS:localhost";
+        self_signed(&folder, "server", &["-subj", "/CN=localhost", "-addext", name]);
 
         let path = folder.display().to_string();
         let http = http.replace("PORT", &port.to_string()).replace("DIR", &path);
@@ -107,19 +85,8 @@ mod tests {
     #[test]
     fn an_nginx_judges_by_the_clock_that_it_is_given() {
         let lab = Lab::new();
-        let (key, certificate) = (lab.path().join("key"), lab.path().join("certificate"));
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ]);
-        openssl.args(["-subj", "/CN=alice/OU=orders-api", "-days", "1"]);
-        run(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate)).ok();
+        let named = ["-subj", "/CN=alice/OU=orders-api"];
+        let (key, certificate) = self_signed(lab.path(), "alice", &named);
         let mut openssl = Command::new("openssl");
         let end = run(openssl.args(["x509", "-noout", "-enddate", "-in"]).arg(&certificate)).ok();
         let end =

@@ -7,7 +7,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
-use crate::{Ca, run, sha256};
+use crate::{Ca, Output, run, sha256};
 
 /// The user was there, and verified; and a passkey is in it.
 const VERIFIED: u8 = 0x05;
@@ -18,6 +18,8 @@ const HAS_PASSKEY: u8 = 0x40;
 pub struct SoftPasskey {
     key: Ed25519KeyPair,
     id: [u8; 16],
+    /// Whose it is, as an authenticator keeps it.
+    user: Value,
 }
 
 impl SoftPasskey {
@@ -27,10 +29,10 @@ impl SoftPasskey {
         let (mut seed, mut id) = ([0; 32], [0; 16]);
         random.fill(&mut seed).and_then(|()| random.fill(&mut id)).expect("random bytes");
         let key = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key");
-        let passkey = Self { key, id };
         let (_, link) = link.split_once("#enrol=").expect("a link");
         let begun = call(ca, "/page/enrol/begin", &json!({"link": link}));
         let begun: Value = serde_json::from_str(&begun).expect("JSON");
+        let passkey = Self { key, id, user: begun["user"].clone() };
         let registration = passkey.register(ca, &begun);
         let finish = json!({"link": link, "registration": registration, "consent": null});
         assert_eq!(call(ca, "/page/enrol/finish", &finish), "");
@@ -42,16 +44,13 @@ impl SoftPasskey {
         Base64UrlUnpadded::encode_string(&self.id)
     }
 
-    /// Answers a statement: WebAuthn sections 5.8.1 and 6.1.
+    /// Answers a statement: WebAuthn section 6.3.3.
     pub fn answer(&self, ca: &Ca, statement: &str) -> Value {
-        let challenge = Base64UrlUnpadded::encode_string(&sha256(statement.as_bytes()));
-        let client_data = format!(
-            r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"{}","crossOrigin":false}}"#,
-            ca.page()
-        );
+        let client_data = client_data(ca, "get", &statement.into());
         let host = ca.page().trim_start_matches("https://").split(':').next().expect("a host");
         let mut data = sha256(host.as_bytes()).to_vec();
         data.extend([VERIFIED, 0, 0, 0, 0]);
+        // Step 11.
         let signed = [data.as_slice(), &sha256(client_data.as_bytes())].concat();
         json!({
             "passkey": Base64Unpadded::encode_string(&self.id),
@@ -61,15 +60,28 @@ impl SoftPasskey {
         })
     }
 
+    /// Logs in to the page; gives the cookie, `NAME=SECRET`.
+    pub fn log_in(&self, ca: &Ca) -> String {
+        let answer = self.tries_to_log_in(ca).ok().stdout;
+        let mut lines = answer.lines();
+        let cookie = lines.find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+        cookie.split(';').next().expect("a cookie").to_owned()
+    }
+
+    /// Tries to log in to the page; gives what is answered, head and body, or that it is no.
+    pub fn tries_to_log_in(&self, ca: &Ca) -> Output {
+        let begun = call(ca, "/page/login/begin", &json!({}));
+        let begun: Value = serde_json::from_str(&begun).expect("JSON");
+        let assertion = self.answer(ca, begun["statement"].as_str().expect("a statement"));
+        let finish =
+            json!({"challenge": begun["challenge"], "assertion": assertion, "user": self.user});
+        called(ca, "/page/login/finish", &finish, &["--include"])
+    }
+
     /// WebAuthn sections 5.8.1 and 6.1, with a key of RFC 9053 section 7.2.
     fn register(&self, ca: &Ca, begun: &Value) -> Value {
         let host = begun["host"].as_str().expect("a host");
-        let challenge = sha256(begun["statement"].as_str().expect("a statement").as_bytes());
-        let challenge = Base64UrlUnpadded::encode_string(&challenge);
-        let client_data = format!(
-            r#"{{"type":"webauthn.create","challenge":"{challenge}","origin":"{}","crossOrigin":false}}"#,
-            ca.page()
-        );
+        let client_data = client_data(ca, "create", &begun["statement"]);
         let mut data = sha256(host.as_bytes()).to_vec();
         data.extend([VERIFIED | HAS_PASSKEY, 0, 0, 0, 0]);
         data.extend([0; 16]);
@@ -84,8 +96,22 @@ impl SoftPasskey {
     }
 }
 
+/// What a browser says of an answer to a statement (WebAuthn section 5.8.1).
+fn client_data(ca: &Ca, kind: &str, statement: &Value) -> String {
+    let challenge = sha256(statement.as_str().expect("a statement").as_bytes());
+    let challenge = Base64UrlUnpadded::encode_string(&challenge);
+    format!(
+        r#"{{"type":"webauthn.{kind}","challenge":"{challenge}","origin":"{}","crossOrigin":false}}"#,
+        ca.page()
+    )
+}
+
 /// A call of the page's script.
 fn call(ca: &Ca, path: &str, body: &Value) -> String {
+    called(ca, path, body, &[]).ok().stdout
+}
+
+fn called(ca: &Ca, path: &str, body: &Value, more: &[&str]) -> Output {
     let page = ca.page();
     let (host, port) =
         page.trim_start_matches("https://").split_once(':').expect("a host and a port");
@@ -94,5 +120,5 @@ fn call(ca: &Ca, path: &str, body: &Value) -> String {
     curl.args(["--resolve", &format!("{host}:{port}:127.0.0.1")]);
     curl.args(["-H", "content-type: application/json", "-H", "idempotency-key: k"]);
     curl.args(["-H", &format!("origin: {page}"), "-d", &body.to_string()]);
-    run(curl.arg(format!("{page}{path}"))).ok().stdout
+    run(curl.args(more).arg(format!("{page}{path}")))
 }

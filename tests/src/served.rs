@@ -72,7 +72,7 @@ impl Served {
         &self.folder
     }
 
-    /// From now on connections are taken and nothing is answered, or all is.
+    /// From now on connections are taken and nothing is answered, or all is, what has waited as well.
     pub fn hang(&self, whether: bool) {
         self.control("hang", &json!(whether));
     }

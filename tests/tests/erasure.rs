@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use jit_ca_log::{Leaf, LogKey, Proof};
 use jit_ca_tests::stored::{self, Signer};
-use jit_ca_tests::{Ca, Caller, Lab, Output, Person, repository, run, wait_for};
+use jit_ca_tests::{
+    Ca, Caller, Lab, Means, OpenIdProvider, Output, Person, repository, run, wait_for,
+};
 use jit_cad::store::Store;
 use serde_json::{Value, json};
 
 use crate::crash::Disk;
+use crate::issuers::{add, people_file};
 
 /// Those who will be forgotten: three of ten.
 const LEAVERS: [&str; 3] = ["zebedee", "quillon", "wilhelmina"];
@@ -271,6 +274,39 @@ fn payloads_are_kept_for_as_long_as_the_configuration_says() {
     drop(snapshot);
     let signer = Signer::of(&ca);
     assert_eq!(stored::verdict(&stored::export(&ca.data(), &signer).unwrap(), &signer), None);
+}
+
+/// By what an issuer called somebody others may have called them, too: each of those names is theirs.
+#[test]
+fn what_an_issuer_called_somebody_is_forgotten_with_them() {
+    let lab = Lab::new();
+    let op = OpenIdProvider::start(&lab);
+    let ca = Ca::start_with(&lab, |config| add(config, "op", &people_file(&op), &op));
+    let [alice, bob] = ["alice", "bob"].map(|name| ca.caller(name));
+    let (person, url) = (ca.stranger("at-op"), ca.url());
+    let login = [Person::by_issuer(&ca, &url, "op").as_slice(), &["--again"]].concat();
+    for (name, login) in [("zebedee", &login[..7]), ("quillon", &login)] {
+        let email = format!("{name}@corp.example");
+        op.says_of("u7", &json!({"groups": ["dev"], "email": email, "email_verified": true}));
+        person.signs_on(login, &op.browser(), ("u7", Means::MFA)).ok();
+        person.jit_ca(&["whoami"]).ok().says(&format!("{name}@op"));
+    }
+    for name in ["zebedee", "quillon"] {
+        let reason = json!({"reason": format!("with the help of {name}@op")});
+        let asked = alice.request("web-shell", reason).ok().json();
+        alice.decide(&asked, "cancel", &json!({})).ok();
+    }
+    fs::remove_file(ca.config().with_file_name("issuers").join("op.toml")).unwrap();
+    ca.jit_cad(&["reload"]).ok();
+
+    let key = bob.person.key();
+    let order = ["log", "erase", "op/u7", "--by", "bob", "--reason", REASON, "--key"];
+    let order = [order.as_slice(), &[key.to_str().unwrap()]].concat();
+    ca.jit_cad_reading(&order, &bob.authenticator.code()).ok();
+    let bytes = fs::read(ca.data()).unwrap();
+    for name in ["zebedee", "quillon"] {
+        assert!(!bytes.windows(name.len()).any(|at| at == name.as_bytes()), "{name} is there");
+    }
 }
 
 fn set_keep(config: &Path, keep: &str) {

@@ -19,11 +19,32 @@ mod trouble;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use jit_ca_tests::{Ca, Lab, Person, blocks, free_port, run, wait_for};
+use jit_ca_tests::{Block, Ca, Lab, Person, blocks, free_port, self_signed, wait_for};
 
 use machine::Machine;
+
+/// A guide to a CA that runs already: that of a lab, with its folder in the place of the guide's.
+struct Guided {
+    ca: Ca,
+    machine: Machine,
+    /// Where it lies.
+    folder: String,
+    blocks: Vec<Block>,
+}
+
+impl Guided {
+    fn new(lab: &Lab, guide: &str) -> Self {
+        let ca = Ca::start(lab);
+        let machine = Machine::of(lab, &ca, &[]);
+        let folder = ca.config().ancestors().nth(2).unwrap().to_str().unwrap().to_owned();
+        let mut blocks = blocks(guide);
+        for block in &mut blocks {
+            block.text = block.text.replace("/var/lib/jit-cad", &folder);
+        }
+        Self { ca, machine, folder, blocks }
+    }
+}
 
 fn granted(ca: &Ca, role: &str) -> (Person, Person) {
     let (alice, bob) = (ca.person("alice"), ca.caller("bob"));
@@ -84,19 +105,8 @@ fn the_guide_to_nginx_works_as_it_stands() {
     let (alice, _) = granted(&ca, "orders-api");
     let machine = Machine::of(&lab, &ca, &["/etc/nginx"]);
     let port = free_port();
-    let (key, certificate) = (lab.path().join("orders.key"), lab.path().join("orders.pem"));
-    let mut openssl = Command::new("openssl");
-    openssl.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-    ]);
-    openssl.args(["-subj", "/CN=orders", "-addext", "subjectAltName=DNS:orders.example.org"]);
-    run(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate)).ok();
+    let names = ["-subj", "/CN=orders", "-addext", "subjectAltName=DNS:orders.example.org"];
+    let (key, certificate) = self_signed(lab.path(), "orders", &names);
     machine.file("/etc/nginx/orders.key", &lab, &fs::read_to_string(key).unwrap());
     machine.file("/etc/nginx/orders.pem", &lab, &fs::read_to_string(&certificate).unwrap());
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -32,6 +32,7 @@ mod newcomers;
 mod notify;
 mod openapi;
 mod page;
+mod page_logins;
 mod passkeys;
 mod policy;
 mod provider;

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jit_ca_tests::{Browser, Ca, Lab, Means, OpenIdProvider, Output, Person, repository, run};
+use jit_ca_tests::{
+    Browser, Ca, Lab, Means, OpenIdProvider, Output, Person, repository, run, self_signed,
+};
 use serde_json::{Value, json};
 
 use crate::issuers::{add, people_file};
@@ -498,19 +500,8 @@ fn without_a_page_there_is_no_link() {
 #[test]
 fn a_certificate_of_somebody_else_is_served_where_one_is_named() {
     let lab = Lab::new();
-    let (certificate, key) = (lab.path().join("page.pem"), lab.path().join("page.key"));
-    let mut openssl = Command::new("openssl");
-    openssl.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-    ]);
-    openssl.args(["-subj", "/CN=x", "-days", "1", "-addext", "subjectAltName=DNS:ca.test"]);
-    run(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate)).ok();
+    let names = ["-subj", "/CN=x", "-addext", "subjectAltName=DNS:ca.test"];
+    let (key, certificate) = self_signed(lab.path(), "page", &names);
     let mut ca = Ca::start_with(&lab, |config| {
         let file = config.join("jit-cad.toml");
         let text = fs::read_to_string(&file).unwrap();

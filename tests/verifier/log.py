@@ -45,7 +45,7 @@ class Log:
         self.origin = self.keys = self.pin = self.succeeds = UNKNOWN
         self.actors, self.steps, self.logins, self.logins_of, self.challenges = {}, {}, {}, {}, set()
         self.passkeys = {}  # by their ids
-        self.codes = {}  # of each subject the newest enrolment code, until it is used
+        self.codes, self.codes_are_partial = {}, False  # of each subject the newest enrolment code, until it is used
         self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle; people by pseudonym
         self.vouched, self.tokens = {}, set()  # what issuers said last, by pseudonym; tokens that were used
         self.users, self.listed = {}, {}  # people by subject, and each pseudonym's subject in them
@@ -75,6 +75,7 @@ class Log:
         if not e.record:
             gone = "login" if e.type in ("login.token", "login.certificate") else e.type
             self.gone.setdefault((gone, e.actor), []).append(e.leaf["ts_ms"])
+            self.codes_are_partial |= e.type == "mfa.code"
             self.parts_known &= e.type not in ("bundle.file", "bundle.file.removed", "person", "person.removed")
         if e.type == "subject" and (p is not UNKNOWN or e.actor not in self.actors):
             self.actors[e.actor] = p["subject"]
@@ -267,7 +268,8 @@ class Log:
         return p["purpose"].startswith("ssh-"), p["serial"]
 
     def is_any_gone(self, entry_type):
-        return any(gone == entry_type for gone, _ in self.gone)
+        """Whether a payload of this type is missing, whoever's, that is not over."""
+        return any(gone for (of, _), gone in self.gone.items() if of == entry_type)
 
     def is_gone(self, entry_type, e, age):
         """Whether a payload of this type and the same actor is missing, no older than this."""

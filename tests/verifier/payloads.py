@@ -155,7 +155,8 @@ code              = not-permitted forbidden rule-error mfa-required mfa-too-old 
 decision            facts:facts decision:answer
 answer              outcome:outcome rules:text* reasons:reason*
 reason              code:code text:text
-facts               action:action subject:subject-id now:time address:address mfa_at:time? role:name? \
+means               acr:line? amr:line*
+facts               action:action subject:subject-id now:time address:address mfa_at:time? means:means role:name? \
                     requester:subject-id? hosts:hosts? duration:duration? reason:line? ticket:line?
 """)
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Hosts, RoleName, Span, SubjectId, Text, UnixTime};
+use crate::{Hosts, Means, RoleName, Span, SubjectId, Text, UnixTime};
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub struct Facts {
     pub address: IpAddr,
     /// When the subject last gave a second factor; `None` if the login has none.
     pub mfa_at: Option<UnixTime>,
+    /// By which means the subject has logged in.
+    pub means: Means,
     /// The role asked for; `None` for actions that concern no role.
     pub role: Option<RoleName>,
     /// Who asked for the role; the subject itself unless it approves, reviews or revokes.

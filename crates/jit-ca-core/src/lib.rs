@@ -17,6 +17,7 @@ pub mod digest;
 pub mod event;
 pub mod id;
 mod key_type;
+mod means;
 pub mod names;
 pub mod network;
 pub mod row;
@@ -29,6 +30,7 @@ pub use decision::{Action, Decision, Facts, Outcome, Reason, RefusalCode};
 pub use digest::{ActorRef, Bytes, Digest};
 pub use id::{CallId, GrantId, IssuanceId, RequestId};
 pub use key_type::KeyType;
+pub use means::Means;
 pub use names::{
     GroupName, HostName, IssuerName, Login, Origin, PersonName, Principal, RoleName, SubjectId,
     SubjectKind, Tag, Text,

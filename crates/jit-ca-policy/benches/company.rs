@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jit_ca_core::{Action, Facts, RoleName, Span, SubjectId, UnixTime};
+use jit_ca_core::{Action, Facts, Means, RoleName, Span, SubjectId, UnixTime};
 use jit_ca_policy::{Bundle, Deed, SourceFile, decide, diff, explain, who_can};
 
 /// Enough that a hundred of them are beyond the 99th percentile.
@@ -44,6 +44,7 @@ fn main() {
     let night = Facts {
         now: "2026-01-05T23:00:00Z".parse().unwrap(),
         mfa_at: None,
+        means: Means::default(),
         role: Some("deploy".parse().unwrap()),
         ..fact(Action::Request, &bundle.people().next().unwrap().id, 1)
     };
@@ -121,6 +122,7 @@ fn fact(action: Action, subject: &SubjectId, number: usize) -> Facts {
         now,
         address: "10.20.1.2".parse().unwrap(),
         mfa_at: Some(now.minus(Span::from_secs(later.secs() % 600))),
+        means: Means::default(),
         role: None,
         requester: None,
         hosts: None,

@@ -12,7 +12,7 @@ mod hundred_rules {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use divan::Bencher;
-    use jit_ca_core::{Action, Facts, Span, UnixTime};
+    use jit_ca_core::{Action, Facts, Means, Span, UnixTime};
     use jit_ca_policy::{Bundle, SourceFile, decide};
 
     /// 30 roles with 3 rules each, and 10 that hold for all of them.
@@ -64,6 +64,7 @@ mod hundred_rules {
             now,
             address: "192.0.2.1".parse().unwrap(),
             mfa_at: Some(now.minus("1m".parse().unwrap())),
+            means: Means::default(),
             role: Some("r7".parse().unwrap()),
             requester: Some("local/u-7".parse().unwrap()),
             hosts: Some("web1".parse().unwrap()),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jit_ca_core::event::SubjectVouched;
 use jit_ca_core::{
-    Action, Decision, Facts, GroupName, HostName, Hosts, Outcome, PersonName, RefusalCode,
+    Action, Decision, Facts, GroupName, HostName, Hosts, Means, Outcome, PersonName, RefusalCode,
     RoleName, Span, SubjectId, Text, UnixTime, ValueError,
 };
 
@@ -246,6 +246,9 @@ impl Reader<'_> {
         let hosts = section.set::<HostName>("hosts");
         let now = section.value("at").map_or(AT, |at| at.value);
         let mfa_age = section.value::<Span>("mfa_age");
+        let acr = section.value::<Text>("acr").map(|acr| acr.value);
+        let amr = section.items::<Text>("amr").map_or_else(Vec::new, |amr| amr.value);
+        let amr = amr.into_iter().map(|method| method.value).collect();
         let from = section.value::<Address>("from");
         let duration = section.value("duration");
         let reason = section.value("reason");
@@ -256,6 +259,7 @@ impl Reader<'_> {
             now,
             address: from.map_or(FROM, |from| from.value.0),
             mfa_at: mfa_age.map(|age| now.minus(age.value)),
+            means: Means { acr, amr },
             role,
             requester,
             hosts: hosts.map(|hosts| Hosts::Named(hosts.value)),

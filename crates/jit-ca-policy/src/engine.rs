@@ -166,6 +166,12 @@ impl Engine {
         self.rules.slices.get(&(action, role.cloned())).map(|slice| &slice.rules)
     }
 
+    /// Whether one of these rules may look at the attribute of the context.
+    pub(crate) fn looks_at(&self, action: Action, role: Option<&RoleName>, name: &str) -> bool {
+        let slice = self.rules.slices.get(&(action, role.cloned()));
+        slice.is_some_and(|slice| slice.needs.has(name))
+    }
+
     /// Whether the scope of some permit admits the person: without one the answer is no, whatever the facts are.
     pub(crate) fn may_permit(
         &self,
@@ -338,6 +344,11 @@ fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Tol
     if let Some(at) = facts.mfa_at {
         tell("mfa_age", &|| Told::Literal(Literal::Duration(facts.now.since(at))));
     }
+    let texts = |texts: &BTreeSet<Text>| Told::Texts(texts.iter().map(Text::to_string).collect());
+    if let Some(acr) = &facts.means.acr {
+        tell("acr", &|| Told::Text(acr.to_string()));
+    }
+    tell("amr", &|| texts(&facts.means.amr));
     if role_name.is_some() {
         tell("hosts", &|| match &facts.hosts {
             None | Some(Hosts::All) => {

@@ -49,4 +49,4 @@ pub use reach::{Crowd, Deed, GroupShare, Sampled, When};
 pub use role::{BreakGlass, Limits, Role, Starts, TicketPattern};
 pub use rule::Rule;
 pub use ssh_key::SshKey;
-pub use who::{may_request, who_can_approve};
+pub use who::{can, may_request, who_can_approve};

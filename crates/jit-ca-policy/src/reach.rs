@@ -20,14 +20,14 @@ mod witness;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::PolicySet;
-use jit_ca_core::{Action, Facts, GroupName, RefusalCode, RoleName, SubjectId, SubjectKind};
+use jit_ca_core::{Action, Facts, GroupName, Means, RefusalCode, RoleName, SubjectId, SubjectKind};
 use serde::Serialize;
 
 pub(crate) use self::crowd::Groups;
 pub use self::crowd::{Crowd, GroupShare};
 pub(crate) use self::looks::Looks;
 use self::situations::usual;
-pub(crate) use self::situations::{Fact, Situations, around, local, minutes_of_day, moment};
+pub(crate) use self::situations::{Fact, Situations, around, local, means, minutes_of_day, moment};
 pub use self::when::When;
 use self::witness::witnesses;
 use crate::decide::question;
@@ -239,7 +239,8 @@ impl Asking<'_, '_> {
             facts.role.clone_from(&self.deed.role);
             self.situations.put(chosen, &mut facts);
             if person.kind == SubjectKind::Workload {
-                facts.mfa_at = None;
+                // Their issuers say of no means.
+                (facts.mfa_at, facts.means) = (None, Means::default());
             }
             let has_requester = self.put_requester(&mut facts);
             let question = question(bundle, &facts).ok().filter(|_| has_requester);

@@ -3,7 +3,7 @@
 //! ```text
 //! bundle.file, person, … ──> bundles by their hashes ┐
 //! subject.vouched ─────────> whom issuers vouch for   │
-//! request, grant ──────────> facts of issuances ─────┴> decide ──> what it says otherwise than it said then
+//! login, request, grant ───> facts of issuances ─────┴> decide ──> what it says otherwise than it said then
 //! ```
 //!
 //! With another policy, the same says what that one would have decided.
@@ -15,8 +15,8 @@ use jit_ca_core::event::{
     Allowed, CertificateIntended, Decided, Event, PersonRemoved, RequestMade, SubjectVouched,
 };
 use jit_ca_core::{
-    Action, ActorRef, Decision, Digest, Facts, GrantId, Hosts, Outcome, RefusalCode, RequestId,
-    RoleName, Span, SubjectId,
+    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, Hosts, Means, Outcome, RefusalCode,
+    RequestId, RoleName, Span, SubjectId,
 };
 use jit_ca_log::archive::Entry;
 use jit_ca_log::{Bundle as Listed, Leaf};
@@ -30,7 +30,7 @@ pub(crate) struct Replayed {
     pub(crate) decisions: u64,
     /// How many of these are of issuances.
     pub(crate) issuances: u64,
-    /// Entries with decisions, or refusals, of which the payload, or that of the request they rest on, is erased.
+    /// Entries with decisions, or refusals, of which the payload, or that of the request or login they rest on, is erased.
     pub(crate) erased: u64,
     /// How many were made again by a bundle of which people are erased, who are not in the facts.
     pub(crate) in_part: u64,
@@ -107,6 +107,8 @@ pub(crate) struct Replay {
     lacks_files: bool,
     /// Those that have been in force; none in place of one that can't be made again.
     bundles: HashMap<Digest, Option<InForce>>,
+    /// By which means each login was made, by its serial.
+    logins: HashMap<Bytes, Means>,
     requests: HashMap<RequestId, RequestMade>,
     grants: HashMap<GrantId, Granted>,
     replayed: Replayed,
@@ -127,6 +129,7 @@ impl Replay {
             lacks_files: false,
             listed: Listed::empty(),
             bundles: HashMap::new(),
+            logins: HashMap::new(),
             requests: HashMap::new(),
             grants: HashMap::new(),
             replayed: Replayed::default(),
@@ -148,6 +151,25 @@ impl Replay {
             Event::SubjectVouched(said) => {
                 self.vouched.insert(entry.leaf.actor, said.as_ref().clone());
                 self.vouching += 1;
+            }
+            Event::LoggedIn(login) => {
+                self.logins.insert(login.serial.clone(), login.factor.means());
+            }
+            Event::LoggedInByToken(login) => {
+                let means = Means { acr: login.acr.clone(), amr: login.amr.clone() };
+                self.logins.insert(login.serial.clone(), means);
+            }
+            Event::MfaEnrolled(enrolled) => {
+                self.logins.insert(enrolled.login.clone(), Means::code());
+            }
+            Event::LoggedInByCertificate(login) => {
+                self.logins.insert(login.serial.clone(), Means::key());
+            }
+            Event::LoginSteppedUp(stepped) => {
+                // What it was before may be erased.
+                if let Some(means) = self.logins.get_mut(&stepped.login) {
+                    *means = std::mem::take(means).and(Means::verified_user());
+                }
             }
             Event::RequestMade(made) => {
                 self.requests.insert(made.request, made.as_ref().clone());
@@ -206,16 +228,18 @@ impl Replay {
         Some(InForce { bundle: Arc::new(bundle), is_whole, vouching: 0 })
     }
 
-    /// Of an issuance, the grant and its request say most of the facts.
+    /// Of an issuance, the login, the grant and its request say most of the facts.
     fn issuance(&mut self, entry: &Entry, intent: &CertificateIntended) {
         let Some(under) = &intent.under else { return };
         let grant = self.grants.get(&under.grant);
-        let both = grant.and_then(|grant| Some((self.requests.get(&grant.request)?, grant)));
-        let Some(decided) = both.map(|(request, grant)| whole(&under.decision, request, grant))
+        let request = grant.and_then(|grant| self.requests.get(&grant.request));
+        let (Some(means), Some(request), Some(grant)) =
+            (self.logins.get(&under.login), request, grant)
         else {
             self.replayed.erased += 1;
             return;
         };
+        let decided = whole(&under.decision, means, request, grant);
         if self.again(entry, entry.leaf.bundle, &decided) {
             self.replayed.issuances += 1;
         }
@@ -287,7 +311,7 @@ const DECIDED: [&str; 13] = [
 ];
 
 /// The decision of an issuance, as docs/log-format.md says it is put together.
-fn whole(allowed: &Allowed, request: &RequestMade, grant: &Granted) -> Decided {
+fn whole(allowed: &Allowed, means: &Means, request: &RequestMade, grant: &Granted) -> Decided {
     let Allowed { now, address, mfa_at, rules } = allowed.clone();
     let facts = Facts {
         action: Action::Issue,
@@ -295,6 +319,7 @@ fn whole(allowed: &Allowed, request: &RequestMade, grant: &Granted) -> Decided {
         now,
         address,
         mfa_at,
+        means: means.clone(),
         role: Some(request.role.clone()),
         requester: Some(request.subject.clone()),
         hosts: Some(grant.hosts.clone()),

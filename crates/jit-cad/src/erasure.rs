@@ -19,7 +19,9 @@ use std::sync::Arc;
 use jit_ca_core::event::{Decided, Erased, ErasureCause, ErasureOrdered, Refused};
 use jit_ca_core::statement::{Erasure, Kind};
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{Action, ActorRef, Digest, Facts, PersonName, RefusalCode, Span, Text, UnixTime};
+use jit_ca_core::{
+    Action, ActorRef, Digest, Facts, Means, PersonName, RefusalCode, Span, Text, UnixTime,
+};
 use jit_ca_log::sshsig;
 use jit_ca_policy::Person;
 use serde::{Deserialize, Serialize};
@@ -131,7 +133,8 @@ async fn decided(
 
     // 2. Whether that person may.
     let now = clock::now();
-    let facts = facts(person, &order.reason, now);
+    let means = step.map_or_else(Means::verified_user, |_| Means::code());
+    let facts = facts(person, means, &order.reason, now);
     let decision = jit_ca_policy::decide(&policy.bundle, &facts);
     let decided = Decided { facts, decision };
     if !decided.decision.allows() {
@@ -253,13 +256,14 @@ fn known(app: &App, text: &str) -> Result<SubjectRecord, Fault> {
 }
 
 /// The socket is on this machine; the code was given just now.
-fn facts(person: &Person, reason: &Text, now: UnixTime) -> Facts {
+fn facts(person: &Person, means: Means, reason: &Text, now: UnixTime) -> Facts {
     Facts {
         action: Action::Erase,
         subject: person.id.clone(),
         now,
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         mfa_at: Some(now),
+        means,
         role: None,
         requester: None,
         hosts: None,

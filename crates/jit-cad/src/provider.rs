@@ -37,7 +37,6 @@ use self::cache::Cache;
 use self::call::Calls;
 use self::endpoint::endpoint;
 use self::key::KeySet;
-use self::metadata::Discovered;
 use self::token::Token;
 use crate::failure::Failure;
 
@@ -45,7 +44,7 @@ pub use self::claims::{Claims, Expected, LEEWAY, Of};
 pub use self::client::Client;
 pub use self::fault::{Doing, ProviderFault, TokenFault};
 pub use self::json::NotAnObject;
-pub use self::metadata::Metadata;
+pub use self::metadata::{Discovered, Metadata};
 
 /// What is known of an issuer beforehand.
 #[derive(Debug)]

@@ -85,3 +85,36 @@ impl Providers {
         Ok(Settings { issuer: issuer.url.clone(), client, keys, ca_file: access.ca_file })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// RFC 8037, appendix A.2.
+    const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    /// Asks, and while it waits for the answer so many others ask.
+    fn ask(reached: &Reached, others: usize) -> Result<(), ProviderFault> {
+        reached.ask(|_| if others == 0 { Ok(()) } else { ask(reached, others - 1) })
+    }
+
+    #[test]
+    fn so_many_ask_at_once_and_no_more() {
+        let settings = Settings {
+            issuer: "https://login.example".to_owned(),
+            client: None,
+            keys: KeysFrom::Inline(KEYS.to_owned()),
+            ca_file: PathBuf::new(),
+        };
+        let provider = Provider::new(settings).unwrap();
+        let reached = Reached { provider, places: Semaphore::new(PLACES) };
+        for _ in 0..2 {
+            ask(&reached, PLACES - 1).unwrap();
+            // Whoever is told no has kept nobody's place.
+            let told = ask(&reached, PLACES).unwrap_err().to_string();
+            assert!(told.contains("too many wait for it already"), "{told}");
+        }
+    }
+}

@@ -174,6 +174,7 @@ impl Caller {
             now,
             address: self.address,
             mfa_at: self.login.mfa_at,
+            means: self.login.means.clone(),
             role: None,
             requester: None,
             hosts: None,

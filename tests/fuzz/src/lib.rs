@@ -10,8 +10,10 @@
     reason = "what does not hold, or can't be set up, ends the program: that is what is looked for"
 )]
 
+mod discovery;
 #[cfg(test)]
 mod mutation;
+mod passkey;
 mod ssh;
 mod token;
 mod x509;
@@ -23,11 +25,14 @@ use std::path::PathBuf;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 10] = [
+    ("discovery", discovery::description),
     ("jwks", token::jwks),
     ("jws", token::jws),
     ("jwt-claims", token::claims),
     ("jwt-header", token::header),
+    ("passkey-assertion", passkey::assertion),
+    ("passkey-registration", passkey::registration),
     ("pkcs10", x509::pkcs10),
     ("ssh-key", ssh::key),
     ("sshsig", ssh::signature),
@@ -68,6 +73,11 @@ mod tests {
     }
 
     #[test]
+    fn discovery() {
+        short("discovery");
+    }
+
+    #[test]
     fn jwks() {
         short("jwks");
     }
@@ -85,6 +95,16 @@ mod tests {
     #[test]
     fn jwt_header() {
         short("jwt-header");
+    }
+
+    #[test]
+    fn passkey_assertion() {
+        short("passkey-assertion");
+    }
+
+    #[test]
+    fn passkey_registration() {
+        short("passkey-registration");
     }
 
     #[test]
@@ -106,9 +126,12 @@ mod tests {
     #[test]
     fn something_of_each_corpus_is_accepted() {
         for (name, accepts) in [
-            ("jwks", token::accepts_jwks as fn(&[u8]) -> bool),
+            ("discovery", discovery::accepts_description as fn(&[u8]) -> bool),
+            ("jwks", token::accepts_jwks),
             ("jwt-claims", token::accepts_claims),
             ("jwt-header", token::accepts_header),
+            ("passkey-assertion", passkey::accepts_assertion),
+            ("passkey-registration", passkey::accepts_registration),
             ("pkcs10", |bytes| jit_ca_cert::pkcs10::public_key(bytes).is_ok()),
             ("ssh-key", ssh::accepts_key),
             ("sshsig", ssh::accepts_signature),

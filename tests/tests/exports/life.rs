@@ -9,8 +9,8 @@ use jit_ca_cert::purpose::Log as LogPurpose;
 use jit_ca_core::UnixTime;
 use jit_ca_log::{LogKey, SignedCheckpoint};
 use jit_ca_tests::{
-    Ca, Caller, Lab, Means, OpenIdProvider, Person, TokenIssuer, now, run, seconds, security_key,
-    wait_for, workloads,
+    Ca, Caller, Lab, Means, OpenIdProvider, Person, SoftPasskey, TokenIssuer, now, run, seconds,
+    security_key, wait_for, workloads,
 };
 use jit_cad::keys::Keys;
 use serde_json::{Value, json};
@@ -55,6 +55,9 @@ impl Life {
         let [alice, bob, carol, erin] =
             ["alice", "bob", "carol", "erin"].map(|name| ca.caller(name));
         carol.person.login(&carol.authenticator.code()).ok();
+        // Alice is logged in to the page beside all that follows.
+        let link = alice.wire.post("/v1/passkeys", &json!({"label": "laptop"})).ok().json();
+        SoftPasskey::enrol(&ca, link["url"].as_str().unwrap()).log_in(&ca);
         let work = Work::new(&alice, &bob, &carol, &erin);
 
         let mut exports = Vec::new();
@@ -221,7 +224,8 @@ fn configure(config: &Path, homes: &Path) {
     let file = config.join("jit-cad.toml");
     let text = fs::read_to_string(&file).unwrap();
     let text = text.replace("second_administrator = false", "second_administrator = true");
-    fs::write(&file, text).unwrap();
+    let web = "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n";
+    fs::write(&file, text + web).unwrap();
     let rules = config.join("policies/operation.cedar");
     let rule = "@id(\"auditors-administer\")\npermit (principal in Group::\"auditors\", action == Action::\"administer\", resource);\n";
     fs::write(&rules, fs::read_to_string(&rules).unwrap() + rule).unwrap();

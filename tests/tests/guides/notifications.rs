@@ -4,42 +4,35 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use base64ct::{Base64, Encoding as _};
-use jit_ca_tests::{Ca, Lab, blocks, now, run, wait_for};
+use jit_ca_tests::{Lab, now, run, wait_for};
 use ring::hmac;
 use serde_json::json;
 
-use super::machine::Machine;
+use super::Guided;
 
 const GUIDE: &str = "docs/guides/notifications.md";
-/// Where the guide has the CA.
-const FOLDER: &str = "/var/lib/jit-cad";
 
 #[test]
 fn the_guide_to_notifications_works_as_it_stands() {
     let lab = Lab::new();
-    let mut ca = Ca::start(&lab);
-    let machine = Machine::of(&lab, &ca, &[]);
-    let config = ca.config();
-    let folder = config.ancestors().nth(2).unwrap().to_str().unwrap().to_owned();
-    let blocks = blocks(GUIDE);
+    let Guided { mut ca, machine, folder, blocks } = Guided::new(&lab, GUIDE);
     let [secret, name, verify, list, retry] = blocks.as_slice() else { panic!("{blocks:?}") };
-    let text = |text: &str| text.replace(FOLDER, &folder);
 
-    machine.run(&text(&secret.text)).ok();
+    machine.run(&secret.text).ok();
     // A name that leads nowhere, in place of the guide's, which leads nowhere either.
-    let named = text(&name.text).replace("pager.example.org", "pager.invalid");
+    let named = name.text.replace("pager.example.org", "pager.invalid");
     machine.run(&named).ok().says("no faults");
     ca.stop();
     ca.serve();
     let alice = ca.caller("alice");
     let request = alice.request("web-shell", json!({})).ok().json();
     let shown = wait_for("an attempt", || {
-        let shown = machine.run(&text(&list.text)).ok().stdout;
+        let shown = machine.run(&list.text).ok().stdout;
         shown.contains("it is not reached").then_some(shown)
     });
     assert!(shown.contains("pager: 1 waiting, 0 given up"), "{shown}");
     assert!(shown.contains("  asked  entry "), "{shown}");
-    machine.run(&text(&retry.text)).ok().says("1 to be sent again");
+    machine.run(&retry.text).ok().says("1 to be sent again");
     alice.decide(&request, "cancel", &json!({})).ok();
 
     // The receiver's own check, in a folder of theirs.

@@ -2,24 +2,19 @@
 
 use std::fs;
 
-use jit_ca_tests::{Browser, Ca, Lab, blocks, wait_for};
+use jit_ca_tests::{Browser, Lab, wait_for};
 
-use super::machine::Machine;
+use super::Guided;
 
 const GUIDE: &str = "docs/guides/passkeys.md";
-/// Where the guide has the CA.
-const FOLDER: &str = "/var/lib/jit-cad";
 
 #[test]
 fn the_guide_to_passkeys_works_as_it_stands() {
     let lab = Lab::new();
-    let mut ca = Ca::start(&lab);
-    let machine = Machine::of(&lab, &ca, &[]);
+    let Guided { mut ca, machine, blocks, .. } = Guided::new(&lab, GUIDE);
     let config = ca.config();
-    let folder = config.ancestors().nth(2).unwrap().to_str().unwrap().to_owned();
-    let blocks = blocks(GUIDE);
     let [page, add, list, again, remove] = blocks.as_slice() else { panic!("{blocks:?}") };
-    machine.run(&page.text.replace(FOLDER, &folder)).ok().says("no faults");
+    machine.run(&page.text).ok().says("no faults");
     // Of two tests at once, each has a port of its own.
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("127.0.0.1:8441", "127.0.0.1:0")).unwrap();

@@ -2,29 +2,23 @@
 
 use std::fs;
 
-use jit_ca_tests::{Ca, Lab, Means, OpenIdProvider, TokenIssuer, blocks, workloads};
+use jit_ca_tests::{Ca, Lab, Means, OpenIdProvider, TokenIssuer, workloads};
 use serde_json::json;
 
-use super::machine::Machine;
+use super::Guided;
 
 const GUIDE: &str = "docs/guides/single-sign-on.md";
-/// Where the guide has the CA.
-const FOLDER: &str = "/var/lib/jit-cad";
 
 #[test]
 fn the_guide_to_single_sign_on_works_as_it_stands() {
     let lab = Lab::new();
     let (op, ci) = (OpenIdProvider::start(&lab), TokenIssuer::start(&lab));
-    let mut ca = Ca::start(&lab);
-    let machine = Machine::of(&lab, &ca, &[]);
-    let folder = ca.config().ancestors().nth(2).unwrap().to_str().unwrap().to_owned();
-    let blocks = blocks(GUIDE);
-    let [people, access, sign_on, workloads_of, job, renew, again] = blocks.as_slice() else {
+    let Guided { mut ca, machine, folder, blocks } = Guided::new(&lab, GUIDE);
+    let [people, access, sign_on, keys, workloads_of, job, renew, again] = blocks.as_slice() else {
         panic!("{blocks:?}")
     };
     let here = |text: &str| {
-        text.replace(FOLDER, &folder)
-            .replace("https://login.example.org", &op.issuer())
+        text.replace("https://login.example.org", &op.issuer())
             .replace("https://token.actions.githubusercontent.com", &ci.issuer())
     };
     // Both issuers of the test have roots of their own.
@@ -35,6 +29,7 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     machine.run(&here(&people.text)).ok();
     machine.run(&here(&access.text)).ok().says("no faults");
     machine.run(&here(&workloads_of.text)).ok().says("no faults");
+    machine.run(&here(&keys.text)).ok().says("no faults");
     ca.stop();
     ca.serve();
 
@@ -48,6 +43,11 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
             false => alice.jit_ca(&words).ok().says("alice@corp"),
         };
     }
+
+    alice
+        .jit_ca(&["request", "web-shell", "--host", "web1", "--reason", "INC-1"])
+        .exits(3)
+        .says("sign on with a hardware key");
 
     let runner = ca.stranger("job");
     let mut claims = workloads::github_actions();

@@ -116,6 +116,55 @@ fn who_has_no_second_factor_or_an_old_one_steps_up_and_comes_back_to_the_same_re
 }
 
 #[test]
+fn rules_see_how_somebody_signed_on() {
+    const RULES: &str = r#"
+@id("logs-by-hardware-key")
+@description("sign on with a hardware key")
+forbid (principal, action in [Action::"request", Action::"issue"], resource == Role::"web-logs")
+when { context has acr }
+unless { context.acr == "urn:example:mfa" && context.amr.contains("hwk") };
+
+@id("not-by-code")
+@description("what the CA saw itself")
+forbid (principal, action == Action::"request", resource == Role::"web-shell")
+when { context.amr == ["mfa", "otp", "pop"] && !(context has acr) };
+
+@id("some-method")
+forbid (principal, action == Action::"issue", resource == Role::"web-logs")
+when { context.amr.isEmpty() };
+"#;
+    let lab = Lab::new();
+    let op = OpenIdProvider::start(&lab);
+    let ca = Ca::start_with(&lab, |folder| {
+        add(folder, "op", &people_file(&op), &op);
+        let rules = folder.join("policies/access.cedar");
+        fs::write(&rules, fs::read_to_string(&rules).unwrap() + RULES).unwrap();
+    });
+    let alice = first_login(&ca, &op, "op", "alice");
+    let asked = ["request", "web-logs", "--host", "web1", "--reason", "INC-1"];
+    alice.jit_ca(&asked).exits(3).says("sign on with a hardware key");
+
+    let url = ca.url();
+    let again = [Person::by_issuer(&ca, &url, "op").as_slice(), &["--again"]].concat();
+    let by_key = Means { amr: "hwk mfa", ..Means::MFA };
+    alice.signs_on(&again, &op.browser(), ("alice", by_key)).ok();
+    alice.jit_ca(&asked).ok();
+    alice.jit_ca(&["cert", "ssh", "--out", "by-key"]).ok();
+    // Of each call it is the login that it comes by which counts.
+    alice.signs_on(&again, &op.browser(), ("alice", Means::MFA)).ok();
+    let refused = alice.jit_ca(&["cert", "ssh", "--out", "by-code"]);
+    refused.exits(3).says("sign on with a hardware key");
+
+    let local = ca.person("alice");
+    let shell = ["request", "web-shell", "--host", "web1", "--reason", "INC-1", "--no-wait"];
+    local.jit_ca(&shell).exits(3).says("what the CA saw itself");
+    local.jit_ca(&asked).ok();
+    local.jit_ca(&["cert", "ssh", "--out", "logs"]).ok();
+    // The same once more, from what the log says of logins.
+    both_agree(&ca.person("carol"));
+}
+
+#[test]
 fn what_the_provider_says_at_the_next_login_counts_from_then_on() {
     let lab = Lab::new();
     let op = OpenIdProvider::start(&lab);
@@ -180,6 +229,34 @@ fn a_provider_that_is_down_keeps_nobody_from_what_they_have() {
 
     op.start_again();
     waits.signs_on(&login, &op.browser(), ("carol", Means::MFA)).ok();
+}
+
+#[test]
+fn a_file_of_the_issuer_that_changes_during_a_sign_on_ends_it() {
+    let lab = Lab::new();
+    let op = OpenIdProvider::start(&lab);
+    let ca = Ca::start_with(&lab, with_provider(&op));
+    let alice = ca.stranger("alice-at-op");
+    let (url, browser) = (ca.url(), op.browser());
+    let login = Person::by_issuer(&ca, &url, "op");
+    let mut signing_on = alice.starts_to_sign_on(&login);
+    let back = browser.logs_in(&signing_on.address(), "alice", Means::MFA);
+    // Until the provider answers, the policy says something else of what its groups mean.
+    let before = op.asked("/token");
+    op.hang(true);
+    signing_on.comes_back(&back);
+    wait_for("the question", || (op.asked("/token") > before).then_some(()));
+    let file = ca.config().with_file_name("issuers").join("op.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let less = text.replace("dev = [\"dev\"]\n", "");
+    assert_ne!(less, text);
+    fs::write(&file, less).unwrap();
+    ca.jit_cad(&["reload"]).ok();
+    op.hang(false);
+    signing_on.ends().exits(3).says("the policy has another file of the issuer op by now");
+
+    alice.signs_on(&login, &browser, ("alice", Means::MFA)).ok();
+    assert_eq!(me(&alice)["groups"], json!([]));
 }
 
 /// A sign-on by hand: what the CA is told, and what goes into it.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Assertion, ids};
 use crate::{
-    ActorRef, Bytes, Decision, Digest, Facts, GrantId, Hosts, PersonName, RoleName, Row, RowName,
-    Span, SubjectId, Text, UnixTime, Window,
+    ActorRef, Bytes, Decision, Digest, Facts, GrantId, Hosts, Means, PersonName, RoleName, Row,
+    RowName, Span, SubjectId, Text, UnixTime, Window,
 };
 
 /// One of the CA's public keys.
@@ -59,6 +59,17 @@ pub enum Factor {
         /// SHA-256 of the code.
         code: Digest,
     },
+}
+
+impl Factor {
+    /// By which means somebody has logged in who gave this beside a key.
+    pub fn means(&self) -> Means {
+        match self {
+            Self::Totp { .. } => Means::code(),
+            Self::SecurityKey | Self::Passkey(_) => Means::verified_user(),
+            Self::EnrolmentCode { .. } => Means::key(),
+        }
+    }
 }
 
 /// What the policy was asked, and what it said.
@@ -112,7 +123,8 @@ pub struct IssuedUnder {
 
 /// Of a decision that allows an issuance, what the entries before do not say.
 ///
-/// All other facts are those of the grant's request: whose it is, role, hosts, duration, reason and ticket.
+/// All other facts are those of the grant's request: whose it is, role, hosts, duration, reason and ticket; and of the
+/// login: by which means it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allowed {

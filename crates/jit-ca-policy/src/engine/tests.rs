@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use jit_ca_core::{Span, UnixTime};
+use jit_ca_core::{Means, Span, UnixTime};
 use proptest::prelude::*;
 
 use super::expressions::MOST;
@@ -33,12 +33,15 @@ fn some_facts() -> impl Strategy<Value = Facts> {
     );
     (action, address, hosts, text(), text(), times, duration, names).prop_map(
         |(action, address, hosts, reason, ticket, (now, mfa_at), duration, (role, requester))| {
+            let amr = reason.iter().filter_map(|text| text.parse().ok()).collect();
+            let acr = ticket.as_ref().and_then(|text| text.parse().ok());
             Facts {
                 action,
                 subject: "local/u-1".parse().unwrap(),
                 now: UnixTime::from_secs(now),
                 address,
                 mfa_at: mfa_at.map(UnixTime::from_secs),
+                means: Means { acr, amr },
                 role: Some(role.parse().unwrap()),
                 requester: concerns_anothers(action).then(|| requester.parse().unwrap()),
                 hosts: hosts.map(|hosts| hosts.parse().unwrap()),

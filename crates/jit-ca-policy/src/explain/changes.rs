@@ -31,6 +31,7 @@ pub(super) fn changes(bundle: &Bundle, facts: &Facts) -> Result<Vec<Vec<Change>>
     let deed = Deed { action: facts.action, role: question.role_name.cloned() };
     let looks = Side::new(bundle)?.looks(&deed);
     let mut kinds = vec![second_factor(facts)];
+    kinds.push(means(facts, &looks));
     if let Some(role) = question.role {
         kinds.push(durations(facts, role, &looks));
         kinds.push(hosts(facts, role, &looks));
@@ -65,6 +66,25 @@ fn second_factor(facts: &Facts) -> Vec<Change> {
         Some(_) => return Vec::new(),
     };
     vec![Change::new(text, |facts| facts.mfa_at = Some(facts.now))]
+}
+
+/// The classes and methods that the rules mention: another class, one method more, or one less.
+fn means(facts: &Facts, looks: &Looks) -> Vec<Change> {
+    let texts = |name| looks.constants.texts.iter().filter(move |_| looks.needs.has(name)).cloned();
+    let others = texts("acr").filter(|acr| Some(acr) != facts.means.acr.as_ref());
+    let classes = others.map(|acr| {
+        let text = format!("log in so that acr is {acr}");
+        Change::new(text, move |facts| facts.means.acr = Some(acr.clone()))
+    });
+    let methods = texts("amr").map(|method| match facts.means.amr.contains(&method) {
+        true => Change::new(format!("log in so that amr has no {method}"), move |facts| {
+            facts.means.amr.remove(&method);
+        }),
+        false => Change::new(format!("log in so that amr has {method}"), move |facts| {
+            facts.means.amr.insert(method.clone());
+        }),
+    });
+    classes.chain(methods).collect()
 }
 
 /// What is asked for now stays as near as may be.

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _, Zoned};
-use jit_ca_core::{Facts, HostName, Hosts, Span, SubjectId, Text, UnixTime};
+use jit_ca_core::{Facts, HostName, Hosts, Means, Span, SubjectId, Text, UnixTime};
 
 use super::looks::{Constants, Looks};
 use crate::Role;
@@ -26,6 +26,8 @@ pub(crate) enum Fact {
     Minute(i64),
     Address(IpAddr),
     MfaAge(Span),
+    Acr(Option<Text>),
+    Amr(BTreeSet<Text>),
     Duration(Option<Span>),
     Hosts(Option<HostName>),
     Reason(Option<Text>),
@@ -89,6 +91,8 @@ impl Situations {
             let usual = [Span::from_secs(0)].into_iter();
             usual.chain(around(spans)).map(Fact::MfaAge).collect()
         });
+        add("acr", &|| some_texts(texts).map(Fact::Acr).collect());
+        add("amr", &|| methods(texts).map(Fact::Amr).collect());
         if !roles.is_empty() {
             add("duration", &|| {
                 let own = roles.iter().flat_map(|role| [role.default, role.longest]);
@@ -123,6 +127,8 @@ impl Situations {
                 Some(Fact::Minute(is)) => minute = *is,
                 Some(Fact::Address(is)) => facts.address = *is,
                 Some(Fact::MfaAge(is)) => mfa_age = *is,
+                Some(Fact::Acr(is)) => facts.means.acr.clone_from(is),
+                Some(Fact::Amr(is)) => facts.means.amr.clone_from(is),
                 Some(Fact::Duration(is)) => facts.duration = *is,
                 Some(Fact::Hosts(is)) => {
                     let named = is.clone().map(|host| Hosts::Named(BTreeSet::from([host])));
@@ -170,6 +176,7 @@ pub(super) fn usual(action: jit_ca_core::Action, subject: &SubjectId) -> Facts {
         now,
         address: ADDRESS,
         mfa_at: Some(now),
+        means: Means::code(),
         role: None,
         requester: None,
         hosts: None,
@@ -241,6 +248,24 @@ fn neighbours(address: IpAddr) -> impl Iterator<Item = IpAddr> {
 fn some_texts(texts: &BTreeSet<Text>) -> impl Iterator<Item = Option<Text>> {
     let other = OTHER.parse().ok();
     [None, other].into_iter().chain(texts.iter().cloned().map(Some))
+}
+
+/// What the CA sees itself, nothing, each method that rules mention, and all of these.
+fn methods(texts: &BTreeSet<Text>) -> impl Iterator<Item = BTreeSet<Text>> {
+    let seen = [Means::code(), Means::verified_user(), Means::default()].map(|means| means.amr);
+    let each = texts.iter().map(|text| BTreeSet::from([text.clone()]));
+    seen.into_iter().chain(each).chain([texts.clone()])
+}
+
+/// By which means people may have logged in, as far as rules tell these apart; the usual ones come first.
+pub(crate) fn means(looks: &Looks) -> Vec<Means> {
+    let texts = &looks.constants.texts;
+    let classes = some_texts(texts).filter(|acr| acr.is_none() || looks.needs.has("acr"));
+    let all = classes.flat_map(|acr| {
+        let amr = methods(texts).take(if looks.needs.has("amr") { usize::MAX } else { 1 });
+        amr.map(move |amr| Means { acr: acr.clone(), amr })
+    });
+    distinct(all)
 }
 
 /// All of the role's hosts, each that rules mention, and one that they do not.

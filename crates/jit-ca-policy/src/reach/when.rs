@@ -125,9 +125,10 @@ fn words(
 fn is_other(fact: &Fact) -> bool {
     match fact {
         Fact::Address(address) => *address == ADDRESS,
-        Fact::Reason(text) | Fact::Ticket(text) => {
+        Fact::Acr(text) | Fact::Reason(text) | Fact::Ticket(text) => {
             text.as_ref().is_some_and(|text| text.as_str() == OTHER)
         }
+        Fact::Amr(methods) => methods.is_empty(),
         Fact::Hosts(host) => host.is_none(),
         Fact::Week(week) => *week == Week::Of(MONDAY),
         Fact::Weekday(_)
@@ -178,9 +179,13 @@ fn measure(fact: &Fact) -> Option<u128> {
         Fact::MfaAge(span) => Some(span.secs().into()),
         Fact::Address(IpAddr::V4(address)) => Some(address.to_ipv6_mapped().to_bits()),
         Fact::Address(IpAddr::V6(address)) => Some(address.to_bits()),
-        Fact::Week(_) | Fact::Hosts(_) | Fact::Reason(_) | Fact::Ticket(_) | Fact::Requester(_) => {
-            None
-        }
+        Fact::Week(_)
+        | Fact::Acr(_)
+        | Fact::Amr(_)
+        | Fact::Hosts(_)
+        | Fact::Reason(_)
+        | Fact::Ticket(_)
+        | Fact::Requester(_) => None,
     }
 }
 
@@ -193,6 +198,8 @@ fn text(fact: &Fact) -> String {
         Fact::Weekday(_)
         | Fact::Minute(_)
         | Fact::MfaAge(_)
+        | Fact::Acr(_)
+        | Fact::Amr(_)
         | Fact::Duration(_)
         | Fact::Hosts(_)
         | Fact::Reason(_)
@@ -219,6 +226,14 @@ fn value(fact: &Fact) -> String {
         Fact::Minute(minute) => format!("{:02}:{:02}", minute / 60, minute % 60),
         Fact::Address(address) => address.to_string(),
         Fact::MfaAge(span) => span.to_string(),
+        Fact::Acr(None) => "without acr".to_owned(),
+        Fact::Acr(Some(acr)) if acr.as_str() == OTHER => "with another acr".to_owned(),
+        Fact::Acr(Some(acr)) => format!("with acr {acr}"),
+        Fact::Amr(methods) if methods.is_empty() => "without amr".to_owned(),
+        Fact::Amr(methods) => {
+            let methods: Vec<&str> = methods.iter().map(Text::as_str).collect();
+            format!("with amr {}", methods.join(" and "))
+        }
         Fact::Duration(span) => span.map_or_else(String::new, |span| span.to_string()),
         Fact::Hosts(None) => "on all hosts".to_owned(),
         Fact::Hosts(Some(host)) => format!("on {host} alone"),

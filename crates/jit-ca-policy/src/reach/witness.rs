@@ -98,6 +98,8 @@ fn is_looked_at(values: &[Fact], needs: &Needs) -> bool {
         Some(Fact::Minute(_)) => &["minute", "now"],
         Some(Fact::Address(_)) => &["source_address"],
         Some(Fact::MfaAge(_)) => &["mfa_age"],
+        Some(Fact::Acr(_)) => &["acr"],
+        Some(Fact::Amr(_)) => &["amr"],
         Some(Fact::Duration(_)) => &["duration"],
         Some(Fact::Hosts(_)) => &["hosts"],
         Some(Fact::Reason(_)) => &["reason"],

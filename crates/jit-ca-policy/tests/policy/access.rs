@@ -81,6 +81,11 @@ fn what_is_wanted_of_a_role_is_told_in_words() {
         ("context.hosts == [\"web2\"]", "on web2 alone"),
         ("context.reason != \"\"", "not without a reason"),
         ("context has ticket && context.ticket like \"INC-*\"", "with a ticket such as INC-1"),
+        ("context.amr.contains(\"hwk\")", "with amr hwk"),
+        ("!context.amr.contains(\"sms\")", "not with amr sms"),
+        ("context.amr.contains(\"user\")", "with amr mfa and pop and user or with amr user"),
+        ("context has acr && context.acr == \"urn:strong\"", "with acr urn:strong"),
+        ("context has acr", "not without acr"),
     ] {
         let bundle = with_rules(&format!("{permit} when {{ {condition} }};")).unwrap();
         let expected = format!("alice: {expected}, by it");

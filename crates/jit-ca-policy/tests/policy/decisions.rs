@@ -1,7 +1,7 @@
 //! Decisions: what a role requires, what the rules say, and what a person is told.
 
-use jit_ca_core::{Action, Decision, Facts, KeyType, Outcome, RefusalCode, Span, UnixTime};
-use jit_ca_policy::{Bundle, Limits, Starts, decide, may_request, run_tests, who_can_approve};
+use jit_ca_core::{Action, Decision, Facts, KeyType, Means, Outcome, RefusalCode, Span, UnixTime};
+use jit_ca_policy::{Bundle, Limits, Starts, can, decide, may_request, run_tests, who_can_approve};
 
 use crate::sample::{facts, files, good, with_rules};
 
@@ -299,6 +299,9 @@ fn rules_see_what_they_are_told_they_see() {
             Action::Request,
             r#"context.mfa && context has mfa_age && context.mfa_age == duration("1m")"#,
         ),
+        (Action::Request, r#"context.amr == ["hwk", "mfa"] && !context.amr.contains("otp")"#),
+        (Action::Request, r#"context has acr && context.acr == "urn:strong""#),
+        (Action::ReadLog, r#"context has acr && context.amr.containsAll(["mfa"])"#),
         (Action::Request, r#"context.source_address == ip("192.0.2.1")"#),
         (Action::Request, r#"context.now == datetime("2026-07-01T08:00:00Z")"#),
         (Action::Request, "context.weekday == 3 && context.minute == 10 * 60"),
@@ -316,9 +319,27 @@ fn rules_see_what_they_are_told_they_see() {
             Action::Approve => Some("local/u-3".parse().unwrap()),
             _ => None,
         };
-        let facts = Facts { action, requester, ..request() };
+        let amr = ["hwk", "mfa"].map(|method| method.parse().unwrap()).into();
+        let means = Means { acr: Some("urn:strong".parse().unwrap()), amr };
+        let facts = Facts { action, requester, means, ..request() };
         assert!(decide(&bundle, &facts).allows(), "{condition}");
     }
+}
+
+#[test]
+fn who_could_log_in_by_other_means_is_not_left_out() {
+    let rules = "@id(\"all\") @match_all(\"meant\") permit (principal, action, resource);\n\
+                 @id(\"keys\") forbid (principal, action, resource) unless { context.amr.contains(\"hwk\") };";
+    let bundle = with_rules(rules).unwrap();
+    let asked = request();
+    assert!(!decide(&bundle, &asked).allows());
+    assert!(!may_request(&bundle, &asked.subject, asked.now, asked.address).is_empty());
+    assert!(!who_can_approve(&bundle, &asked).is_empty());
+    assert!(can(&bundle, &facts(Action::ReadLog, "u-1", "shell")));
+    // No means are good enough where a rule takes none.
+    let none = "@id(\"none\") forbid (principal, action, resource) when { context.amr.contains(\"x\") || true };";
+    let bundle = with_rules(&format!("{rules}\n{none}")).unwrap();
+    assert!(may_request(&bundle, &asked.subject, asked.now, asked.address).is_empty());
 }
 
 #[test]

@@ -191,3 +191,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn other_means_of_logging_in_are_named() {
+    let rule = |condition: &str| {
+        let rules = "@id(\"all\") @match_all(\"meant\") permit (principal, action, resource);";
+        with_rules(&format!(
+            "{rules}\n@id(\"means\") forbid (principal, action, resource) {condition};"
+        ))
+        .unwrap()
+    };
+    let mut facts = facts(Action::ReadLog, "u-1", "shell");
+    facts.means.amr = ["sms".parse().unwrap()].into();
+    for (condition, expected) in [
+        ("unless { context.amr.contains(\"hwk\") }", "log in so that amr has hwk"),
+        ("when { context.amr.contains(\"sms\") }", "log in so that amr has no sms"),
+        ("unless { context has acr && context.acr == \"urn:a\" }", "log in so that acr is urn:a"),
+    ] {
+        let explanation = explain(&rule(condition), &facts).unwrap();
+        assert_eq!(explanation.ways[0].changes, [expected], "{condition}");
+    }
+}

@@ -40,10 +40,12 @@ const RESOURCES: [&str; 5] = [
 
 /// Conditions on each fact that rules can look at, and two that can't always be evaluated. What is asked of a role
 /// only is asked behind `resource is Role`.
-const CONDITIONS: [&str; 16] = [
+const CONDITIONS: [&str; 18] = [
     "true",
     "context.mfa",
     "context has mfa_age && context.mfa_age <= duration(\"5m\")",
+    "context.amr.contains(\"hwk\")",
+    "context has acr && context.acr == \"urn:a\"",
     "context.source_address.isInRange(ip(\"192.0.2.0/24\"))",
     "context.source_address == ip(\"2001:db8::1\")",
     "context.now < datetime(\"2026-07-01T12:00:00Z\")",
@@ -111,12 +113,21 @@ pub(crate) fn some_facts() -> impl Strategy<Value = Facts> {
     let duration = prop::option::of(prop::sample::select(vec!["1h", "90m", "4h"]));
     let text = || prop::option::of(prop::sample::select(vec!["INC-1", "none \"at\" all"]));
     let mfa = prop::option::of(0_u64..1_000);
+    let amr = prop::sample::select(vec![vec![], vec!["hwk"], vec!["otp", "pop"]]);
+    let means = (prop::option::of(prop::sample::select(vec!["urn:a", "urn:b"])), amr);
     let asked = (action, subject, role, address, hosts, duration, text(), text());
-    (asked, 0_u64..200_000, mfa).prop_map(
-        |((action, subject, role, address, hosts, duration, reason, ticket), later, mfa)| {
+    (asked, 0_u64..200_000, mfa, means).prop_map(
+        |(
+            (action, subject, role, address, hosts, duration, reason, ticket),
+            later,
+            mfa,
+            (acr, amr),
+        )| {
             let mut facts = facts(action, subject, role);
             facts.now = facts.now.plus(format!("{}s", later + 1).parse().unwrap());
             facts.mfa_at = mfa.map(|age| facts.now.minus(format!("{}s", age + 1).parse().unwrap()));
+            facts.means.acr = acr.map(|acr| acr.parse().unwrap());
+            facts.means.amr = amr.iter().map(|method| method.parse().unwrap()).collect();
             facts.address = address.parse().unwrap();
             facts.hosts = hosts.filter(|_| role == "shell").map(|hosts| hosts.parse().unwrap());
             facts.duration = duration.map(|duration| duration.parse().unwrap());
@@ -142,6 +153,11 @@ fn varied(facts: &Facts) -> Vec<Facts> {
         with(&|f| f.now = f.now.plus("2h".parse().unwrap())),
         with(&|f| f.mfa_at = f.mfa_at.is_none().then_some(f.now)),
         with(&|f| f.mfa_at = Some(f.now.minus("10m".parse().unwrap()))),
+        with(&|f| {
+            f.means.amr =
+                f.means.amr.is_empty().then(|| "hwk".parse().unwrap()).into_iter().collect();
+        }),
+        with(&|f| f.means.acr = flipped(f.means.acr.is_some(), "urn:a")),
         with(&|f| f.address = "198.51.100.1".parse().unwrap()),
         with(&|f| f.hosts = Some("web2".parse().unwrap()).filter(|_| facts.hosts.is_none())),
         with(&|f| f.duration = Some("45m".parse().unwrap())),
@@ -227,6 +243,11 @@ fn context(bundle: &Bundle, facts: &Facts, about_role: bool) -> String {
     ];
     if let Some(at) = facts.mfa_at {
         parts.push(format!("\"mfa_age\": \"{}s\"", facts.now.secs() - at.secs()));
+    }
+    let methods: Vec<String> = facts.means.amr.iter().map(|it| format!("\"{it}\"")).collect();
+    parts.push(format!("\"amr\": [{}]", methods.join(",")));
+    if let Some(acr) = &facts.means.acr {
+        parts.push(format!("\"acr\": \"{acr}\""));
     }
     if about_role {
         let role = bundle.role(facts.role.as_ref().unwrap()).unwrap();

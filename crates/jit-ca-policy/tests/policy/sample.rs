@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jit_ca_core::{Action, Facts, UnixTime};
+use jit_ca_core::{Action, Facts, Means, UnixTime};
 use jit_ca_policy::{Bundle, Faults, SourceFile};
 
 /// The files of a bundle in a folder below this crate; `faults.txt` and `jit-cad.toml` aside.
@@ -58,6 +58,7 @@ pub(crate) fn facts(action: Action, subject: &str, role: &str) -> Facts {
         now,
         address: "192.0.2.1".parse().unwrap(),
         mfa_at: Some(now.minus("1m".parse().unwrap())),
+        means: Means::default(),
         role: Some(role.parse().unwrap()),
         requester: None,
         hosts: None,

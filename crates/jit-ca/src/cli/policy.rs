@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jit_ca_core::{Action, Digest, HostName, RoleName, Span};
+use jit_ca_core::{Action, Digest, HostName, RoleName, Span, Text};
 use serde::Deserialize as _;
 use serde::de::value::{Error as NotAVariant, StrDeserializer};
 
@@ -30,7 +30,7 @@ pub(crate) enum PolicyCommand {
         require_coverage: bool,
     },
     /// Say what would be decided, by which rules, and, if it is a no, what would have to be different
-    Explain(ExplainCommand),
+    Explain(Box<ExplainCommand>),
     /// Show who gains and who loses what by a change of the policy
     ///
     /// Everybody is asked about, with each action and each role, in situations around the constants that the rules
@@ -98,6 +98,12 @@ pub(crate) struct ExplainCommand {
     /// How long ago the second factor was given; without it the login has none
     #[arg(long, value_name = "TIME")]
     pub(crate) mfa_age: Option<Span>,
+    /// How the login was made, as a class that its issuer defines
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) acr: Option<Text>,
+    /// By which method the login was made (RFC 8176), such as hwk; may be given again
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) amr: Vec<Text>,
     /// When, such as 2026-11-22T09:00:00Z or +2h; now if left out
     #[arg(long, value_name = "WHEN")]
     pub(crate) at: Option<When>,

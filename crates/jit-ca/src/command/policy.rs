@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, command: PolicyCommand) -> Result<Exit> {
             test::run(context, &read(context, &dir)?, require_coverage)?;
         }
         PolicyCommand::Explain(arguments) => {
-            explain::run(context, &read(context, &arguments.dir)?, arguments)?;
+            explain::run(context, &read(context, &arguments.dir)?, *arguments)?;
         }
         PolicyCommand::Diff { old, new } => {
             return diff::run(context, &read(context, &old)?, &read(context, &new)?);

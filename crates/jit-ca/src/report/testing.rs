@@ -9,8 +9,8 @@ use jit_ca_core::event::{
 };
 use jit_ca_core::workflow::{Approver, Quorum, Start, Term};
 use jit_ca_core::{
-    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, IssuanceId, Outcome, RequestId,
-    Span, SubjectId, UnixTime, Window,
+    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, IssuanceId, Means, Outcome,
+    RequestId, Span, SubjectId, UnixTime, Window,
 };
 use jit_ca_log::archive::{Entry, Payload};
 use jit_ca_log::{Bundle, Checkpoint, Ids, Leaf, LogKey, SignedCheckpoint};
@@ -279,6 +279,7 @@ pub(super) fn decided(action: Action, subject: SubjectId) -> Decided {
         now: UnixTime::from_secs(FROM),
         address: [127, 0, 0, 1].into(),
         mfa_at: None,
+        means: Means::default(),
         role: None,
         requester: None,
         hosts: None,

@@ -21,6 +21,7 @@ pub(super) async fn list(WithMfa(caller): WithMfa) -> Json<Vec<Role>> {
             now,
             address: caller.address,
             mfa_at: caller.login.mfa_at,
+            means: caller.login.means.clone(),
             role: Some(role.name.clone()),
             requester: Some(subject.clone()),
             hosts: None,

@@ -37,19 +37,19 @@ pub struct Metadata {
 
 /// A provider's description, as far as it is used.
 #[derive(Debug)]
-pub(super) struct Discovered {
-    pub(super) jwks_uri: Uri,
+pub struct Discovered {
+    /// Where its keys are.
+    pub jwks_uri: Uri,
     /// For people. Issuers of workloads' tokens have no endpoints.
-    pub(super) metadata: Option<Metadata>,
+    pub metadata: Option<Metadata>,
 }
 
 impl Discovered {
     /// The description of `issuer`, with endpoints where people are to log in.
-    pub(super) fn parse(
-        bytes: &[u8],
-        issuer: &str,
-        for_people: bool,
-    ) -> Result<Self, ProviderFault> {
+    ///
+    /// # Errors
+    /// If it is another issuer's, or says nothing that can be used.
+    pub fn parse(bytes: &[u8], issuer: &str, for_people: bool) -> Result<Self, ProviderFault> {
         let fault = |what: String| ProviderFault::Answer(format!("its description: {what}"));
         let object = json::object(bytes).map_err(|error| fault(error.to_string()))?;
         let read = Read(&object);

@@ -16,7 +16,7 @@ use jit_ca_core::event::{
 };
 use jit_ca_core::workflow::{Access, Approve, Approver, Quorum, Start, Today};
 use jit_ca_core::{
-    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, IssuanceId, Origin, Outcome,
+    Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, IssuanceId, Means, Origin, Outcome,
     RequestId, Span, UnixTime, Window,
 };
 use jit_ca_log::tree::{Tree, verify_consistency};
@@ -450,6 +450,7 @@ fn decided() -> Decided {
             now: clock::now(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             mfa_at: None,
+            means: Means::default(),
             role: None,
             requester: None,
             hosts: None,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jit_ca_core::event::Locked;
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{
-    ActorRef, Bytes, Digest, GrantId, PersonName, SubjectId, Text, UnixTime, Window,
+    ActorRef, Bytes, Digest, GrantId, Means, PersonName, SubjectId, Text, UnixTime, Window,
 };
 use jit_ca_log::webauthn::Passkey;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,8 @@ pub struct LoginRecord {
     pub mfa_at: Option<UnixTime>,
     /// When a token last said whose it is, of a login that rests on one.
     pub vouched_at: Option<UnixTime>,
+    /// By which means it was made.
+    pub means: Means,
     /// When its entry was written.
     pub began: Millis,
     /// Whether the subject ended it, a lock on the subject did, the clock was put back behind it, or the subject logged in

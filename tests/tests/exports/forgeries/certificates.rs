@@ -35,6 +35,24 @@ forgeries! {
         });
         Some(at)
     },
+    // No SSH key made it, and no certificate rests on it.
+    "by-a-login-to-the-page" "under" |log, place| {
+        let page_of = |at: usize| {
+            let actor = log.leaf(at).actor;
+            (0..at).filter(|&at| log.leaf(at).actor == actor).find_map(|at| match log.event(at) {
+                Some(Event::PageLoggedIn(login)) => Some(login.serial),
+                _ => None,
+            })
+        };
+        let at = log.find_where(place, |at, event| {
+            matches!(event, Event::CertificateIntended(intent) if intent.under.is_some()) && page_of(at).is_some()
+        })?;
+        let serial = page_of(at)?;
+        log.change(at, |_, event| if let Event::CertificateIntended(intent) = event {
+            intent.under.as_mut().unwrap().login = serial;
+        });
+        Some(at)
+    },
     "after-the-logout" "under" |log, place| {
         let ended = log.find(0, |event| matches!(event, Event::LoggedOut(_)))?;
         let actor = log.leaf(ended).actor;

@@ -1,5 +1,6 @@
 //! Lies about those for whom issuers vouch.
 
+use jit_ca_core::event::LoginEnded;
 use jit_ca_core::{IssuanceId, SubjectKind, Text};
 
 use super::*;
@@ -48,6 +49,23 @@ forgeries! {
             }
         });
         Some(at + 1)
+    },
+    // Whose payloads are erased is over as well where time goes back: none of those can it be that ends.
+    "nobodys-login-ends-after-the-clock" "state" |log, _| {
+        let is_erased = |at: &usize| {
+            let is_login = ["login", "login.token"].contains(&log.leaf(*at).entry_type.as_str());
+            is_login && log.entries[*at].record.is_empty()
+        };
+        let erased = (0..log.entries.len()).find(is_erased)?;
+        take_back(log, erased + 1, erased)?;
+        let like = log.find(0, |event| matches!(event, Event::DaemonStarted(_)))?;
+        let ended = LoginEnded {
+            subject: "op/alice".parse().unwrap(),
+            login: vec![7; 17].into(),
+            refusal: "invalid_grant".to_owned(),
+        };
+        log.insert_like(erased + 3, like, |event| *event = ended.into());
+        Some(erased + 3)
     },
     "token-login-too-long" "login" change!(LoggedInByToken, |login| login.window = Window::starting(login.window.start(), Span::from_secs(12 * 3600 + 1)).unwrap()),
     "token-expired" "login" change!(LoggedInByToken, |login| login.expires = login.window.start().minus(Span::from_secs(121))),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::event::{Consent, Decided, Event, RequestMade, Signature};
 use crate::workflow::{Approve, Approver, Quorum, Reconsidered, Start, Today};
 use crate::{
-    Action, Bytes, Decision, Digest, Facts, Hosts, Outcome, RequestId, Row, Span, SubjectId,
+    Action, Bytes, Decision, Digest, Facts, Hosts, Means, Outcome, RequestId, Row, Span, SubjectId,
     UnixTime,
 };
 
@@ -100,6 +100,7 @@ pub(super) fn decided() -> Decided {
         now: UnixTime::from_secs(0),
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         mfa_at: None,
+        means: Means::default(),
         role: None,
         requester: None,
         hosts: None,

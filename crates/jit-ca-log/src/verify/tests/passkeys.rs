@@ -24,7 +24,7 @@ mod at {
     pub(super) const LOGOUT: usize = REMOVED + 1;
     pub(super) const STEP_UP: usize = LOGOUT + 1;
     pub(super) const AGAIN: usize = STEP_UP + 1;
-    pub(super) use at::{ENROLLED, LOGIN};
+    pub(super) use at::{ALICE, ENROLLED, LOGIN};
 }
 
 const PARTY: &str = "ca.test";
@@ -336,8 +336,20 @@ fn no_certificate_rests_on_a_login_to_the_page() {
     let bundle = in_force(&story);
     story.extend(teller.access(bundle, 2, &vec![5; 32].into()));
     let first = u64::try_from(at::REQUEST + 3).unwrap();
-    let found = found_by_both(vec![Told::of(&story).export(&teller)]);
-    assert_eq!(found, [Some((Code::Under, Some(first)))]);
+    // Also where it is not known any more which SSH keys the person has.
+    let mut erased = story.clone();
+    erase(&mut erased, &[at::ALICE]);
+    let exports = [story, erased].map(|story| Told::of(&story).export(&teller));
+    assert_eq!(found_by_both(exports.into()), [Some((Code::Under, Some(first))); 2]);
+}
+
+/// Has the payloads of these entries erased, as they are a year old.
+fn erase(story: &mut Story, entries: &[usize]) {
+    let cause = ErasureCause::Retention(jit_ca_core::UnixTime::from_secs(START + 1));
+    let entries = entries.iter().map(|at| u64::try_from(*at).unwrap());
+    let entries = entries.map(|at| (at, at)).collect();
+    let reason = "kept for a year".parse().unwrap();
+    story.push((ActorRef::DAEMON, Erased { cause, reason, entries }.into()));
 }
 
 #[test]
@@ -364,13 +376,6 @@ fn a_login_that_is_to_enrol_steps_up_by_no_passkey() {
 #[test]
 fn of_passkeys_that_are_erased_what_they_sign_is_not_checked() {
     let teller = Teller::new();
-    let erase = |story: &mut Story, entries: &[usize]| {
-        let cause = ErasureCause::Retention(jit_ca_core::UnixTime::from_secs(START + 1));
-        let entries = entries.iter().map(|at| u64::try_from(*at).unwrap());
-        let entries = entries.map(|at| (at, at)).collect();
-        let reason = "kept for a year".parse().unwrap();
-        story.push((ActorRef::DAEMON, Erased { cause, reason, entries }.into()));
-    };
     let mut exports = Vec::new();
     for gone in [vec![at::FIRST], vec![at::SECOND], vec![at::FIRST, at::SECOND, at::PAGE]] {
         let mut story = story(&teller);

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use jit_ca_core::event::*;
 use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::{
-    Action, ActorRef, Bytes, Decision, Digest, Facts, IssuanceId, Origin, Outcome, Row, Span,
-    SubjectId, UnixTime, Window,
+    Action, ActorRef, Bytes, Decision, Digest, Facts, IssuanceId, Means, Origin, Outcome, Row,
+    Span, SubjectId, UnixTime, Window,
 };
 
 use super::keys::{Keys, SshKey, X509};
@@ -97,6 +97,7 @@ pub(super) fn decided(action: Action, who: &str) -> Decided {
         now: UnixTime::from_secs(START),
         address: "192.0.2.7".parse().unwrap(),
         mfa_at: None,
+        means: Means::default(),
         role: None,
         requester: None,
         hosts: None,

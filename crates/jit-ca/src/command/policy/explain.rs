@@ -1,6 +1,6 @@
 //! `policy explain`: why, and, if it is a no, what would have to be different.
 
-use jit_ca_core::{Facts, Hosts};
+use jit_ca_core::{Facts, Hosts, Means};
 use jit_ca_policy::explain::{ToldRule, UnmetRule, WayOut};
 use jit_ca_policy::{Bundle, Explanation, concerns_anothers, explain};
 
@@ -26,6 +26,7 @@ pub(super) fn run(context: &Context, bundle: &Bundle, asked: ExplainCommand) -> 
         now,
         address: asked.from,
         mfa_at: asked.mfa_age.map(|age| now.minus(age)),
+        means: Means { acr: asked.acr, amr: asked.amr.into_iter().collect() },
         role: asked.role,
         requester,
         hosts: match asked.hosts.is_empty() {

@@ -2,7 +2,7 @@
 
 use jit_ca_api::{ApprovalView, DenialView, GrantView, Request, RequestStatus};
 use jit_ca_core::workflow::{Access, Approval, Grant, Quorum, RequestState, Today};
-use jit_ca_core::{Action, Facts, PersonName, UnixTime};
+use jit_ca_core::{Action, Facts, Means, PersonName, UnixTime};
 use jit_ca_policy::who_can_approve;
 
 use crate::service::standing::Standing;
@@ -115,6 +115,7 @@ fn approvers(caller: &Caller, access: &Access, today: &Today, now: UnixTime) -> 
         now,
         address: caller.address,
         mfa_at: Some(now),
+        means: Means::default(),
         role: None,
         requester: None,
         hosts: None,

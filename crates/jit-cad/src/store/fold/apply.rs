@@ -2,7 +2,7 @@
 
 use jit_ca_core::event::{Event, PersonListed, SubjectVouched};
 use jit_ca_core::workflow::Access;
-use jit_ca_core::{ActorRef, GrantId, RequestId};
+use jit_ca_core::{ActorRef, GrantId, Means, RequestId};
 use jit_ca_log::Leaf;
 use redb::ReadableTable as _;
 
@@ -63,7 +63,10 @@ impl Fold<'_> {
                     // Of a new secret: where the clock was ahead when the one before was used, this is the way back.
                     subject.totp_step = Some(enrolled.step);
                 })?;
-                self.logins.change(enrolled.login.as_slice(), |login| login.mfa_at = Some(at))?;
+                self.logins.change(enrolled.login.as_slice(), |login| {
+                    login.mfa_at = Some(at);
+                    login.means = Means::code();
+                })?;
             }
             Event::MfaKept(kept) => {
                 self.subjects.change(kept.subject.to_string().as_str(), |subject| {

@@ -1,7 +1,7 @@
 //! Logins: how they begin and end, and which are open.
 
 use jit_ca_core::event::{Factor, LoggedIn, LoggedInByCertificate, LoggedInByToken};
-use jit_ca_core::{SubjectId, UnixTime};
+use jit_ca_core::{Means, SubjectId, UnixTime};
 use jit_ca_log::hash::sha256;
 use redb::ReadableTable;
 
@@ -55,6 +55,7 @@ impl Fold<'_> {
             address: login.address,
             mfa_at,
             vouched_at: None,
+            means: login.factor.means(),
             began,
             ended: false,
         };
@@ -80,6 +81,7 @@ impl Fold<'_> {
             address: login.address,
             mfa_at: login.mfa_at,
             vouched_at: Some(at),
+            means: Means { acr: login.acr.clone(), amr: login.amr.clone() },
             began,
             ended: false,
         };
@@ -98,6 +100,7 @@ impl Fold<'_> {
             address: login.address,
             mfa_at: None,
             vouched_at: Some(login.since),
+            means: Means::key(),
             began,
             ended: false,
         };

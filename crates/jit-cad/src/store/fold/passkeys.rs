@@ -1,9 +1,9 @@
 //! Passkeys, and the logins that they make or step up.
 
-use jit_ca_core::UnixTime;
 use jit_ca_core::event::{
     Assertion, Consent, Event, Factor, LoginSteppedUp, PageLoggedIn, PasskeyAdded,
 };
+use jit_ca_core::{Means, UnixTime};
 use jit_ca_log::hash::sha256;
 use jit_ca_log::webauthn;
 use redb::{ReadableTable as _, TableDefinition};
@@ -70,6 +70,7 @@ impl Fold<'_> {
             // The authenticator has verified its user: that is two factors at once.
             mfa_at: Some(at),
             vouched_at: None,
+            means: Means::verified_user(),
             began,
             ended: false,
         };
@@ -78,7 +79,10 @@ impl Fold<'_> {
 
     fn apply_step_up(&mut self, stepped: &LoginSteppedUp, at: Millis) -> Result<(), StoreError> {
         self.spend(&stepped.challenge, at.time())?;
-        self.logins.change(stepped.login.as_slice(), |login| login.mfa_at = Some(at.time()))
+        self.logins.change(stepped.login.as_slice(), |login| {
+            login.mfa_at = Some(at.time());
+            login.means = std::mem::take(&mut login.means).and(Means::verified_user());
+        })
     }
 
     /// What is signed with a passkey is signed with one that is the subject's still, and whose counter goes up.

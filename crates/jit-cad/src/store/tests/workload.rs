@@ -9,7 +9,7 @@ use jit_ca_core::event::{
 };
 use jit_ca_core::workflow::{Approve, Approver, Quorum, Start, Today};
 use jit_ca_core::{
-    Action, ActorRef, Bytes, CallId, Decision, Digest, Facts, GrantId, IssuanceId, Outcome,
+    Action, ActorRef, Bytes, CallId, Decision, Digest, Facts, GrantId, IssuanceId, Means, Outcome,
     RequestId, Span, UnixTime, Window,
 };
 
@@ -244,6 +244,7 @@ fn decided() -> Decided {
             now: clock::now(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             mfa_at: None,
+            means: Means::default(),
             role: None,
             requester: None,
             hosts: None,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use jit_ca_core::{Action, Facts, RoleName, SubjectId, UnixTime};
-use jit_ca_policy::{Bundle, Person, Role, decide, may_request, who_can_approve};
+use jit_ca_core::{Action, Facts, Means, RoleName, SubjectId, UnixTime};
+use jit_ca_policy::{Bundle, Person, Role, can, may_request, who_can_approve};
 
 use super::stand_in::StandIns;
 use crate::report::model::{Permission, Powers, RoleRow};
@@ -64,12 +64,12 @@ impl Asked<'_> {
         }
         let at_once = |subject: &&&SubjectId| {
             let facts = self.facts(Action::SkipApproval, subject, Some(&role.name));
-            decide(self.bundle, &facts).allows()
+            can(self.bundle, &facts)
         };
         let in_emergency = |subject: &&SubjectId| {
             let duration = role.break_glass.as_ref().map(|emergency| emergency.longest);
             let facts = self.facts(Action::BreakGlass, subject, Some(&role.name));
-            decide(self.bundle, &Facts { duration, ..facts }).allows()
+            can(self.bundle, &Facts { duration, ..facts })
         };
         let everybody = self.people().map(|person| &person.id);
         Permission {
@@ -83,8 +83,7 @@ impl Asked<'_> {
     pub(super) fn powers(&self) -> Powers {
         let who = |action| {
             let people = self.people().map(|person| &person.id);
-            let may =
-                people.filter(|id| decide(self.bundle, &self.facts(action, id, None)).allows());
+            let may = people.filter(|id| can(self.bundle, &self.facts(action, id, None)));
             self.named(may)
         };
         Powers {
@@ -107,6 +106,7 @@ impl Asked<'_> {
             now: self.at,
             address: ASKED_FROM,
             mfa_at: Some(self.at),
+            means: Means::default(),
             role: role.cloned(),
             requester: role.map(|_| subject.clone()),
             hosts: None,
