@@ -1,13 +1,11 @@
 //! A passkey without a browser: an ed25519 key, and by hand what an authenticator and a page do with it.
 
-use std::process::Command;
-
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
-use crate::{Ca, run, sha256};
+use crate::{Ca, sha256};
 
 /// The user was there, and verified; and a passkey is in it.
 const VERIFIED: u8 = 0x05;
@@ -29,11 +27,11 @@ impl SoftPasskey {
         let key = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key");
         let passkey = Self { key, id };
         let (_, link) = link.split_once("#enrol=").expect("a link");
-        let begun = call(ca, "/page/enrol/begin", &json!({"link": link}));
+        let begun = ca.page_call("/page/enrol/begin", &json!({"link": link})).ok().stdout;
         let begun: Value = serde_json::from_str(&begun).expect("JSON");
         let registration = passkey.register(ca, &begun);
         let finish = json!({"link": link, "registration": registration, "consent": null});
-        assert_eq!(call(ca, "/page/enrol/finish", &finish), "");
+        assert_eq!(ca.page_call("/page/enrol/finish", &finish).ok().stdout, "");
         passkey
     }
 
@@ -63,17 +61,4 @@ impl SoftPasskey {
             "authenticator_data": Base64Unpadded::encode_string(&data),
         })
     }
-}
-
-/// A call of the page's script.
-fn call(ca: &Ca, path: &str, body: &Value) -> String {
-    let page = ca.page();
-    let (host, port) =
-        page.trim_start_matches("https://").split_once(':').expect("a host and a port");
-    let mut curl = Command::new("curl");
-    curl.args(["-sS", "--fail-with-body", "--insecure", "--max-time", "20"]);
-    curl.args(["--resolve", &format!("{host}:{port}:127.0.0.1")]);
-    curl.args(["-H", "content-type: application/json", "-H", "idempotency-key: k"]);
-    curl.args(["-H", &format!("origin: {page}"), "-d", &body.to_string()]);
-    run(curl.arg(format!("{page}{path}"))).ok().stdout
 }

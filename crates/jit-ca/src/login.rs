@@ -219,7 +219,7 @@ pub(crate) fn log_in(
         SigningKey::File(file) => Some(file),
         SigningKey::Agent(_) => None,
     };
-    keep(places, printer, Profile { ca: known, name, key, issuer: None }, login)
+    keep(places, printer, Profile { ca: known, name, key, issuer: None, device: false }, login)
 }
 
 /// Logs in with what an issuer says. With `afresh` it is to see a second factor now.
@@ -234,9 +234,13 @@ fn by_issuer(
     let login_key = RequestKey::generate()?;
     let (reply, issuer) = means.log_in(printer, &client, &known, &login_key, afresh)?;
     let name = reply.me.name.clone();
-    let issuer = matches!(means, Means::Browser(_)).then_some(issuer);
+    let (issuer, device) = match means {
+        Means::Browser(_) => (Some(issuer), false),
+        Means::Device(_) => (Some(issuer), true),
+        Means::Token(..) => (None, false),
+    };
     let login = KeptLogin::new(&known, &login_key, reply, false);
-    keep(places, printer, Profile { ca: known, name, key: None, issuer }, login)
+    keep(places, printer, Profile { ca: known, name, key: None, issuer, device }, login)
 }
 
 /// Has the issuer see a second factor, where the CA wants a newer one for what was to be done; and says whether it has,
@@ -250,7 +254,8 @@ pub(crate) fn step_up(places: &Places, printer: &Printer, error: &Error) -> Resu
         return Ok(false);
     }
     printer.note(&format!("{error}: {issuer} is asked for it"));
-    by_issuer(places, printer, profile.ca, &Means::Browser(issuer), true)?;
+    let means = Means::at(issuer, profile.device);
+    by_issuer(places, printer, profile.ca, &means, true)?;
     Ok(true)
 }
 

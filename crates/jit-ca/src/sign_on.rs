@@ -1,4 +1,4 @@
-//! Logging in with what an issuer says: a person signs on with a browser, a workload brings a token.
+//! Logging in with what an issuer says: a person signs on with a browser, here or elsewhere, a workload brings a token.
 //!
 //! ```text
 //! sign-on statement ──SHA-256──> nonce ──browser──> issuer ──code──> loopback ──> the CA, which redeems it
@@ -8,6 +8,7 @@
 //! with PKCE (RFC 7636), by loopback redirect (RFC 8252 7.3), with what RFC 9700 adds.
 
 mod callback;
+mod device;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ use crate::request_key::RequestKey;
 pub(crate) enum Means {
     /// By signing on at this issuer.
     Browser(IssuerName),
+    /// The same in a browser on another machine.
+    Device(IssuerName),
     /// With the token in this file, of this issuer or of the one that the token names.
     Token(PathBuf, Option<IssuerName>),
 }
@@ -46,7 +49,7 @@ const SEEN_WITHIN: u64 = 12 * 60 * 60;
 impl Means {
     /// What the arguments say, or what was used last; none where it is the SSH key.
     pub(crate) fn of(arguments: &LoginArgs, remembered: Option<&Profile>) -> Result<Option<Self>> {
-        let LoginArgs { issuer, workload, token_file, .. } = arguments;
+        let LoginArgs { issuer, workload, token_file, device, .. } = arguments;
         if let Some(file) = token_file {
             return Ok(Some(Self::Token(file.clone(), issuer.clone())));
         }
@@ -55,7 +58,14 @@ impl Means {
             return Err(Error::usage("a workload logs in with a token", hint));
         }
         if let Some(issuer) = issuer {
-            return Ok(Some(Self::Browser(issuer.clone())));
+            return Ok(Some(Self::at(issuer.clone(), *device)));
+        }
+        if *device {
+            let last = remembered.and_then(|last| last.issuer.clone());
+            let hint = "name the issuer: --issuer NAME";
+            let issuer =
+                last.ok_or_else(|| Error::usage("it is not clear where to sign on", hint))?;
+            return Ok(Some(Self::Device(issuer)));
         }
         // Who names a key or a name means the user file.
         let means_file = arguments.key.is_some() || arguments.name.is_some();
@@ -64,7 +74,12 @@ impl Means {
             let hint = "bring a new one: jit-ca login --workload --token-file FILE";
             return Err(Error::usage("the login with a token is over", hint));
         }
-        Ok(last.issuer.clone().map(Self::Browser))
+        Ok(last.issuer.clone().map(|issuer| Self::at(issuer, last.device)))
+    }
+
+    /// By signing on at this issuer, with a browser here or elsewhere.
+    pub(crate) fn at(issuer: IssuerName, device: bool) -> Self {
+        if device { Self::Device(issuer) } else { Self::Browser(issuer) }
     }
 
     /// Logs the key in. With `afresh` the issuer is to see a second factor now.
@@ -76,9 +91,14 @@ impl Means {
         login_key: &RequestKey,
         afresh: bool,
     ) -> Result<(LoginReply, IssuerName)> {
+        let max_age = if afresh { 0 } else { SEEN_WITHIN };
         let (issuer, credential) = match self {
+            Self::Device(issuer) => {
+                let reply = device::log_in(printer, client, (issuer, login_key), max_age)?;
+                return Ok((reply, issuer.clone()));
+            }
             Self::Browser(issuer) => {
-                let credential = sign_on(printer, client, known, (issuer, login_key), afresh)?;
+                let credential = sign_on(printer, client, known, (issuer, login_key), max_age)?;
                 (issuer.clone(), credential)
             }
             Self::Token(file, issuer) => {
@@ -102,7 +122,7 @@ fn sign_on(
     client: &Client,
     known: &KnownCa,
     (issuer, login_key): (&IssuerName, &RequestKey),
-    afresh: bool,
+    max_age: u64,
 ) -> Result<Credential> {
     let page = client.sign_on(issuer)?;
     let challenge = client.challenge()?.challenge;
@@ -121,8 +141,7 @@ fn sign_on(
     let callback = Callback::listen()?;
     let redirect_uri = callback.address();
     let nonce = hashed(&statement.text());
-    let age = if afresh { 0 } else { SEEN_WITHIN };
-    let query = query(&page, &state, &redirect_uri, (&nonce, &hashed(&verifier)), age);
+    let query = query(&page, &state, &redirect_uri, (&nonce, &hashed(&verifier)), max_age);
     // An endpoint may have a query of its own (RFC 6749 3.1).
     let joint = if page.authorization_endpoint.contains('?') { '&' } else { '?' };
     let address = format!("{}{joint}{query}", page.authorization_endpoint);
@@ -130,7 +149,9 @@ fn sign_on(
         return Err(Error::unverified("the issuer's page is not at an https:// address"));
     }
     printer.note(&format!("sign on at {issuer} in your browser: {address}"));
-    open_browser(&address);
+    if !open_browser(&address) {
+        printer.note("no browser is found on this machine; if it has none, and the CA allows it: jit-ca login --device");
+    }
     let code = callback.code(&page, &state, Instant::now() + PATIENCE)?;
     Ok(Credential::Code { challenge, code, verifier, redirect_uri })
 }
@@ -167,8 +188,9 @@ pub(crate) fn can_open_browser() -> bool {
     std::env::var_os("BROWSER").is_some() || std::io::stderr().is_terminal()
 }
 
-/// Opens the page. Where that can't be done the address has been shown, and somebody opens it by hand.
-fn open_browser(address: &str) {
+/// Opens the page, and says whether that was begun. Where it was not, the address has been shown, and somebody opens it by
+/// hand.
+fn open_browser(address: &str) -> bool {
     let named = std::env::var_os("BROWSER");
     let usual = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let program = named.as_deref().map_or(Path::new(usual), Path::new);
@@ -179,7 +201,7 @@ fn open_browser(address: &str) {
         .stderr(Stdio::null())
         .spawn();
     // It ends by itself; what becomes of it, the callback shows.
-    drop(started);
+    started.is_ok()
 }
 
 /// 32 random bytes in base64url: what nobody guesses, and a verifier's form (RFC 7636 4.1).

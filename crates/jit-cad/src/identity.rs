@@ -5,6 +5,7 @@
 
 mod authenticated;
 mod challenge;
+mod devices;
 mod limiter;
 mod links;
 mod login;
@@ -15,9 +16,10 @@ pub mod totp;
 
 pub use authenticated::{Authenticated, Proof};
 pub use challenge::{CHALLENGE_MEMORY, CLOCKS_APART, COMMITTED_WITHIN, Challenges};
+pub use devices::{DEVICE_LIFE, Device, Devices, NotAdded, Turn};
 pub use limiter::Limiter;
 pub use links::{LINK_LIFE, Link, Links};
 pub use login::{UnverifiedLogin, Verdict, enrolment_code_digest, secret_label, totp_step, verify};
 pub use network::Network;
 pub use quota::Quota;
-pub use token::{NothingSaid, Refresh, Said, SaidAgain, ask_again};
+pub use token::{Brought, NothingSaid, Refresh, Said, SaidAgain, ask_again, nonce};

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use jit_ca_tests::{Ca, Lab, Means, OpenIdProvider, TokenIssuer, blocks, workloads};
+use jit_ca_tests::{Browser, Ca, Lab, Means, OpenIdProvider, TokenIssuer, Wire, blocks, workloads};
 use serde_json::json;
 
 use super::machine::Machine;
+use crate::issuers::device::signs_on;
 
 const GUIDE: &str = "docs/guides/single-sign-on.md";
 /// Where the guide has the CA.
@@ -19,7 +20,7 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     let machine = Machine::of(&lab, &ca, &[]);
     let folder = ca.config().ancestors().nth(2).unwrap().to_str().unwrap().to_owned();
     let blocks = blocks(GUIDE);
-    let [people, access, sign_on, workloads_of, job] = blocks.as_slice() else {
+    let [people, access, sign_on, allow, device, workloads_of, job] = blocks.as_slice() else {
         panic!("{blocks:?}")
     };
     let here = |text: &str| {
@@ -34,6 +35,9 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     fs::write(ca.config(), config).unwrap();
     machine.run(&here(&people.text)).ok();
     machine.run(&here(&access.text)).ok().says("no faults");
+    machine.run(&here(&allow.text)).ok().says("no faults");
+    // Of two tests at once, each has a port of its own.
+    fs::write(ca.config(), read(&ca).replace("127.0.0.1:8441", "127.0.0.1:0")).unwrap();
     machine.run(&here(&workloads_of.text)).ok().says("no faults");
     ca.stop();
     ca.serve();
@@ -48,6 +52,18 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
             false => alice.jit_ca(&words).ok().says("alice@corp"),
         };
     }
+
+    let elsewhere = ca.stranger("alice-at-a-server");
+    let line =
+        device.text.trim().replace("\"$CA_URL\"", &ca.url()).replace("\"$CA_PIN\"", ca.pin());
+    let words: Vec<&str> = line.split(' ').skip(1).collect();
+    let mut waits = elsewhere.starts_to_sign_on(&words);
+    let root = Wire::nobody(&ca, &elsewhere).root();
+    let mut browser = Browser::start(&lab, "browser", &[&root, &op.ca_file()], &["ca.example.org"]);
+    browser.open(&waits.says("with a browser on any machine: "));
+    browser.run("await press('Yes, I started this'); await press('Go on to corp');");
+    signs_on(&mut browser, "alice");
+    waits.ends().ok();
 
     let runner = ca.stranger("job");
     let mut claims = workloads::github_actions();

@@ -33,6 +33,9 @@ pub(crate) struct LoginArgs {
     /// Sign on in a browser at this issuer, as the CA calls it
     #[arg(long, value_name = "NAME", env = "JIT_CA_ISSUER", conflicts_with_all = ["name", "key", "code_file"])]
     pub(crate) issuer: Option<IssuerName>,
+    /// Sign on in a browser on another machine: where this one has none (RFC 8628)
+    #[arg(long, conflicts_with_all = ["name", "key", "code_file", "workload"])]
+    pub(crate) device: bool,
     /// Log in as a workload, with a token
     #[arg(long, conflicts_with_all = ["name", "key", "code_file"])]
     pub(crate) workload: bool,

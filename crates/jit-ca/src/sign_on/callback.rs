@@ -55,7 +55,10 @@ impl Callback {
         }
         Err(Error::Denied {
             what: "nobody signed on in time".to_owned(),
-            hint: Some("log in again: jit-ca login".to_owned()),
+            hint: Some(
+                "log in again: jit-ca login; where this machine has no browser: jit-ca login --device"
+                    .to_owned(),
+            ),
         })
     }
 }

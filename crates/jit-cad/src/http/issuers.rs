@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use jit_ca_api::{IssuerLoginCall, IssuerView, LoginReply, SignOnView};
+use jit_ca_api::{DeviceBegun, DeviceCall, IssuerLoginCall, IssuerView, LoginReply, SignOnView};
 use jit_ca_core::IssuerName;
 use jit_ca_policy::Vouches;
 
@@ -12,7 +12,7 @@ use super::call::{Call, Id, Peer};
 use super::login::view;
 use crate::app::App;
 use crate::clock;
-use crate::service::login::{log_in_by_issuer, no_such_issuer, provider};
+use crate::service::login::{begin_device as begin, log_in_by_issuer, no_such_issuer, provider};
 use crate::service::{Caller, Fault, blocking};
 
 /// `GET /v1/issuers`.
@@ -58,6 +58,16 @@ pub(super) async fn sign_on(
         scopes: scopes.collect(),
         acr_values: people.acr.clone(),
     }))
+}
+
+/// `POST /v1/issuers/NAME/device`. The same call once more begins another login: nothing is kept of either but in memory.
+pub(super) async fn begin_device(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    Id(name): Id<String>,
+    call: Call<DeviceCall>,
+) -> Result<Json<DeviceBegun>, Fault> {
+    begin(&app, &name, &call.body, peer.address.ip().to_canonical()).await.map(Json)
 }
 
 /// `POST /v1/logins/issuer`.

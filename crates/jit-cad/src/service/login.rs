@@ -1,6 +1,7 @@
 //! Logging in.
 
 mod by_issuer;
+mod device;
 mod entry;
 
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ use crate::sequencer::{CommitError, Proposal};
 use crate::store::{Clash, LockRecord, Resource, Snapshot};
 
 pub use by_issuer::{log_in_by_issuer, no_such_issuer, provider};
+pub use device::{begin_device, confirm_device, deny_device, find_device};
 
 /// A login certificate, and the serial that the login goes by.
 #[derive(Debug)]

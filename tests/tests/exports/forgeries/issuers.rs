@@ -53,6 +53,7 @@ forgeries! {
     "token-expired" "login" change!(LoggedInByToken, |login| login.expires = login.window.start().minus(Span::from_secs(121))),
     "token-factor-to-come" "login" change!(LoggedInByToken, |login| if login.mfa_at.is_some() => login.mfa_at = Some(login.window.start().plus(Span::from_secs(100)))),
     "workload-with-a-factor" "login" change!(LoggedInByToken, |login| if login.challenge.is_none() => login.mfa_at = Some(login.window.start())),
+    "workload-by-device-code" "login" change!(LoggedInByToken, |login| if login.challenge.is_none() => login.confirmed_from = Some(login.address)),
     "certificate-without-a-factor" "under" |log, place| {
         let at = log.find(place, |event| matches!(event, Event::LoggedInByToken(login) if login.mfa_at.is_some()))?;
         let actor = log.leaf(at).actor;
