@@ -234,6 +234,36 @@ fn the_provider_is_asked_after_a_yes_alone_and_for_this_key_alone() {
 }
 
 #[test]
+fn a_provider_that_is_down_for_a_while_ends_no_login_and_a_daemon_that_restarts_does() {
+    let lab = Lab::new();
+    let mut op = OpenIdProvider::start(&lab);
+    let mut ca = begin(&lab, &op);
+    let mut browser = browser(&lab, &ca, &op);
+    let ours = ByHand::begin(&ca, "alice-at-op");
+    let confirmed = ours.on_page("confirm").ok().json();
+    op.kill();
+    ours.wire.post("/v1/logins/issuer", &ours.call()).refused("not-yet");
+    assert!(ca.log_text().contains("waits for its issuer"), "{}", ca.log_text());
+    op.start_again();
+    browser.open(confirmed["url"].as_str().unwrap());
+    signs_on(&mut browser, "alice");
+    let login = wait_for("the login", || {
+        let reply = ours.wire.post("/v1/logins/issuer", &ours.call());
+        (reply.status == Some(200)).then(|| reply.json())
+    });
+    assert_eq!(login["me"]["subject"], "op/alice", "{login}");
+    // It was good once.
+    ours.wire.post("/v1/logins/issuer", &ours.call()).refused("login-refused");
+
+    let ours = ByHand::begin(&ca, "bob-at-op");
+    ours.on_page("confirm").ok();
+    let (call, ByHand { wire, .. }) = (ours.call(), ours);
+    ca.stop();
+    ca.serve();
+    wire.post("/v1/logins/issuer", &call).refused("login-refused");
+}
+
+#[test]
 fn codes_can_be_neither_guessed_nor_hoarded_and_are_soon_worth_nothing() {
     let lab = Lab::new();
     let op = OpenIdProvider::start(&lab);

@@ -203,6 +203,7 @@ mod tests {
             (doing("invalid_grant"), doing("access_denied")),
             (Doing::Caller, Doing::Caller)
         );
+        assert_eq!(doing("expired_token"), Doing::Caller);
         assert_eq!((doing("invalid_client"), doing("what")), (Doing::Provider, Doing::Provider));
         assert_eq!(ProviderFault::Token(TokenFault::Nonce).doing(), Doing::Caller);
         assert_eq!(ProviderFault::Unreachable(String::new()).doing(), Doing::Provider);
