@@ -231,6 +231,13 @@ fn the_provider_is_asked_after_a_yes_alone_and_for_this_key_alone() {
         ours.wire.post("/v1/logins/issuer", &ours.call()).refused("not-yet");
     }
     assert_eq!(op.asked("/token"), 1);
+
+    // A policy that no longer allows it ends what waits.
+    let file = ca.config().parent().unwrap().join("issuers/op.toml");
+    fs::write(file, people_file(&op)).unwrap();
+    ca.jit_cad(&["reload"]).ok();
+    let refused = ours.wire.post("/v1/logins/issuer", &ours.call()).refused("bad-request");
+    assert!(refused.body.contains("allows no logins by device code"), "{}", refused.body);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Logging in on a machine without a browser (RFC 8628): begun there, confirmed on the CA's page, signed on at the issuer.
 //!
 //! The issuer's own code and address leave the daemon through the page alone, once somebody has said there that the login
-//! is theirs. So whoever began one sends nobody to the issuer past what the page shows.
+//! is theirs. So a terminal alone sends nobody to the issuer past what the page shows. (Who opens the page themselves can:
+//! docs/threats.md.)
 
 use std::net::IpAddr;
 
