@@ -94,22 +94,24 @@ policy.get('login').checks.add(new Check('acr_values', 'a stronger login is aske
   return has ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT;
 }));
 
-const grants = ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'];
+/** Whether it has logins by device code (RFC 8628), and for how many seconds a code of those is good. */
+let [hasDeviceCodes, deviceCodesLast] = [true, 120];
+const grants = () => ['authorization_code', 'refresh_token', ...(hasDeviceCodes ? ['urn:ietf:params:oauth:grant-type:device_code'] : [])];
 // RFC 8252, section 7.3: any port of loopback fits.
-const native = {
+const native = () => ({
   application_type: 'native',
   redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/', 'http://[::1]/callback'],
-  grant_types: grants,
+  grant_types: grants(),
   response_types: ['code'],
-};
+});
 
 function provider() {
   const op = new OpenIdProvider(issuer, {
     adapter: Adapter,
     clients: [
-      { ...native, client_id: 'jit-ca', token_endpoint_auth_method: 'none', id_token_signed_response_alg: 'ES256' },
-      { ...native, client_id: 'another', token_endpoint_auth_method: 'none', id_token_signed_response_alg: 'ES256' },
-      { ...native, client_id: 'with secret', client_secret: 'kept: by tests+alone', id_token_signed_response_alg: 'RS256' },
+      { ...native(), client_id: 'jit-ca', token_endpoint_auth_method: 'none', id_token_signed_response_alg: 'ES256' },
+      { ...native(), client_id: 'another', token_endpoint_auth_method: 'none', id_token_signed_response_alg: 'ES256' },
+      { ...native(), client_id: 'with secret', client_secret: 'kept: by tests+alone', id_token_signed_response_alg: 'RS256' },
     ],
     jwks: { keys },
     scopes: ['openid', 'email', 'profile', 'groups', 'offline_access'],
@@ -127,12 +129,12 @@ function provider() {
     pkce: { required: () => true },
     features: {
       devInteractions: { enabled: false },
-      deviceFlow: { enabled: true },
+      deviceFlow: { enabled: hasDeviceCodes },
       revocation: { enabled: true },
     },
     interactions: { policy, url: (ctx, interaction) => `/interaction/${interaction.uid}` },
     cookies: { keys: ['of tests'] },
-    ttl: { IdToken: 300, AccessToken: 300, AuthorizationCode: 60, DeviceCode: 120, Interaction: 300, Session: 3600, Grant: 86400, RefreshToken: 86400 },
+    ttl: { IdToken: 300, AccessToken: 300, AuthorizationCode: 60, DeviceCode: () => deviceCodesLast, Interaction: 300, Session: 3600, Grant: 86400, RefreshToken: 86400 },
   });
   op.on('server_error', (ctx, error) => console.error(error));
   return op;
@@ -184,6 +186,12 @@ const controls = {
     forget((payload, key) => key.startsWith('RefreshToken:') && payload.accountId === sub);
     keepIssued();
   },
+  /** It has logins by device code, or has none any more. */
+  device_codes: (whether) => {
+    hasDeviceCodes = whether;
+    op = provider();
+  },
+  device_codes_last: (secs) => { deviceCodesLast = secs; },
   /** Signs with new keys, and publishes no others. */
   rotate: () => {
     keys.splice(0, keys.length, ...newKeys());

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::program::node;
 use crate::{Lab, repository, run};
 
-/// A browser with a profile and a home of its own, which trusts one CA.
+/// A browser with a profile and a home of its own, which trusts the CAs that it is given.
 #[derive(Debug)]
 pub struct Browser {
     driver: Child,
@@ -23,19 +23,21 @@ pub struct Browser {
 static INSTALLING: Mutex<()> = Mutex::new(());
 
 impl Browser {
-    /// Starts it. `root` is the certificate (PEM) that pages are trusted by, and each of `hosts` is this machine.
+    /// Starts it. `roots` are the certificates (PEM) that pages are trusted by, and each of `hosts` is this machine.
     ///
     /// WebAuthn refuses pages whose certificate the browser does not trust, so that no flag helps.
-    pub fn start(lab: &Lab, name: &str, root: &Path, hosts: &[&str]) -> Self {
+    pub fn start(lab: &Lab, name: &str, roots: &[&Path], hosts: &[&str]) -> Self {
         let home = lab.folder(name);
         // Chromium's on Linux: $HOME/.pki/nssdb.
         let database = lab.folder(&format!("{name}/.pki/nssdb"));
         let database = format!("sql:{}", database.display());
         let mut certutil = Command::new("certutil");
         run(certutil.args(["-d", &database, "-N", "--empty-password"])).ok();
-        let mut certutil = Command::new("certutil");
-        certutil.args(["-d", &database, "-A", "-t", "C,,", "-n", "the root", "-i"]);
-        run(certutil.arg(root)).ok();
+        for (number, root) in roots.iter().enumerate() {
+            let mut certutil = Command::new("certutil");
+            certutil.args(["-d", &database, "-A", "-t", "C,,", "-n", &format!("root {number}")]);
+            run(certutil.arg("-i").arg(root)).ok();
+        }
         let rules: Vec<String> = hosts.iter().map(|host| format!("MAP {host} 127.0.0.1")).collect();
         let mut node = node();
         node.arg(installed().join("drive.mjs")).arg(home.join("profile")).arg(rules.join(", "));
@@ -65,6 +67,26 @@ impl Browser {
     pub fn text(&mut self, script: &str) -> String {
         let value = self.run(script);
         value.as_str().unwrap_or_else(|| panic!("{script}: {value}")).to_owned()
+    }
+
+    /// Goes to an address as to a page of its own: also where only what stands behind the # differs.
+    #[track_caller]
+    pub fn open(&mut self, url: &str) {
+        self.run(&format!("await page.goto('about:blank'); await page.goto({url:?});"));
+    }
+
+    /// A picture of the page, at both widths, where somebody wants to look at it.
+    pub fn picture(&mut self, name: &str) {
+        let Ok(folder) = std::env::var("JIT_CA_SCREENSHOTS") else { return };
+        for (width, scheme) in [(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")] {
+            let path = Path::new(&folder).join(format!("{name}-{width}-{scheme}.png"));
+            self.run(&format!(
+                "await page.setViewportSize({{width: {width}, height: 800}});
+                 await page.emulateMedia({{colorScheme: {scheme:?}}});
+                 await page.screenshot({{path: {path:?}, fullPage: true}});
+                 await page.setViewportSize({{width: 1280, height: 800}});"
+            ));
+        }
     }
 
     fn line(&mut self) -> Value {

@@ -9,6 +9,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 use std::{env, thread};
 
+use serde_json::Value;
+
 use crate::person::Home;
 use crate::program::run_with_input;
 use crate::stored::{self, Signer};
@@ -271,6 +273,24 @@ impl Ca {
     /// Where its page is.
     pub fn page(&self) -> &str {
         self.page.as_deref().expect("it serves a page")
+    }
+
+    /// A call as the page's own script makes it. Who is refused has exit code 22 of curl.
+    pub fn page_call(&self, path: &str, body: &Value) -> Output {
+        self.page_call_by(&[], path, body)
+    }
+
+    /// The same, with more arguments of curl's.
+    pub fn page_call_by(&self, curls: &[&str], path: &str, body: &Value) -> Output {
+        let page = self.page();
+        let (host, port) =
+            page.trim_start_matches("https://").split_once(':').expect("a host and a port");
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--fail-with-body", "--insecure", "--max-time", "20"]);
+        curl.args(["--resolve", &format!("{host}:{port}:127.0.0.1")]);
+        curl.args(["-H", "content-type: application/json", "-H", "idempotency-key: k"]);
+        curl.args(["-H", &format!("origin: {page}"), "-d", &body.to_string()]);
+        run(curl.args(curls).arg(format!("{page}{path}")))
     }
 
     /// What clients know the CA by.

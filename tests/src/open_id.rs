@@ -39,6 +39,16 @@ impl OpenIdProvider {
         self.control("revoke", &json!(sub));
     }
 
+    /// From here on it has logins by device code, or says that it has none.
+    pub fn has_device_codes(&self, whether: bool) {
+        self.control("device_codes", &json!(whether));
+    }
+
+    /// From here on its device codes are good for so many seconds.
+    pub fn device_codes_last(&self, secs: u64) {
+        self.control("device_codes_last", &json!(secs));
+    }
+
     /// A browser that knows nothing of this provider yet.
     pub fn browser(&self) -> Visitor {
         let number = self.browsers.fetch_add(1, Ordering::Relaxed);

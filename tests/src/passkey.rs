@@ -1,13 +1,11 @@
 //! A passkey without a browser: an ed25519 key, and by hand what an authenticator and a page do with it.
 
-use std::process::Command;
-
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
-use crate::{Ca, Output, run, sha256};
+use crate::{Ca, Output, sha256};
 
 /// The user was there, and verified; and a passkey is in it.
 const VERIFIED: u8 = 0x05;
@@ -30,12 +28,12 @@ impl SoftPasskey {
         random.fill(&mut seed).and_then(|()| random.fill(&mut id)).expect("random bytes");
         let key = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key");
         let (_, link) = link.split_once("#enrol=").expect("a link");
-        let begun = call(ca, "/page/enrol/begin", &json!({"link": link}));
+        let begun = ca.page_call("/page/enrol/begin", &json!({"link": link})).ok().stdout;
         let begun: Value = serde_json::from_str(&begun).expect("JSON");
         let passkey = Self { key, id, user: begun["user"].clone() };
         let registration = passkey.register(ca, &begun);
         let finish = json!({"link": link, "registration": registration, "consent": null});
-        assert_eq!(call(ca, "/page/enrol/finish", &finish), "");
+        assert_eq!(ca.page_call("/page/enrol/finish", &finish).ok().stdout, "");
         passkey
     }
 
@@ -70,12 +68,12 @@ impl SoftPasskey {
 
     /// Tries to log in to the page; gives what is answered, head and body, or that it is no.
     pub fn tries_to_log_in(&self, ca: &Ca) -> Output {
-        let begun = call(ca, "/page/login/begin", &json!({}));
+        let begun = ca.page_call("/page/login/begin", &json!({})).ok().stdout;
         let begun: Value = serde_json::from_str(&begun).expect("JSON");
         let assertion = self.answer(ca, begun["statement"].as_str().expect("a statement"));
         let finish =
             json!({"challenge": begun["challenge"], "assertion": assertion, "user": self.user});
-        called(ca, "/page/login/finish", &finish, &["--include"])
+        ca.page_call_by(&["--include"], "/page/login/finish", &finish)
     }
 
     /// WebAuthn sections 5.8.1 and 6.1, with a key of RFC 9053 section 7.2.
@@ -104,21 +102,4 @@ fn client_data(ca: &Ca, kind: &str, statement: &Value) -> String {
         r#"{{"type":"webauthn.{kind}","challenge":"{challenge}","origin":"{}","crossOrigin":false}}"#,
         ca.page()
     )
-}
-
-/// A call of the page's script.
-fn call(ca: &Ca, path: &str, body: &Value) -> String {
-    called(ca, path, body, &[]).ok().stdout
-}
-
-fn called(ca: &Ca, path: &str, body: &Value, more: &[&str]) -> Output {
-    let page = ca.page();
-    let (host, port) =
-        page.trim_start_matches("https://").split_once(':').expect("a host and a port");
-    let mut curl = Command::new("curl");
-    curl.args(["-sS", "--fail-with-body", "--insecure", "--max-time", "20"]);
-    curl.args(["--resolve", &format!("{host}:{port}:127.0.0.1")]);
-    curl.args(["-H", "content-type: application/json", "-H", "idempotency-key: k"]);
-    curl.args(["-H", &format!("origin: {page}"), "-d", &body.to_string()]);
-    run(curl.args(more).arg(format!("{page}{path}")))
 }

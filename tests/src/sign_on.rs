@@ -48,13 +48,18 @@ impl Person {
 impl SigningOn {
     /// The address that the browser is sent to.
     pub fn address(&mut self) -> String {
+        self.says("in your browser: ")
+    }
+
+    /// Waits until it says this, and gives what stands behind it on the line.
+    pub fn says(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self.stderr.read_line(&mut line).expect("text");
-            assert!(read > 0, "jit-ca wants no browser:\n{}", self.said);
+            assert!(read > 0, "jit-ca does not say {text:?}:\n{}", self.said);
             self.said += &line;
-            if let Some((_, address)) = line.split_once("in your browser: ") {
-                return address.trim().to_owned();
+            if let Some((_, rest)) = line.split_once(text) {
+                return rest.trim().to_owned();
             }
         }
     }

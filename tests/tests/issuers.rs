@@ -1,5 +1,6 @@
 //! Those whom the user file does not name: people and workloads for whom an issuer vouches.
 
+pub(crate) mod device;
 mod people;
 mod workloads;
 

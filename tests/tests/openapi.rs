@@ -77,7 +77,8 @@ impl Scene {
         let lab = Lab::new();
         let (op, ci) = (OpenIdProvider::start(&lab), TokenIssuer::start(&lab));
         let ca = Ca::start_with(&lab, |config| {
-            issuers::add(config, "op", &issuers::people_file(&op), &op);
+            let people = issuers::people_file(&op).replace("[map]", "device = true\n[map]");
+            issuers::add(config, "op", &people, &op);
             issuers::add(config, "ci", &issuers::workloads_file(&ci, WORKLOAD), &ci);
             let change = |path: &str, with: &dyn Fn(String) -> String| {
                 let file = config.join(path);
@@ -109,6 +110,11 @@ impl Scene {
         self.record.post(&nobody, "/v1/logins/issuer", &call).ok();
         self.record.post(&nobody, "/v1/logins/issuer", &call).refused("login-refused");
         self.by_certificate(&nobody, &csr);
+        let begin = json!({"csr": csr, "max_age": 3600});
+        let begun = self.record.post(&nobody, "/v1/issuers/op/device", &begin).ok().json();
+        self.record.post(&nobody, "/v1/issuers/ci/device", &begin).refused("bad-request");
+        let waits = json!({"issuer": "op", "csr": csr, "credential": {"device": {"challenge": begun["challenge"]}}});
+        self.record.post(&nobody, "/v1/logins/issuer", &waits).refused("not-yet");
         // What it says of itself is kept; its code can't be redeemed.
         self.op.kill();
         let challenge = nobody.post("/v1/challenges", &json!({})).ok().json();

@@ -45,7 +45,7 @@ impl Scene {
         let [alice, bob] = ["alice", "bob"].map(|name| ca.person(name));
         let root = bob.jit_ca(&["trust", "--x509-root"]).ok().stdout;
         let root = lab.file("root.pem", root);
-        let mut browser = Browser::start(&lab, "browser", &root, &[HOST, EVIL]);
+        let mut browser = Browser::start(&lab, "browser", &[&root], &[HOST, EVIL]);
         browser.run("globalThis.authenticator = await plug();");
         Self { browser, alice, bob, root, ca, lab }
     }
@@ -57,8 +57,7 @@ impl Scene {
     }
 
     fn open(&mut self, url: &str) {
-        // A page of its own: only what stands behind the # may differ.
-        self.browser.run(&format!("await page.goto('about:blank'); await page.goto({url:?});"));
+        self.browser.open(url);
     }
 
     /// Adds bob's first passkey, and logs in to the page with it.
@@ -74,20 +73,6 @@ impl Scene {
             ["request", "web-shell", "--host", "web1", "--for", "2h", "--no-wait", "--json"];
         let asked = self.alice.jit_ca(&[&words[..], &["--reason", reason]].concat());
         asked.json()["id"].as_str().unwrap().to_owned()
-    }
-
-    /// A picture of the page, at both widths, where somebody wants to look at it.
-    fn picture(&mut self, name: &str) {
-        let Ok(folder) = std::env::var("JIT_CA_SCREENSHOTS") else { return };
-        for (width, scheme) in [(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")] {
-            let path = Path::new(&folder).join(format!("{name}-{width}-{scheme}.png"));
-            self.browser.run(&format!(
-                "await page.setViewportSize({{width: {width}, height: 800}});
-                 await page.emulateMedia({{colorScheme: {scheme:?}}});
-                 await page.screenshot({{path: {path:?}, fullPage: true}});
-                 await page.setViewportSize({{width: 1280, height: 800}});"
-            ));
-        }
     }
 
     /// The log's entries of a type, as carol reads it, who is logged in.
@@ -120,9 +105,9 @@ fn a_passkey_is_enrolled_logs_in_approves_and_denies() {
     assert!(shown.contains("bob") && shown.contains("laptop") && shown.contains(HOST), "{shown}");
     // The link's secret is gone from the address bar.
     assert!(!scene.browser.text("return page.url();").contains("enrol"));
-    scene.picture("enrol");
+    scene.browser.picture("enrol");
     scene.browser.run("await press('Add the passkey'); await says('The passkey is added');");
-    scene.picture("enrolled");
+    scene.browser.picture("enrolled");
     // It works once.
     scene.open(&link);
     scene.browser.run("await says('the link has been used'.replace('t', 'T'));");
@@ -132,15 +117,15 @@ fn a_passkey_is_enrolled_logs_in_approves_and_denies() {
     let page = scene.ca.page().to_owned();
     scene.open(&page);
     scene.browser.run("await says('Log in');");
-    scene.picture("login");
+    scene.browser.picture("login");
     scene.browser.run("await press('Continue with a passkey'); await says('Nobody waits');");
-    scene.picture("nothing");
+    scene.browser.picture("nothing");
 
     // What waits, and one of it.
     let id = scene.ask("INC-42: orders time out at the checkout since 14:05");
     let other = scene.ask("to look around");
     scene.browser.run("await page.reload(); await says('INC-42');");
-    scene.picture("waiting");
+    scene.browser.picture("waiting");
     scene
         .browser
         .run("await page.getByText('INC-42').click(); await says('Approve with a passkey');");
@@ -148,7 +133,7 @@ fn a_passkey_is_enrolled_logs_in_approves_and_denies() {
     for fact in ["alice asks for web-shell", "INC-42: orders time out", "web1", "2h", "pending"] {
         assert!(shown.contains(fact), "{fact} is not in {shown}");
     }
-    scene.picture("request");
+    scene.browser.picture("request");
     // What is not what was asked for is not there to be signed.
     scene.browser.run(
         "await page.evaluate(() => {
@@ -162,12 +147,12 @@ fn a_passkey_is_enrolled_logs_in_approves_and_denies() {
          });
          await says('This is not what was asked for.');",
     );
-    scene.picture("other");
+    scene.browser.picture("other");
     assert_eq!(scene.browser.run("return page.getByRole('button', {name: 'Approve'}).count();"), 0);
     scene.browser.run("await page.reload(); await says('What you sign');");
     let said = "You approved it, and that is enough.";
     scene.browser.run(&format!("await press('Approve with a passkey'); await says({said:?});"));
-    scene.picture("approved");
+    scene.browser.picture("approved");
     let stands = scene.alice.jit_ca(&["requests", &id, "--json"]).ok().json();
     assert_eq!(stands["status"], "approved", "{stands}");
     assert_eq!(stands["approvals"][0]["signed"], true);
@@ -178,7 +163,7 @@ fn a_passkey_is_enrolled_logs_in_approves_and_denies() {
     scene
         .browser
         .run("await press('Deny'); await page.getByLabel('Why not?').fill('say what for');");
-    scene.picture("deny");
+    scene.browser.picture("deny");
     scene.browser.run("await press('Deny'); await says('You denied it.');");
     let stands = scene.alice.jit_ca(&["requests", &other, "--json"]).ok().json();
     assert_eq!(stands["denied"]["reason"], "say what for", "{stands}");
@@ -215,7 +200,7 @@ fn a_second_passkey_needs_the_first_and_one_that_is_removed_is_none() {
     scene
         .browser
         .run("await press('Use the one that I have'); await says('No passkey was used.');");
-    scene.picture("second-refused");
+    scene.browser.picture("second-refused");
     // Nor does it help to leave out the question.
     let secret = link.split('=').nth(1).unwrap();
     let refused = scene.browser.run(&format!(

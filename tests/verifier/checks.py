@@ -151,6 +151,7 @@ def check_token(log, e, p):
     window = p["window"]
     valid(not p["subject"].startswith("local/") and p["token"] not in log.tokens)
     valid(p["challenge"] is None or p["challenge"] not in log.challenges)
+    valid(p["confirmed_from"] is None or p["challenge"] is not None)
     valid(window["end"] - window["start"] <= 12 * 3600 and is_near(e, window["start"]))
     valid(p["mfa_at"] is None or p["mfa_at"] <= e.second + CLOCKS_APART)
     valid(e.second < p["expires"] + CLOCKS_APART + 60)

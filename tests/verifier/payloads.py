@@ -67,8 +67,9 @@ mfa.kept            subject:subject-id step:count
 login               subject:subject-id name:person-name key:bytes challenge:text login_key:digest signature:bytes \
                     factor:factor address:address serial:bytes window:window
 subject.vouched     subject:subject-id name:person-name kind:subject-kind groups:names
-login.token         subject:subject-id name:person-name token:digest expires:time challenge:text? login_key:digest \
-                    mfa_at:time? acr:line? amr:line* address:address serial:bytes window:window
+login.token         subject:subject-id name:person-name token:digest expires:time challenge:text? \
+                    confirmed_from:address? login_key:digest mfa_at:time? acr:line? amr:line* \
+                    address:address serial:bytes window:window
 login.certificate   subject:subject-id name:person-name certificate:id since:time login_key:digest address:address \
                     serial:bytes window:window
 passkey.added       subject:subject-id label:line party:text login:bytes challenge:text registration:registration \

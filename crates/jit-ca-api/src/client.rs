@@ -19,11 +19,11 @@ pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
     ActivateCall, ApproveCall, BreakGlassCall, CertificateLoginCall, Challenge, Consistency,
-    ConsistencyQuery, DenyCall, Entry, ExtendCall, GrantFile, IssuerLoginCall, IssuerView, Lock,
-    LockCall, LogQuery, LoginCall, LoginReply, LoginsFilter, LogoutCall, Me, MfaConfirm, MfaSecret,
-    OpenLogin, Passkey, PasskeyCall, PasskeyLink, PolicyState, Request, RequestCall, RequestFilter,
-    RequestList, ReviewCall, RevokeCall, Role, SignOnView, SshCall, SshCertificate, StepUpCall,
-    Trust, WaitQuery, X509Call, X509Certificate,
+    ConsistencyQuery, DenyCall, DeviceBegun, DeviceCall, Entry, ExtendCall, GrantFile,
+    IssuerLoginCall, IssuerView, Lock, LockCall, LogQuery, LoginCall, LoginReply, LoginsFilter,
+    LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, Passkey, PasskeyCall, PasskeyLink,
+    PolicyState, Request, RequestCall, RequestFilter, RequestList, ReviewCall, RevokeCall, Role,
+    SignOnView, SshCall, SshCertificate, StepUpCall, Trust, WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -126,6 +126,19 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn sign_on(&self, issuer: &IssuerName) -> Result<SignOnView, Error> {
         self.http.get(&format!("/v1/issuers/{issuer}"), &())
+    }
+
+    /// Begins a login on a machine without a browser.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn begin_device(
+        &self,
+        issuer: &IssuerName,
+        call: &DeviceCall,
+    ) -> Result<DeviceBegun, Error> {
+        let key = IdempotencyKey::random()?;
+        self.http.post(&format!("/v1/issuers/{issuer}/device"), call, &key)
     }
 
     /// Logs in with what an issuer says.

@@ -1,6 +1,6 @@
 //! Issuers of identities, and logging in with what they say.
 
-use jit_ca_core::{IssuerName, SubjectKind};
+use jit_ca_core::{IssuerName, SubjectKind, UnixTime};
 use serde::{Deserialize, Serialize};
 
 /// An issuer that the policy names.
@@ -31,6 +31,34 @@ pub struct SignOnView {
     pub scopes: Vec<String>,
     /// The `acr` values of which each says that there was a second factor, the first one preferred.
     pub acr_values: Vec<String>,
+}
+
+/// The code of the problem that says that a person has not signed on yet: the call is to be made again, a while later.
+pub const NOT_YET: &str = "not-yet";
+
+/// A login that is begun on a machine without a browser (RFC 8628).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceCall {
+    /// A PKCS#10 request for the login key, as PEM. The login is good for this key alone.
+    pub csr: String,
+    /// How long ago the issuer may have seen the person, in seconds (OpenID Connect Core 3.1.2.1).
+    pub max_age: u64,
+}
+
+/// Where such a login goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceBegun {
+    /// What the login call names it by: a secret of who began it.
+    pub challenge: String,
+    /// What is typed on the CA's page: eight letters, such as `WDJB-MJHT`.
+    pub user_code: String,
+    /// The page, with the code.
+    pub url: String,
+    /// How many seconds to wait between two login calls.
+    pub interval: u64,
+    /// Until when it can be confirmed and signed on.
+    pub expires: UnixTime,
 }
 
 /// A login with what an issuer says.
@@ -70,6 +98,11 @@ pub enum Credential {
     },
     /// A workload's token: a JWT in its compact form (RFC 7519).
     Token(String),
+    /// A person's login that was begun without a browser, and goes on in one somewhere else.
+    Device {
+        /// What [`DeviceBegun`] names it by.
+        challenge: String,
+    },
 }
 
 impl std::fmt::Debug for Credential {
@@ -77,6 +110,7 @@ impl std::fmt::Debug for Credential {
         f.write_str(match self {
             Self::Code { .. } => "Code(hidden)",
             Self::Token(_) => "Token(hidden)",
+            Self::Device { .. } => "Device(hidden)",
         })
     }
 }

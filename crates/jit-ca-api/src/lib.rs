@@ -6,6 +6,7 @@
 //! POST /v1/challenges                        anybody    -> Challenge
 //! GET  /v1/issuers                           anybody    [IssuerView]
 //! GET  /v1/issuers/NAME                      anybody    SignOnView
+//! POST /v1/issuers/NAME/device  DeviceCall   anybody    -> DeviceBegun
 //! POST /v1/logins            LoginCall       anybody    -> LoginReply
 //! POST /v1/logins/issuer     IssuerLoginCall anybody    -> LoginReply
 //! POST /v1/logins/certificate CertificateLoginCall a certificate -> LoginReply
@@ -72,7 +73,10 @@ pub use grants::{
     CertificateView, DecisionView, ExtensionView, GrantFile, RevokeCall, SshCall, SshCertificate,
     X509Call, X509Certificate,
 };
-pub use issuers::{CertificateLoginCall, Credential, IssuerLoginCall, IssuerView, SignOnView};
+pub use issuers::{
+    CertificateLoginCall, Credential, DeviceBegun, DeviceCall, IssuerLoginCall, IssuerView,
+    NOT_YET, SignOnView,
+};
 pub use locks::{Lock, LockCall};
 pub use log::{Consistency, ConsistencyQuery, Entry, LogQuery};
 pub use login::{

@@ -22,6 +22,11 @@ impl Digest {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Its beginning, for two people, or one at two screens, to compare: 72 bits of it.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take("SHA256:".len() + 12).collect()
+    }
 }
 
 impl fmt::Display for Digest {

@@ -18,8 +18,9 @@ pub(crate) fn can_open() -> bool {
     std::env::var_os("BROWSER").is_some() || std::io::stderr().is_terminal()
 }
 
-/// Opens the page. Where that can't be done the address has been shown, and somebody opens it by hand.
-pub(crate) fn open(address: &str) {
+/// Opens the page, and says whether that was begun. Where it was not, the address has been shown, and somebody opens it by
+/// hand.
+pub(crate) fn open(address: &str) -> bool {
     let named = std::env::var_os("BROWSER");
     let usual = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let program = named.as_deref().map_or(Path::new(usual), Path::new);
@@ -30,7 +31,7 @@ pub(crate) fn open(address: &str) {
         .stderr(Stdio::null())
         .spawn();
     // It ends by itself; what becomes of it, the callback shows.
-    drop(started);
+    started.is_ok()
 }
 
 /// 32 random bytes in base64url: what nobody guesses, and a verifier's form (RFC 7636 4.1).

@@ -253,7 +253,8 @@ pub(crate) fn log_in(
         SigningKey::Agent(_) => None,
     };
     let passkey = matches!(second, SecondFactor::Passkey);
-    keep(places, printer, Profile { ca: known, name, key, issuer: None, passkey }, login)
+    let profile = Profile { ca: known, name, key, issuer: None, device: false, passkey };
+    keep(places, printer, profile, login)
 }
 
 /// Logs in with what an issuer says. With `afresh` it is to see a second factor now.
@@ -269,7 +270,9 @@ fn by_issuer(
     let (reply, issuer) = means.log_in(printer, &client, &known, &login_key, afresh)?;
     let name = reply.me.name.clone();
     let login = KeptLogin::new(&known, &login_key, reply, false);
-    keep(places, printer, Profile { ca: known, name, key: None, issuer, passkey: false }, login)
+    let device = matches!(means, Means::Device(_));
+    let profile = Profile { ca: known, name, key: None, issuer, device, passkey: false };
+    keep(places, printer, profile, login)
 }
 
 /// Has the person give a second factor, where the CA wants a newer one for what was to be done; and says whether it was
@@ -291,7 +294,8 @@ pub(crate) fn step_up(
     }
     let Some(issuer) = ca.profile.issuer.clone() else { return Ok(false) };
     printer.note(&format!("{error}: {issuer} is asked for it"));
-    by_issuer(places, printer, ca.profile.ca, &Means::Browser(issuer), true)?;
+    let means = Means::at(issuer, ca.profile.device);
+    by_issuer(places, printer, ca.profile.ca, &means, true)?;
     Ok(true)
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct Profile {
     /// The issuer that we sign on at; none where the CA knows us itself, or a workload brings a token.
     #[serde(default)]
     pub(crate) issuer: Option<IssuerName>,
+    /// Whether we do so in a browser on another machine.
+    #[serde(default)]
+    pub(crate) device: bool,
     /// Whether a passkey is given beside the SSH key, and not a code.
     #[serde(default)]
     pub(crate) passkey: bool,

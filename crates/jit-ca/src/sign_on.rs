@@ -1,4 +1,4 @@
-//! Logging in with what an issuer says: a person signs on with a browser, a workload brings a token.
+//! Logging in with what an issuer says: a person signs on with a browser, here or elsewhere, a workload brings a token.
 //!
 //! ```text
 //! sign-on statement ──SHA-256──> nonce ──browser──> issuer ──code──> loopback ──> the CA, which redeems it
@@ -7,6 +7,7 @@
 //! So the token that the issuer makes is good for this login key and no other, and never comes here: authorization code
 //! with PKCE (RFC 7636), by loopback redirect (RFC 8252 7.3), with what RFC 9700 adds.
 
+mod device;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ use crate::request_key::RequestKey;
 pub(crate) enum Means {
     /// By signing on at this issuer.
     Browser(IssuerName),
+    /// The same in a browser on another machine.
+    Device(IssuerName),
     /// With the token in this file, of this issuer or of the one that the token names.
     Token(PathBuf, Option<IssuerName>),
     /// With the X.509 certificate and its key in this folder, which stand in for a token.
@@ -47,7 +50,7 @@ const SEEN_WITHIN: u64 = 12 * 60 * 60;
 impl Means {
     /// What the arguments say, or what was used last; none where it is the SSH key.
     pub(crate) fn of(arguments: &LoginArgs, remembered: Option<&Profile>) -> Result<Option<Self>> {
-        let LoginArgs { issuer, workload, token_file, certificate, .. } = arguments;
+        let LoginArgs { issuer, workload, token_file, certificate, device, .. } = arguments;
         if let Some(folder) = certificate {
             return Ok(Some(Self::Certificate(folder.clone())));
         }
@@ -59,7 +62,14 @@ impl Means {
             return Err(Error::usage("a workload logs in with a token, or a certificate", hint));
         }
         if let Some(issuer) = issuer {
-            return Ok(Some(Self::Browser(issuer.clone())));
+            return Ok(Some(Self::at(issuer.clone(), *device)));
+        }
+        if *device {
+            let last = remembered.and_then(|last| last.issuer.clone());
+            let hint = "name the issuer: --issuer NAME";
+            let issuer =
+                last.ok_or_else(|| Error::usage("it is not clear where to sign on", hint))?;
+            return Ok(Some(Self::Device(issuer)));
         }
         // Who names a key or a name means the user file.
         let means_file = arguments.key.is_some() || arguments.name.is_some();
@@ -68,7 +78,12 @@ impl Means {
             let hint = "bring a new one: jit-ca login --workload --token-file FILE";
             return Err(Error::usage("the login with a token is over", hint));
         }
-        Ok(last.issuer.clone().map(Self::Browser))
+        Ok(last.issuer.clone().map(|issuer| Self::at(issuer, last.device)))
+    }
+
+    /// By signing on at this issuer, with a browser here or elsewhere.
+    pub(crate) fn at(issuer: IssuerName, device: bool) -> Self {
+        if device { Self::Device(issuer) } else { Self::Browser(issuer) }
     }
 
     /// Logs the key in. With `afresh` the issuer is to see a second factor now.
@@ -80,12 +95,17 @@ impl Means {
         login_key: &RequestKey,
         afresh: bool,
     ) -> Result<(LoginReply, Option<IssuerName>)> {
+        let max_age = if afresh { 0 } else { SEEN_WITHIN };
         let (issuer, credential) = match self {
+            Self::Device(issuer) => {
+                let reply = device::log_in(printer, client, (issuer, login_key), max_age)?;
+                return Ok((reply, Some(issuer.clone())));
+            }
             Self::Certificate(folder) => {
                 return Ok((by_certificate(known, folder, login_key)?, None));
             }
             Self::Browser(issuer) => {
-                let credential = sign_on(printer, client, known, (issuer, login_key), afresh)?;
+                let credential = sign_on(printer, client, known, (issuer, login_key), max_age)?;
                 (issuer.clone(), credential)
             }
             Self::Token(file, issuer) => {
@@ -124,7 +144,7 @@ fn sign_on(
     client: &Client,
     known: &KnownCa,
     (issuer, login_key): (&IssuerName, &RequestKey),
-    afresh: bool,
+    max_age: u64,
 ) -> Result<Credential> {
     let page = client.sign_on(issuer)?;
     let challenge = login::challenge(client)?;
@@ -139,8 +159,7 @@ fn sign_on(
     let callback = Callback::listen()?;
     let redirect_uri = callback.address();
     let nonce = hashed(&statement.text());
-    let age = if afresh { 0 } else { SEEN_WITHIN };
-    let query = query(&page, &state, &redirect_uri, (&nonce, &hashed(&verifier)), age);
+    let query = query(&page, &state, &redirect_uri, (&nonce, &hashed(&verifier)), max_age);
     // An endpoint may have a query of its own (RFC 6749 3.1).
     let joint = if page.authorization_endpoint.contains('?') { '&' } else { '?' };
     let address = format!("{}{joint}{query}", page.authorization_endpoint);
@@ -148,7 +167,9 @@ fn sign_on(
         return Err(Error::unverified("the issuer's page is not at an https:// address"));
     }
     printer.note(&format!("sign on at {issuer} in your browser: {address}"));
-    browser::open(&address);
+    if !browser::open(&address) {
+        printer.note("no browser is found on this machine; if it has none, and the CA allows it: jit-ca login --device");
+    }
     let until = Instant::now() + PATIENCE;
     let code = callback.wait(&state, until, |said| code_of(said, &page))?;
     Ok(Credential::Code { challenge, code, verifier, redirect_uri })

@@ -15,7 +15,7 @@ use crate::authority::Authorities;
 use crate::clock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::identity::{Challenges, Limiter, Links, Network, Quota};
+use crate::identity::{Challenges, Devices, Limiter, Links, Network, Quota};
 use crate::issuer::Issuer;
 use crate::keys::{self, Keys};
 use crate::last_uses::LastUses;
@@ -64,6 +64,8 @@ pub struct App {
     pub page: OnceLock<Page>,
     /// Links to it.
     pub links: Links,
+    /// Logins that were begun without a browser.
+    pub devices: Devices,
     /// When logins were last used.
     pub last_uses: LastUses,
     /// Failed logins by where they come from.
@@ -140,6 +142,7 @@ impl App {
             challenges: Challenges::new()?,
             page: OnceLock::new(),
             links: Links::default(),
+            devices: Devices::default(),
             last_uses: LastUses::default(),
             failed_addresses: Limiter::default(),
             failed_codes: Limiter::default(),

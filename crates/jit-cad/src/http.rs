@@ -60,6 +60,7 @@ fn calls() -> Vec<Call> {
         post("/v1/challenges", login::challenge),
         get("/v1/issuers", issuers::list),
         get("/v1/issuers/{name}", issuers::sign_on),
+        post("/v1/issuers/{name}/device", issuers::begin_device),
         post("/v1/logins", login::log_in),
         post("/v1/logins/issuer", issuers::log_in),
         post("/v1/logins/certificate", issuers::log_in_with_certificate),

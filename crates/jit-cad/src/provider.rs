@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! Provider   one issuer: metadata, redeem, refresh, verify
+//! device     a login that goes on in a browser elsewhere: begun, and asked about (RFC 8628)
 //! call       HTTP, bounded; metadata (what it says of itself) and key (its JWK set) are kept in a cache
 //! token      a JWS in compact form ── key set ──> what was signed ── claims ──> Claims
 //! ```
@@ -15,6 +16,7 @@ mod cache;
 mod call;
 mod claims;
 mod client;
+mod device;
 mod endpoint;
 mod fault;
 mod json;
@@ -42,6 +44,7 @@ use crate::failure::Failure;
 
 pub use self::claims::{Claims, Expected, LEEWAY, Of};
 pub use self::client::Client;
+pub use self::device::{DeviceAuthorization, DeviceRequest, Redeemed};
 pub use self::fault::{Doing, ProviderFault, TokenFault};
 pub use self::json::NotAnObject;
 pub use self::metadata::{Discovered, Metadata};
@@ -169,19 +172,13 @@ impl Provider {
     /// # Errors
     /// As the provider answers, or does not.
     pub fn redeem(&self, code: &Code<'_>) -> Result<Tokens, ProviderFault> {
-        let mut answer = self.tokens(&[
+        let answer = self.tokens(&[
             ("grant_type", "authorization_code"),
             ("code", code.code),
             ("redirect_uri", code.redirect_uri),
             ("code_verifier", code.verifier),
         ])?;
-        let id_token = text(&mut answer, "id_token").ok_or_else(|| {
-            ProviderFault::Answer(
-                "there is no ID token in it; the scope openid asks for one".to_owned(),
-            )
-        })?;
-        let refresh_token = text(&mut answer, "refresh_token").map(Zeroizing::new);
-        Ok(Tokens { id_token, refresh_token })
+        Tokens::read(answer)
     }
 
     /// Asks whether a person still is one of the provider's own (RFC 6749, section 6). `Refused` with `invalid_grant`
@@ -219,12 +216,22 @@ impl Provider {
     }
 
     fn tokens(&self, form: &[(&str, &str)]) -> Result<Map<String, Value>, ProviderFault> {
+        let metadata = self.metadata()?;
+        self.send(&metadata.token_endpoint, &metadata, form)
+    }
+
+    /// Sends a form to an endpoint, as our client.
+    fn send(
+        &self,
+        endpoint: &Uri,
+        metadata: &Metadata,
+        form: &[(&str, &str)],
+    ) -> Result<Map<String, Value>, ProviderFault> {
         let Some(client) = &self.client else {
             return Err(ProviderFault::Answer(NO_CLIENT.to_owned()));
         };
-        let metadata = self.metadata()?;
         let auth = client.auth(metadata.secret_in_form);
-        self.calls()?.tokens(&metadata.token_endpoint, &client.id, &auth, form)
+        self.calls()?.send(endpoint, &client.id, &auth, form)
     }
 
     fn discovered(&self) -> Result<Arc<Discovered>, ProviderFault> {
@@ -267,6 +274,18 @@ impl Provider {
 
     fn calls(&self) -> Result<&Calls, ProviderFault> {
         self.calls.as_ref().ok_or_else(|| ProviderFault::Answer(NO_CLIENT.to_owned()))
+    }
+}
+
+impl Tokens {
+    fn read(mut answer: Map<String, Value>) -> Result<Self, ProviderFault> {
+        let id_token = text(&mut answer, "id_token").ok_or_else(|| {
+            ProviderFault::Answer(
+                "there is no ID token in it; the scope openid asks for one".to_owned(),
+            )
+        })?;
+        let refresh_token = text(&mut answer, "refresh_token").map(Zeroizing::new);
+        Ok(Self { id_token, refresh_token })
     }
 }
 

@@ -24,7 +24,7 @@ fn the_guide_to_passkeys_works_as_it_stands() {
 
     let bob = ca.person("bob");
     let root = lab.file("root.pem", bob.jit_ca(&["trust", "--x509-root"]).ok().stdout);
-    let mut browser = Browser::start(&lab, "browser", &root, &["ca.example.org"]);
+    let mut browser = Browser::start(&lab, "browser", &[&root], &["ca.example.org"]);
     let link = machine.run_as(&bob, &add.text, "").ok().says("it works once");
     browser.run(&format!("await plug(); await page.goto({:?});", link.line()));
     browser.run("await press('Add the passkey'); await says('The passkey is added');");

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use jit_ca_tests::{Ca, Lab, Means, OpenIdProvider, TokenIssuer, workloads};
+use jit_ca_tests::{Browser, Ca, Lab, Means, OpenIdProvider, TokenIssuer, Wire, workloads};
 use serde_json::json;
 
 use super::Guided;
+use crate::issuers::device::signs_on;
 
 const GUIDE: &str = "docs/guides/single-sign-on.md";
 
@@ -14,7 +15,9 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     let lab = Lab::new();
     let (op, ci) = (OpenIdProvider::start(&lab), TokenIssuer::start(&lab));
     let Guided { mut ca, machine, folder, blocks } = Guided::new(&lab, GUIDE);
-    let [people, access, sign_on, keys, workloads_of, job, renew, again] = blocks.as_slice() else {
+    let [people, access, sign_on, keys, allow, device, workloads_of, job, renew, again] =
+        blocks.as_slice()
+    else {
         panic!("{blocks:?}")
     };
     let here = |text: &str| {
@@ -28,6 +31,9 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
     fs::write(ca.config(), config).unwrap();
     machine.run(&here(&people.text)).ok();
     machine.run(&here(&access.text)).ok().says("no faults");
+    machine.run(&here(&allow.text)).ok().says("no faults");
+    // Of two tests at once, each has a port of its own.
+    fs::write(ca.config(), read(&ca).replace("127.0.0.1:8441", "127.0.0.1:0")).unwrap();
     machine.run(&here(&workloads_of.text)).ok().says("no faults");
     machine.run(&here(&keys.text)).ok().says("no faults");
     ca.stop();
@@ -48,6 +54,17 @@ fn the_guide_to_single_sign_on_works_as_it_stands() {
         .jit_ca(&["request", "web-shell", "--host", "web1", "--reason", "INC-1"])
         .exits(3)
         .says("sign on with a hardware key");
+    let elsewhere = ca.stranger("alice-at-a-server");
+    let line =
+        device.text.trim().replace("\"$CA_URL\"", &ca.url()).replace("\"$CA_PIN\"", ca.pin());
+    let words: Vec<&str> = line.split(' ').skip(1).collect();
+    let mut waits = elsewhere.starts_to_sign_on(&words);
+    let root = Wire::nobody(&ca, &elsewhere).root();
+    let mut browser = Browser::start(&lab, "browser", &[&root, &op.ca_file()], &["ca.example.org"]);
+    browser.open(&waits.says("with a browser on any machine: "));
+    browser.run("await press('Yes, I started this'); await press('Go on to corp');");
+    signs_on(&mut browser, "alice");
+    waits.ends().ok();
 
     let runner = ca.stranger("job");
     let mut claims = workloads::github_actions();

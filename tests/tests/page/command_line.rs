@@ -59,7 +59,7 @@ fn a_passkey_is_the_second_factor_of_a_login_at_the_terminal() {
     scene.open(&address);
     let shown = scene.browser.text("return await says('Log in on the command line');");
     assert!(shown.contains("alice") && shown.contains("SHA256:"), "{shown}");
-    scene.picture("sign-login");
+    scene.browser.picture("sign-login");
     scene.touch(&address);
     login.ends().ok();
     assert!(mfa_at(&alice).is_string());
@@ -82,7 +82,7 @@ fn a_passkey_is_the_second_factor_of_a_login_at_the_terminal() {
     bobs.ends().exits(3).says("the login was refused");
     scene.open(&address.replace("&login-key=", "%0Alogin-key%3A%20x&login-key="));
     scene.browser.run("await says('This link can\\'t be used');");
-    scene.picture("sign-unsound");
+    scene.browser.picture("sign-unsound");
     assert_eq!(scene.browser.run("return errors;"), serde_json::json!([]));
     let carol = scene.ca.person("carol");
     both_agree(&carol);
@@ -111,7 +111,7 @@ fn a_passkey_steps_up_a_login_by_an_issuer() {
     let address = stepping_up.address();
     scene.open(&address);
     scene.browser.run("await says('Confirm that it is you');");
-    scene.picture("sign-step-up");
+    scene.browser.picture("sign-step-up");
     scene.touch(&address);
     assert_eq!(stepping_up.ends().exits(75).json()["status"], "pending");
     assert_ne!(mfa_at(&alice), before);

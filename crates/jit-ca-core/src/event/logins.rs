@@ -78,6 +78,10 @@ pub struct LoggedInByToken {
     /// What the CA had sent to be answered, used up by this: a person's token has the hash of the sign-on statement
     /// as its nonce. A workload's has none.
     pub challenge: Option<String>,
+    /// Of a login by device code (RFC 8628): from which address somebody said yes to it on the CA's page. Its token need not
+    /// have a nonce, and the daemon alone binds it to the login key. None where the person signed on with a browser beside
+    /// the login key, or a workload brought the token.
+    pub confirmed_from: Option<IpAddr>,
     /// SHA-256 of the login key's SubjectPublicKeyInfo.
     pub login_key: Digest,
     /// When the issuer saw a second factor, if it did.

@@ -185,6 +185,11 @@ impl Logins {
             let has_factor = login.mfa_at.is_some();
             fault(!(is_workload && has_factor), "a workload has a second factor")?;
         }
+        let is_confirmed = login.confirmed_from.is_some();
+        fault(
+            login.challenge.is_some() || !is_confirmed,
+            "a login by device code answers no challenge",
+        )?;
         fault(self.tokens.insert(login.token), "the token was used before")?;
         if let Some(challenge) = &login.challenge {
             self.use_challenge(challenge)?;

@@ -28,6 +28,8 @@ pub struct PeopleIssuer {
     amr: Vec<String>,
     /// After what time it is asked whether it still vouches for somebody who is logged in; at the next login, if none.
     pub recheck: Option<Span>,
+    /// Whether people may log in on a machine without a browser, by a code that they take to one (RFC 8628).
+    pub device: bool,
 }
 
 /// So that no provider is asked about everybody all the time.
@@ -45,6 +47,7 @@ impl PeopleIssuer {
         let scopes = top.strings("scopes");
         let name = top.string("name");
         let groups = top.string("groups");
+        let device = top.flag("device");
         let recheck = top.value::<Span>("recheck").and_then(|span| {
             let is_long = span.value >= SHORTEST_RECHECK;
             if !is_long {
@@ -83,6 +86,7 @@ impl PeopleIssuer {
             acr,
             amr,
             recheck,
+            device,
         })
     }
 

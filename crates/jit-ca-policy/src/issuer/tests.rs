@@ -55,6 +55,23 @@ fn said(subject: &str, kind: SubjectKind, groups: &[&str]) -> SubjectVouched {
 }
 
 #[test]
+fn nobody_logs_in_by_device_code_unless_the_file_says_so() {
+    let allows = |okta: &str| {
+        let bundle = bundle(okta, GITHUB).unwrap();
+        match &bundle.issuer(&"okta".parse().unwrap()).unwrap().vouches {
+            Vouches::People(people) => people.device,
+            Vouches::Workloads(_) => panic!("workloads"),
+        }
+    };
+    let with = |value: &str| OKTA.replace("[map]", &format!("device = {value}\n[map]"));
+    assert!(!allows(OKTA) && !allows(&with("false")) && allows(&with("true")));
+    assert!(bundle(&with("\"yes\""), GITHUB).is_err());
+    let workloads =
+        GITHUB.replace("[[workload]]\nname = \"web", "device = true\n[[workload]]\nname = \"web");
+    assert!(bundle(OKTA, &workloads).is_err());
+}
+
+#[test]
 fn groups_are_those_that_the_map_gives() {
     let bundle = bundle(OKTA, GITHUB).unwrap();
     let of = |groups: Value| {

@@ -36,6 +36,9 @@ pub(crate) struct LoginArgs {
     /// Sign on in a browser at this issuer, as the CA calls it
     #[arg(long, value_name = "NAME", env = "JIT_CA_ISSUER", conflicts_with_all = ["name", "key", "code_file", "passkey"])]
     pub(crate) issuer: Option<IssuerName>,
+    /// Sign on in a browser on another machine: where this one has none (RFC 8628)
+    #[arg(long, conflicts_with_all = ["name", "key", "code_file", "passkey", "workload"])]
+    pub(crate) device: bool,
     /// Log in as a workload, with a token, or with a certificate that it got with an earlier one
     #[arg(long, conflicts_with_all = ["name", "key", "code_file", "passkey"])]
     pub(crate) workload: bool,

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use jit_ca_api::{CertificateLoginCall, IssuerLoginCall, IssuerView, LoginReply, SignOnView};
+use jit_ca_api::{
+    CertificateLoginCall, DeviceBegun, DeviceCall, IssuerLoginCall, IssuerView, LoginReply,
+    SignOnView,
+};
 use jit_ca_core::IssuerName;
 use jit_ca_policy::Vouches;
 
@@ -14,7 +17,7 @@ use super::login::view;
 use crate::app::App;
 use crate::clock;
 use crate::service::login::{
-    Login, log_in_by_certificate, log_in_by_issuer, no_such_issuer, provider,
+    Login, begin_device as begin, log_in_by_certificate, log_in_by_issuer, no_such_issuer, provider,
 };
 use crate::service::{Caller, Fault, blocking};
 
@@ -61,6 +64,16 @@ pub(super) async fn sign_on(
         scopes: scopes.collect(),
         acr_values: people.acr.clone(),
     }))
+}
+
+/// `POST /v1/issuers/NAME/device`. The same call once more begins another login: nothing is kept of either but in memory.
+pub(super) async fn begin_device(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    Id(name): Id<String>,
+    call: Call<DeviceCall>,
+) -> Result<Json<DeviceBegun>, Fault> {
+    begin(&app, &name, &call.body, peer.address.ip().to_canonical()).await.map(Json)
 }
 
 /// `POST /v1/logins/issuer`.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jit_ca_api::{PROBLEM_JSON, Problem, problem_type};
+use jit_ca_api::{NOT_YET, PROBLEM_JSON, Problem, problem_type};
 use jit_ca_core::RefusalCode;
 
 use crate::failure::with_causes;
@@ -61,6 +61,19 @@ impl IntoResponse for Fault {
                 }
             }
             Self::NotVouched { detail, hint } => not_vouched(detail, hint),
+            Self::NotYet => {
+                let hint = "call again with the same body, as often as the CA said when it began";
+                Told::new(StatusCode::CONFLICT, NOT_YET, "nobody has signed on yet", hint)
+            }
+            Self::TooManyBegun => {
+                let hint =
+                    "finish or deny those that were begun; each is forgotten after ten minutes";
+                let detail = "too many logins from your address wait to be confirmed";
+                Told {
+                    retry_after: Some(60),
+                    ..Told::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", detail, hint)
+                }
+            }
             Self::KeyReused => {
                 let hint = "use a new Idempotency-Key for each new call";
                 Told::new(

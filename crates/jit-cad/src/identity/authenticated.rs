@@ -1,5 +1,7 @@
 //! Who has proven who they are.
 
+use std::net::IpAddr;
+
 use jit_ca_core::{Bytes, Digest, IssuanceId, Text, UnixTime, event};
 use jit_ca_policy::Person;
 
@@ -32,6 +34,8 @@ pub enum Proof {
         expires: UnixTime,
         /// What the CA had sent, if it is a person's.
         challenge: Option<String>,
+        /// From where it was confirmed on the CA's page, if it is a login by device code.
+        confirmed_from: Option<IpAddr>,
         /// When the issuer saw a second factor.
         mfa_at: Option<UnixTime>,
         /// How the issuer saw the subject, as a class.

@@ -1,18 +1,45 @@
 //! Whether somebody is who they say, from a token of an issuer.
 //!
 //! ```text
-//! code ──redeem──> token ──verify──> claims ──vouch──> Said ──of(policy)──> Authenticated
+//! code, device code ──redeem──> token ──verify──> claims ──vouch──> Said ──of(policy)──> Authenticated
 //! ```
 
+use std::net::IpAddr;
+
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use jit_ca_api::Credential;
 use jit_ca_core::{SubjectId, Text, UnixTime};
 use jit_ca_log::hash::sha256;
-use jit_ca_policy::{Bundle, Issuer, Vouched, Vouches};
+use jit_ca_policy::{Bundle, Issuer, PeopleIssuer, Vouched, Vouches};
 use zeroize::Zeroizing;
 
 use super::{Authenticated, Proof};
-use crate::provider::{Claims, Code, Expected, Of, Provider, ProviderFault};
+use crate::provider::{Claims, Code, Expected, Of, Provider, ProviderFault, Redeemed, Tokens};
+
+/// By what an issuer is asked who logs in.
+pub enum Brought {
+    /// A person's authorization code, which the client brought.
+    Code {
+        /// What the sign-on answers.
+        challenge: String,
+        /// The code.
+        code: String,
+        /// What its challenge was made of.
+        verifier: String,
+        /// Where it came to.
+        redirect_uri: String,
+    },
+    /// A person's device code, which the daemon has kept.
+    Device {
+        /// What the login answers.
+        challenge: String,
+        /// The code.
+        device_code: Zeroizing<String>,
+        /// From where the person said yes on the CA's page.
+        confirmed_from: IpAddr,
+    },
+    /// A workload's token.
+    Token(String),
+}
 
 /// What an issuer said of a subject, in a token that was verified and is for us and now.
 #[derive(Clone, Debug)]
@@ -51,6 +78,12 @@ pub enum NothingSaid {
     /// The issuer, or the token.
     #[error(transparent)]
     Provider(#[from] ProviderFault),
+    /// The person has not signed on yet; with `slower`, the issuer is asked too often (RFC 8628 3.5).
+    #[error("nobody has signed on yet")]
+    NotYet {
+        /// Whether to wait for longer from here on.
+        slower: bool,
+    },
     /// The issuer vouches for others: a code is a person's, and a token that is brought is a workload's.
     #[error("the issuer {0}")]
     OtherKind(&'static str),
@@ -76,51 +109,78 @@ impl Said {
     pub fn ask(
         provider: &Provider,
         issuer: &Issuer,
-        credential: &Credential,
+        brought: &Brought,
         statement: &str,
         (not_before, now): (Option<UnixTime>, UnixTime),
     ) -> Result<Self, NothingSaid> {
-        let mut refresh = None;
-        let (claims, vouched, challenge, mfa_at) = match (&issuer.vouches, credential) {
+        match (&issuer.vouches, brought) {
             (
                 Vouches::People(people),
-                Credential::Code { challenge, code, verifier, redirect_uri },
+                Brought::Code { challenge, code, verifier, redirect_uri },
             ) => {
                 let tokens = provider.redeem(&Code { code, verifier, redirect_uri })?;
-                refresh = tokens.refresh_token.map(Refresh);
-                let nonce = nonce(statement);
-                let of = Of::Login { nonce: &nonce };
-                let expected = Expected { audience: &people.client, of };
-                let claims = provider.verify(&tokens.id_token, &expected, now)?;
-                let said = jit_ca_policy::Claims(&claims.all);
-                let vouched = people.vouch(said).ok_or(NothingSaid::NoId)?;
-                // Of the future only as far as clocks are apart.
-                let mfa_at = people.mfa_at(said).map(|at| at.min(now));
-                (claims, vouched, Some(challenge.clone()), mfa_at)
+                let of = Of::Login { nonce: &nonce(statement) };
+                let signed_on = SignedOn { tokens, challenge, confirmed_from: None };
+                Self::of_person(provider, (issuer, people), of, signed_on, now)
             }
-            (Vouches::Workloads(workloads), Credential::Token(token)) => {
+            (
+                Vouches::People(people),
+                Brought::Device { challenge, device_code, confirmed_from },
+            ) => {
+                let tokens = match provider.redeem_device(device_code)? {
+                    Redeemed::Tokens(tokens) => tokens,
+                    Redeemed::NotYet { slower } => return Err(NothingSaid::NotYet { slower }),
+                };
+                let of = Of::Device { nonce: &nonce(statement) };
+                let confirmed_from = Some(*confirmed_from);
+                let signed_on = SignedOn { tokens, challenge, confirmed_from };
+                Self::of_person(provider, (issuer, people), of, signed_on, now)
+            }
+            (Vouches::Workloads(workloads), Brought::Token(token)) => {
                 let expected = Expected { audience: &workloads.audience, of: Of::Workload };
                 let claims = provider.verify(token, &expected, now)?;
-                let said = jit_ca_policy::Claims(&claims.all);
-                let vouched = workloads.vouch(said).ok_or(NothingSaid::NoWorkload)?;
-                (claims, vouched, None, None)
+                let vouched = workloads.vouch(jit_ca_policy::Claims(&claims.all));
+                let vouched = vouched.ok_or(NothingSaid::NoWorkload)?;
+                let is_known_to_be_new =
+                    not_before.is_none_or(|before| claims.iat.is_some_and(|made| made >= before));
+                if !is_known_to_be_new {
+                    return Err(NothingSaid::BeforeClock);
+                }
+                let subject = subject(issuer, &vouched)?;
+                Ok(Self {
+                    subject,
+                    vouched,
+                    refresh: None,
+                    proof: proof(&claims, None, None, None),
+                })
             }
-            (Vouches::People(_), Credential::Token(_)) => {
-                return Err(NothingSaid::OtherKind(
-                    "vouches for people, who sign on with a browser",
-                ));
+            (Vouches::People(_), Brought::Token(_)) => {
+                Err(NothingSaid::OtherKind("vouches for people, who sign on with a browser"))
             }
-            (Vouches::Workloads(_), Credential::Code { .. }) => {
-                return Err(NothingSaid::OtherKind("vouches for workloads, which bring a token"));
+            (Vouches::Workloads(_), Brought::Code { .. } | Brought::Device { .. }) => {
+                Err(NothingSaid::OtherKind("vouches for workloads, which bring a token"))
             }
-        };
-        let is_known_to_be_new =
-            not_before.is_none_or(|before| claims.iat.is_some_and(|made| made >= before));
-        if challenge.is_none() && !is_known_to_be_new {
-            return Err(NothingSaid::BeforeClock);
         }
-        let subject = SubjectId::of(&issuer.name, &vouched.sub).map_err(|_| NothingSaid::NoId)?;
-        Ok(Self { subject, vouched, refresh, proof: proof(&claims, challenge, mfa_at) })
+    }
+
+    fn of_person(
+        provider: &Provider,
+        (issuer, people): (&Issuer, &PeopleIssuer),
+        of: Of<'_>,
+        signed_on: SignedOn<'_>,
+        now: UnixTime,
+    ) -> Result<Self, NothingSaid> {
+        let expected = Expected { audience: &people.client, of };
+        let claims = provider.verify(&signed_on.tokens.id_token, &expected, now)?;
+        let said = jit_ca_policy::Claims(&claims.all);
+        let vouched = people.vouch(said).ok_or(NothingSaid::NoId)?;
+        // Of the future only as far as clocks are apart.
+        let mfa_at = people.mfa_at(said).map(|at| at.min(now));
+        let challenge = Some(signed_on.challenge.to_owned());
+        let proof = proof(&claims, challenge, signed_on.confirmed_from, mfa_at);
+        let subject = subject(issuer, &vouched)?;
+        let refresh = signed_on.tokens.refresh_token.map(Refresh);
+        Ok(Self { subject, vouched, refresh, proof })
     }
 
     /// The SHA-256 of the token.
@@ -133,6 +193,17 @@ impl Said {
         let person = bundle.person(&self.subject)?;
         Some(Authenticated::assertion(person, self.proof.clone()))
     }
+}
+
+/// A person who has signed on: what the issuer gave for it, and for which login.
+struct SignedOn<'a> {
+    tokens: Tokens,
+    challenge: &'a str,
+    confirmed_from: Option<IpAddr>,
+}
+
+fn subject(issuer: &Issuer, vouched: &Vouched) -> Result<SubjectId, NothingSaid> {
+    SubjectId::of(&issuer.name, &vouched.sub).map_err(|_| NothingSaid::NoId)
 }
 
 /// Asks an issuer again about somebody who is logged in. It blocks.
@@ -161,17 +232,23 @@ pub fn ask_again(
 }
 
 /// What binds a person's token to the login key: the issuer puts it into the token unseen.
-fn nonce(statement: &str) -> String {
+pub fn nonce(statement: &str) -> String {
     Base64UrlUnpadded::encode_string(sha256(statement.as_bytes()).as_bytes())
 }
 
-fn proof(claims: &Claims, challenge: Option<String>, mfa_at: Option<UnixTime>) -> Proof {
+fn proof(
+    claims: &Claims,
+    challenge: Option<String>,
+    confirmed_from: Option<IpAddr>,
+    mfa_at: Option<UnixTime>,
+) -> Proof {
     // What can't be shown is not kept.
     let text = |text: &String| text.parse::<Text>().ok();
     Proof::Token {
         token: claims.digest,
         expires: claims.exp,
         challenge,
+        confirmed_from,
         mfa_at,
         acr: claims.acr.as_ref().and_then(text),
         amr: claims.amr.iter().filter_map(text).collect(),

@@ -16,8 +16,8 @@ use crate::outgoing;
 
 /// How long a provider may take for an answer, from the look-up of its name to the answer's end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest answer of an endpoint that gives tokens, in bytes.
-const LONGEST_TOKENS: u64 = 64 * 1024;
+/// The longest answer to a form, in bytes.
+const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// Who asks a provider.
 #[derive(Debug)]
@@ -44,8 +44,9 @@ impl Calls {
         }
     }
 
-    /// Asks for tokens (RFC 6749, sections 4.1.3 and 6), and gives what the answer is an object of.
-    pub(super) fn tokens(
+    /// Sends a form as our client: for tokens (RFC 6749, sections 4.1.3 and 6), or to begin a login that goes on elsewhere
+    /// (RFC 8628, section 3.1). Gives what the answer is an object of.
+    pub(super) fn send(
         &self,
         url: &Uri,
         client_id: &str,
@@ -68,7 +69,7 @@ impl Calls {
         if !matches!(status, 200 | 400 | 401 | 403) {
             return Err(refused_by_status(status));
         }
-        let body = read(answer, LONGEST_TOKENS)?.body;
+        let body = read(answer, LONGEST_ANSWER)?.body;
         let object = json::object(&body).map_err(|error| {
             ProviderFault::Answer(format!("its answer with the status {status}: {error}"))
         })?;

@@ -35,6 +35,12 @@ pub enum Of<'a> {
         /// What the login was begun with.
         nonce: &'a str,
     },
+    /// The same where the login goes on in a browser elsewhere (RFC 8628). That flow knows no nonce: a token may leave it out,
+    /// and has no other one. That it came for this login's device code is what binds it.
+    Device {
+        /// What the login was begun with.
+        nonce: &'a str,
+    },
     /// A person's ID token from a refresh, which may leave the nonce out (OpenID Connect Core, section 12.2). That
     /// subject and `auth_time` are those of the login is the caller's to compare.
     Refresh,
@@ -103,16 +109,19 @@ impl Claims {
                 return Err(TokenFault::Lasting);
             }
             Of::Workload => {}
-            Of::Login { .. } | Of::Refresh => {
+            Of::Login { .. } | Of::Device { .. } | Of::Refresh => {
                 let iat = iat.ok_or(TokenFault::Claim("iat"))?;
                 if now.since(iat) > OLDEST {
                     return Err(TokenFault::Old);
                 }
             }
         }
-        if let Of::Login { nonce: ours } = expected.of
-            && nonce != Some(ours)
-        {
+        let is_of_this_login = match expected.of {
+            Of::Login { nonce: ours } => nonce == Some(ours),
+            Of::Device { nonce: ours } => nonce.is_none_or(|theirs| theirs == ours),
+            Of::Refresh | Of::Workload => true,
+        };
+        if !is_of_this_login {
             return Err(TokenFault::Nonce);
         }
 

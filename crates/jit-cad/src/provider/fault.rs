@@ -36,12 +36,13 @@ pub enum Doing {
     Caller,
 }
 
-/// The errors of RFC 6749 (sections 4.1.2.1 and 5.2), OpenID Connect Core (section 3.1.2.6) and its Core Error Code
+/// The errors of RFC 6749 (sections 4.1.2.1 and 5.2), RFC 8628 (section 3.5), OpenID Connect Core (section 3.1.2.6) and its Core Error Code
 /// `unmet_authentication_requirements` that a new login may mend.
-const MENDED_BY_A_LOGIN: [&str; 7] = [
+const MENDED_BY_A_LOGIN: [&str; 8] = [
     "access_denied",
     "account_selection_required",
     "consent_required",
+    "expired_token",
     "interaction_required",
     "invalid_grant",
     "login_required",
@@ -202,6 +203,7 @@ mod tests {
             (doing("invalid_grant"), doing("access_denied")),
             (Doing::Caller, Doing::Caller)
         );
+        assert_eq!(doing("expired_token"), Doing::Caller);
         assert_eq!((doing("invalid_client"), doing("what")), (Doing::Provider, Doing::Provider));
         assert_eq!(ProviderFault::Token(TokenFault::Nonce).doing(), Doing::Caller);
         assert_eq!(ProviderFault::Unreachable(String::new()).doing(), Doing::Provider);

@@ -25,6 +25,8 @@ pub struct Metadata {
     pub authorization_endpoint: Uri,
     /// Where a code becomes tokens.
     pub token_endpoint: Uri,
+    /// Where a login is begun that goes on in a browser elsewhere (RFC 8628, section 4), if there is one that may be asked.
+    pub device_authorization_endpoint: Option<Uri>,
     /// Whether each answer at the redirect names the issuer, as `iss` (RFC 9207): then it has to, and to be this one.
     pub authorization_response_iss_parameter_supported: bool,
     /// The scopes that may be asked for; none where the provider does not say.
@@ -83,6 +85,7 @@ impl Metadata {
         Ok(Self {
             authorization_endpoint: read.endpoint("authorization_endpoint")?,
             token_endpoint: read.endpoint("token_endpoint")?,
+            device_authorization_endpoint: read.endpoint("device_authorization_endpoint").ok(),
             authorization_response_iss_parameter_supported: read
                 .0
                 .get("authorization_response_iss_parameter_supported")
@@ -133,6 +136,7 @@ mod tests {
             "issuer": ISSUER,
             "authorization_endpoint": "https://login.example/auth?tenant=a",
             "token_endpoint": "https://login.example/token",
+            "device_authorization_endpoint": "https://login.example/device",
             "jwks_uri": "https://keys.example/jwks",
             "response_types_supported": ["code", "id_token"],
             "code_challenge_methods_supported": ["S256"],
@@ -177,6 +181,18 @@ mod tests {
         let text = format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"https://keys.example/jwks"}}"#);
         assert!(Discovered::parse(text.as_bytes(), ISSUER, false).unwrap().metadata.is_none());
         assert!(Discovered::parse(text.as_bytes(), ISSUER, true).is_err());
+    }
+
+    #[test]
+    fn a_provider_without_a_fit_device_endpoint_has_none_and_serves_browsers_all_the_same() {
+        let name = "device_authorization_endpoint";
+        let of = |described: Result<Discovered, _>| {
+            described.unwrap().metadata.unwrap().device_authorization_endpoint
+        };
+        assert_eq!(of(described(|_| {})).unwrap(), "https://login.example/device");
+        assert_eq!(of(described(|it| drop(it.remove(name)))), None);
+        let unfit = "http://login.example/device".into();
+        assert_eq!(of(described(|it| drop(it.insert(name.to_owned(), unfit)))), None);
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub enum Fault {
         /// What to do.
         hint: &'static str,
     },
+    /// A login waits for somebody who has not signed on yet.
+    #[error("nobody has signed on yet")]
+    NotYet,
+    /// As many logins wait for somebody to sign on as may.
+    #[error("too many logins from your address wait to be confirmed")]
+    TooManyBegun,
     /// The idempotency key was used for another call.
     #[error("the idempotency key was used for another call before")]
     KeyReused,

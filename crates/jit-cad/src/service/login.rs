@@ -2,6 +2,7 @@
 
 mod by_certificate;
 mod by_issuer;
+mod device;
 mod entry;
 
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ use crate::store::{Clash, LockRecord, Resource, Snapshot};
 
 pub use by_certificate::log_in_by_certificate;
 pub use by_issuer::{log_in_by_issuer, no_such_issuer, provider};
+pub use device::{begin_device, confirm_device, deny_device, find_device};
 
 /// A login certificate, and the serial that the login goes by.
 #[derive(Debug)]

@@ -79,6 +79,7 @@ forgeries! {
     // A certificate for SSH under a grant of the same workload's, and the certificate of its login.
     "by-certificate-for-ssh" "login" |log, place| by_another(log, place, |purpose| purpose == "ssh-user"),
     "by-certificate-of-a-login" "login" |log, place| by_another(log, place, |purpose| purpose == "x509-logins"),
+    "workload-by-device-code" "login" change!(LoggedInByToken, |login| if login.challenge.is_none() => login.confirmed_from = Some(login.address)),
     "certificate-without-a-factor" "under" |log, place| {
         let at = log.find(place, |event| matches!(event, Event::LoggedInByToken(login) if login.mfa_at.is_some()))?;
         let actor = log.leaf(at).actor;

@@ -12,14 +12,15 @@ use jit_ca_core::{Bytes, RequestId};
 
 use super::caller::{OnPage, OwnCall, cookie, no_cookie};
 use super::wire::{
-    Approved, CaView, EnrolBegin, EnrolFinish, Enrolment, LoginBegun, LoginFinish, OnPageView,
-    Waiting,
+    Approved, CaView, DeviceCode, DeviceConfirmed, DeviceShown, EnrolBegin, EnrolFinish, Enrolment,
+    LoginBegun, LoginFinish, OnPageView, Waiting,
 };
 use crate::app::App;
 use crate::clock;
 use crate::http::call::{Id, Nothing, Peer};
 use crate::http::requests::{answer, search};
 use crate::service::approval::{self, SignedWith};
+use crate::service::login::{self, find_device as find};
 use crate::service::page_login::{self, PageLogin};
 use crate::service::{self, Caller, Fault, access, logins, passkeys};
 
@@ -77,6 +78,44 @@ pub(super) async fn finish_login(
     let login = PageLogin { challenge, assertion, user };
     let secret = page_login::log_in(&app, &login, peer.address.ip().to_canonical()).await?;
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie(&secret))]).into_response())
+}
+
+/// `POST /page/device/find`. Nobody need be logged in here: who it is is the issuer's to say.
+pub(super) async fn find_device(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    OwnCall(call): OwnCall<DeviceCode>,
+) -> Result<Json<DeviceShown>, Fault> {
+    let device = find(&app, &call.body.code, peer.address.ip().to_canonical())?;
+    Ok(Json(DeviceShown {
+        issuer: device.issuer,
+        address: device.address,
+        begun: device.begun,
+        expires: device.expires,
+        login_key: device.login_key.short(),
+    }))
+}
+
+/// `POST /page/device/confirm`.
+pub(super) async fn confirm_device(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    OwnCall(call): OwnCall<DeviceCode>,
+) -> Result<Json<DeviceConfirmed>, Fault> {
+    let address = peer.address.ip().to_canonical();
+    let device = login::confirm_device(&app, &call.body.code, address)?;
+    let (url, code) = (device.authorization.verification_uri, device.authorization.user_code);
+    Ok(Json(DeviceConfirmed { url, code }))
+}
+
+/// `POST /page/device/deny`.
+pub(super) async fn deny_device(
+    State(app): State<Arc<App>>,
+    peer: Peer,
+    OwnCall(call): OwnCall<DeviceCode>,
+) -> Result<StatusCode, Fault> {
+    login::deny_device(&app, &call.body.code, peer.address.ip().to_canonical())?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /page/logout`.

@@ -204,7 +204,47 @@ async function logInByPasskey() {
 function logIn(message) {
   document.getElementById("who").hidden = true;
   const text = "With a passkey that you added on the command line: ";
-  showSmall("Log in", make("p", { className: "soft" }, text, make("code", {}, "jit-ca passkey add")), message ? note(message, "", false) : null, button("Continue with a passkey", "wide", logInByPasskey));
+  showSmall("Log in", make("p", { className: "soft" }, text, make("code", {}, "jit-ca passkey add")), message ? note(message, "", false) : null, button("Continue with a passkey", "wide", logInByPasskey),
+    make("p", { className: "soft after" }, "A terminal shows you a code? ", make("a", { href: "#device" }, "Type it here")));
+}
+
+/** The code of a terminal, as it is shown there. */
+const asCode = (text) => text.toUpperCase().replace(/[^A-Z]/g, "").replace(/^(.{4})(.+)$/, "$1-$2");
+
+function typeCode() {
+  const code = make("input", { id: "code", maxLength: 16, autocomplete: "off", autocapitalize: "characters", spellcheck: false, placeholder: "XXXX-XXXX" });
+  showSmall("Log a terminal in", make("p", { className: "soft" }, "A machine without a browser shows a code when you log in there."),
+    make("label", { htmlFor: "code" }, "The code on your terminal"), code, button("Look at it", "wide", () => showDevice(code.value)));
+  code.focus();
+}
+
+async function device(code) {
+  try {
+    await showDevice(code);
+  } catch (error) {
+    showSmall("This code can't be used", why(error), make("div", { className: "buttons after" }, button("Type another", "second", async () => typeCode())));
+  }
+}
+
+/** Whoever began the login acts as whoever signs on: so who signs on has to know of it. */
+async function showDevice(typed) {
+  const code = asCode(typed);
+  const { issuer, address, begun, login_key } = await call("POST", "/page/device/find", { code });
+  const facts = [["Code", make("code", {}, code)], ["Login key", make("code", {}, login_key)], ["Started", when(begun)], ["From", address], ["Signs on at", issuer]];
+  const list = make("dl", {}, facts.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  const confirm = async () => {
+    const { url, code: theirs } = await call("POST", "/page/device/confirm", { code });
+    const go = button(`Go on to ${issuer}`, "wide", async () => location.assign(url));
+    showSmall("Now sign on", make("p", {}, `${issuer} asks for this code, or shows it. Go on there only if it is the same.`),
+      make("p", { className: "big" }, make("code", {}, theirs)), go);
+  };
+  const deny = async () => {
+    await call("POST", "/page/device/deny", { code });
+    showSmall("The login is refused", make("p", {}, "The terminal is told. Did somebody send you the link, or ask you for the code? Tell your administrators: they tried to log in as you."));
+  };
+  showSmall("Did you start this login?", note("Go on only if you started this yourself, just now.", "Else you log somebody else in as you. No colleague and no help desk needs that.", true), list,
+    make("p", { className: "soft" }, "Code and login key have to be those on your terminal."),
+    make("div", { className: "buttons stacked" }, button("Yes, I started this", "", confirm), button("No", "second", deny)));
 }
 
 async function requests() {
@@ -294,6 +334,12 @@ async function route() {
     const asked = new URLSearchParams(location.hash.slice(1));
     history.replaceState(null, "", "/");
     return sign(asked).catch((error) => showSmall("That did not work", why(error)));
+  }
+  const waiting = /^#device(?:=([\w-]+))?$/.exec(location.hash);
+  if (waiting && !waiting[1]) return typeCode();
+  if (waiting) {
+    history.replaceState(null, "", "/");
+    return device(waiting[1]);
   }
   try {
     const me = await call("GET", "/page/me");

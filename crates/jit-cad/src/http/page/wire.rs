@@ -1,8 +1,10 @@
 //! What the page's script is told, and tells. It is part of the daemon, so that this is no API.
 
+use std::net::IpAddr;
+
 use jit_ca_api::Request;
 use jit_ca_core::event::{Assertion, Registration};
-use jit_ca_core::{Bytes, Digest, GroupName, Origin, PersonName, Text, UnixTime};
+use jit_ca_core::{Bytes, Digest, GroupName, IssuerName, Origin, PersonName, Text, UnixTime};
 use serde::{Deserialize, Serialize};
 
 /// The CA.
@@ -66,6 +68,34 @@ pub(super) struct LoginFinish {
     pub(super) assertion: Assertion,
     /// Who the authenticator says it is.
     pub(super) user: Bytes,
+}
+
+/// A login that was begun without a browser, by the code that its terminal shows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeviceCode {
+    pub(super) code: String,
+}
+
+/// What somebody has to know who is asked whether it is theirs.
+#[derive(Debug, Serialize)]
+pub(super) struct DeviceShown {
+    pub(super) issuer: IssuerName,
+    /// From where it was begun.
+    pub(super) address: IpAddr,
+    pub(super) begun: UnixTime,
+    pub(super) expires: UnixTime,
+    /// The login key's fingerprint, as the terminal shows it.
+    pub(super) login_key: String,
+}
+
+/// Where the browser goes on.
+#[derive(Debug, Serialize)]
+pub(super) struct DeviceConfirmed {
+    /// The issuer's page.
+    pub(super) url: String,
+    /// What it shows, or asks for.
+    pub(super) code: String,
 }
 
 /// Who is logged in.

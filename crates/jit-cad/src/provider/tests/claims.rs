@@ -4,6 +4,26 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// The standard of device codes knows no nonce: one that is there is this login's all the same.
+#[test]
+fn a_token_for_a_device_code_has_this_logins_nonce_or_none() {
+    let signer = Signer::new();
+    let provider = provider(&[signer.jwk("k1")]);
+    let device = Expected { audience: "jit-ca", of: Of::Device { nonce: "n-1" } };
+    let with = |nonce: Value| signer.token(|it| drop(it.insert("nonce".to_owned(), nonce)));
+    for good in [json!("n-1"), json!(null)] {
+        assert!(provider.verify(&with(good.clone()), &device, NOW).is_ok(), "{good}");
+    }
+    for bad in ["n-2", ""] {
+        assert_eq!(why(&provider, &with(bad.into()), &device), TokenFault::Nonce, "{bad}");
+    }
+    // Whatever else holds for people holds here.
+    let old = signer.token(|it| drop(it.insert("iat".to_owned(), json!(NOW.secs() - 3601))));
+    assert_eq!(why(&provider, &old, &device), TokenFault::Old);
+    let other = signer.token(|it| drop(it.insert("azp".to_owned(), json!("other"))));
+    assert_eq!(why(&provider, &other, &device), TokenFault::Audience);
+}
+
 #[test]
 fn claims_are_for_us_for_now_and_for_this_login() {
     let signer = Signer::new();

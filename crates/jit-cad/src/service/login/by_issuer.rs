@@ -6,17 +6,16 @@ use std::sync::Arc;
 use jit_ca_api::{Credential, IssuerLoginCall};
 use jit_ca_cert::SubjectKey;
 use jit_ca_core::UnixTime;
-use jit_ca_core::statement::SignOn;
 use jit_ca_policy::{Issuer, Vouches};
 
 use super::entry::Accepted;
 use super::{
-    Login, again_by, login_key, login_refused, must_not_be_many, must_not_wait, refuse_locked,
-    said_no,
+    Login, again_by, device, login_key, login_refused, must_not_be_many, must_not_wait,
+    refuse_locked, said_no,
 };
 use crate::app::App;
 use crate::clock::{self, Millis};
-use crate::identity::{Network, NothingSaid, Proof, Said};
+use crate::identity::{Brought, Network, NothingSaid, Proof, Said};
 use crate::issuer::{IssueError, x509_serial};
 use crate::provider::Doing;
 use crate::providers::Reached;
@@ -42,25 +41,32 @@ pub async fn log_in_by_issuer(
     let login_key = login_key(&csr_der(&call.csr)?)?;
     let issuer = app.policy().bundle.issuer(&call.issuer).cloned();
     let issuer = issuer.ok_or_else(|| no_such_issuer(call.issuer.as_str()))?;
-    let sign_on = match &call.credential {
-        Credential::Code { challenge, .. } => SignOn {
-            origin: &app.config.origin,
-            pin: &app.pin(),
-            issuer: &issuer.name,
-            challenge,
-            login_key: &login_key.spki_digest(),
+    let digest = login_key.spki_digest();
+    let statement = |challenge| device::sign_on(app, &issuer.name, challenge, &digest);
+    let (brought, sign_on) = match &call.credential {
+        Credential::Code { challenge, code, verifier, redirect_uri } => {
+            must_be_open(app, challenge, address, arrived)?;
+            let brought = Brought::Code {
+                challenge: challenge.clone(),
+                code: code.clone(),
+                verifier: verifier.clone(),
+                redirect_uri: redirect_uri.clone(),
+            };
+            (brought, statement(challenge))
         }
-        .text(),
-        Credential::Token(_) => String::new(),
+        Credential::Device { challenge } => {
+            must_be_open(app, challenge, address, arrived)?;
+            let login = (&issuer, &digest);
+            (device::brought(app, challenge, login, (address, arrived))?, statement(challenge))
+        }
+        Credential::Token(token) => (Brought::Token(token.clone()), String::new()),
     };
-    if let Credential::Code { challenge, .. } = &call.credential
-        && (!app.challenges.knows(challenge, arrived) || app.store.read()?.is_spent(challenge)?)
-    {
-        return Err(refuse(app, address, arrived, "the sign-on took too long, or was used before"));
-    }
 
     // 1. What does the issuer say?
-    let said = ask(app, &issuer, &call.credential, sign_on, arrived).await?;
+    let said = ask(app, &issuer, brought, sign_on, arrived).await?;
+    if let Credential::Device { challenge } = &call.credential {
+        device::settle(app, challenge, &said)?;
+    }
     let said = said.map_err(|nothing| match nothing {
         NothingSaid::Provider(fault) if fault.doing() == Doing::Provider => Fault::Issuer(fault),
         nothing => {
@@ -83,6 +89,14 @@ pub async fn log_in_by_issuer(
     // 2. The log knows whose login it is to be.
     vouch(app, &issuer, (&said.subject, &said.vouched)).await?;
     log_in(app, &issuer, &said, &login_key, (address, key)).await
+}
+
+/// A sign-on answers a challenge of ours, in time and once.
+fn must_be_open(app: &App, challenge: &str, address: IpAddr, now: UnixTime) -> Result<(), Fault> {
+    match app.challenges.knows(challenge, now) && !app.store.read()?.is_spent(challenge)? {
+        true => Ok(()),
+        false => Err(refuse(app, address, now, "the sign-on took too long, or was used before")),
+    }
 }
 
 async fn log_in(
@@ -142,16 +156,15 @@ async fn log_in(
 async fn ask(
     app: &App,
     issuer: &Issuer,
-    credential: &Credential,
+    brought: Brought,
     sign_on: String,
     now: UnixTime,
 ) -> Result<Result<Said, NothingSaid>, Fault> {
     let provider = provider(app, issuer).await?;
     let not_before = app.store.read()?.last_acknowledgement()?.map(Millis::time);
-    let (issuer, credential) = (issuer.clone(), credential.clone());
+    let issuer = issuer.clone();
     blocking(move || {
-        Ok(provider
-            .ask(|asked| Said::ask(asked, &issuer, &credential, &sign_on, (not_before, now))))
+        Ok(provider.ask(|asked| Said::ask(asked, &issuer, &brought, &sign_on, (not_before, now))))
     })
     .await
 }
@@ -175,7 +188,7 @@ pub fn no_such_issuer(name: &str) -> Fault {
 }
 
 /// Who a stranger's token is from is not known, and so it is no entry of anybody's.
-fn refuse(app: &App, address: IpAddr, now: UnixTime, what: &str) -> Fault {
+pub(super) fn refuse(app: &App, address: IpAddr, now: UnixTime, what: &str) -> Fault {
     app.failed_addresses.failed(&Network::of(address), now);
     app.count_stranger(now);
     said_no(what)

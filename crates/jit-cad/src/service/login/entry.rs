@@ -95,21 +95,24 @@ impl<'a> Accepted<'a> {
                 window,
             }
             .into(),
-            Proof::Token { token, expires, challenge, mfa_at, acr, amr } => LoggedInByToken {
-                subject,
-                name,
-                token,
-                expires,
-                challenge,
-                login_key,
-                mfa_at,
-                acr,
-                amr: amr.into_iter().collect(),
-                address,
-                serial,
-                window,
+            Proof::Token { token, expires, challenge, confirmed_from, mfa_at, acr, amr } => {
+                LoggedInByToken {
+                    subject,
+                    name,
+                    token,
+                    expires,
+                    challenge,
+                    confirmed_from,
+                    login_key,
+                    mfa_at,
+                    acr,
+                    amr: amr.into_iter().collect(),
+                    address,
+                    serial,
+                    window,
+                }
+                .into()
             }
-            .into(),
             Proof::Certificate { certificate, since } => LoggedInByCertificate {
                 subject,
                 name,
