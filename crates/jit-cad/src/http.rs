@@ -18,6 +18,7 @@ mod policy;
 mod poll;
 mod problem;
 mod requests;
+mod resets;
 mod roles;
 mod room;
 mod server;
@@ -66,6 +67,10 @@ fn calls() -> Vec<Call> {
         get("/v1/me", login::me),
         post("/v1/mfa", login::begin_mfa),
         post("/v1/mfa/confirm", login::confirm_mfa),
+        get("/v1/mfa/resets", resets::list),
+        post("/v1/mfa/resets", resets::ask),
+        post("/v1/mfa/resets/confirm", resets::confirm),
+        post("/v1/mfa/resets/withdraw", resets::withdraw),
         get("/v1/passkeys", passkeys::list),
         post("/v1/passkeys", passkeys::link),
         post("/v1/passkeys/{id}/remove", passkeys::remove),
