@@ -212,15 +212,15 @@ pub(crate) enum PasskeyCommand {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["reason", "confirm", "withdraw"])]
 pub(crate) struct ResetCommand {
     /// Whose second factors
     pub(crate) name: PersonName,
     /// Ask for it, and say why
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT", required_unless_present_any = ["confirm", "withdraw"])]
+    #[arg(conflicts_with_all = ["confirm", "withdraw"])]
     pub(crate) reason: Option<Text>,
     /// Confirm what another administrator asked for: shows the code
-    #[arg(long)]
+    #[arg(long, conflicts_with = "withdraw")]
     pub(crate) confirm: bool,
     /// Take back that it was asked for
     #[arg(long)]
