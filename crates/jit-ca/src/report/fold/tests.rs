@@ -247,7 +247,7 @@ fn the_rules_are_asked_who_could() {
 fn what_is_erased_still_counts() {
     let mut script = script();
     script.at(FROM + 5).request(1, ALICE, "secret");
-    let asked = script.entries.len() as u64 - 1;
+    let asked = script.last();
     script.approval(1, Ok(BOB), None);
     let agreed = script.last();
     script.grant(1, BOB, 600);
@@ -406,8 +406,8 @@ fn resets_are_told_with_both_administrators() {
         decision: decided("bob"),
         lapses: UnixTime::from_secs(FROM + 86_400),
     };
-    script.push(BOB, Ids::default(), asked);
-    let asked = script.entries.len() as u64 - 1;
+    script.at(FROM).push(BOB, Ids::default(), asked);
+    let asked = script.last() as u64;
     let by = Resetter::Person {
         subject: subject("carol"),
         name: "carol".parse().unwrap(),
