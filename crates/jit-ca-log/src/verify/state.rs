@@ -186,7 +186,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::MfaResetWithdrawn(withdrawn) => {
                 resets.withdrawn(people, logins, leaf, withdrawn)
             }
-            Event::MfaReset(reset) => resets.reset(people, logins, passkeys, leaf, reset),
+            Event::MfaReset(reset) => resets.reset(people, logins, passkeys, locks, leaf, reset),
             Event::SubjectVouched(said) => people.vouched(leaf, said),
             Event::LoggedIn(login) => logins.login(log, people, signatures, leaf, login),
             Event::LoggedInByToken(login) => logins.login_by_token(people, leaf, login),

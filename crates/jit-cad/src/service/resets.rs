@@ -1,12 +1,16 @@
 //! Resets of second factors: one administrator asks, another confirms, and neither is whose they are.
 
-use jit_ca_api::{Reset, ResetCall, ResetDone, ResetStatus, ResetTurn};
+mod list;
+
+use jit_ca_api::{ResetCall, ResetDone, ResetTurn};
 use jit_ca_core::event::{
     Decided, Event, MfaReset, MfaResetAsked, MfaResetWithdrawn, ResetCode, Resetter,
 };
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{Action, ActorRef, PersonName, RefusalCode, Span, SubjectKind, Text, UnixTime};
 use jit_ca_policy::{Person, SshKey};
+
+pub use list::list;
 
 use super::second_factor::{CODE_LIFE, enrolment_code};
 use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again, locking};
@@ -15,56 +19,10 @@ use crate::clock;
 use crate::identity::enrolment_code_digest;
 use crate::policy::Policy;
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{AskedReset, Clash, DoneReset, ResetRecord, Resource, Snapshot};
+use crate::store::{AskedReset, Clash, ResetRecord, Resource, Snapshot};
 
 /// How long what was asked for waits for another administrator.
 const WAIT: Span = Span::from_secs(24 * 60 * 60);
-
-/// The resets that wait for another administrator, and those whose codes wait to be used.
-///
-/// # Errors
-/// If the policy does not let the caller administer, or the store fails.
-pub fn list(app: &App, caller: &Caller) -> Result<Vec<Reset>, Fault> {
-    let now = clock::now();
-    app.ask(caller, caller.facts(Action::Administer, now))?;
-    let snapshot = app.store.read()?;
-    let mut resets = Vec::new();
-    for ResetRecord { subject, asked, done } in snapshot.resets()? {
-        let known = snapshot.subject(&subject)?;
-        let name = known.as_ref().map(|known| known.name.clone());
-        // A code that was used, or replaced, is no longer the one that the subject has.
-        let code = known.and_then(|known| known.enrolment_code).map(|it| it.code);
-        if let Some(done) = done.filter(|it| code == Some(it.code.code) && now < it.code.expires) {
-            let DoneReset { entry, asked_by, by, reason, made, code } = done;
-            resets.push(Reset {
-                name: name.clone(),
-                subject: subject.clone(),
-                status: ResetStatus::Confirmed,
-                asked_by,
-                confirmed_by: by,
-                reason,
-                since: made.time(),
-                until: code.expires,
-                entry,
-            });
-        }
-        if let Some(asked) = asked.filter(|asked| now < asked.lapses) {
-            let AskedReset { entry, by: _, name: by, reason, made, lapses } = asked;
-            resets.push(Reset {
-                name,
-                subject,
-                status: ResetStatus::Asked,
-                asked_by: Some(by),
-                confirmed_by: None,
-                reason: Some(reason),
-                since: made.time(),
-                until: lapses,
-                entry,
-            });
-        }
-    }
-    Ok(resets)
-}
 
 /// Asks that a person's second factors are reset.
 ///
@@ -161,6 +119,12 @@ pub async fn confirm(
             return Err(turn.refused(RefusalCode::SelfApproval, text.to_owned()));
         }
         turn.must_have_some()?;
+        // Who has left, or is locked since, has not asked: it may have been somebody else.
+        locking::must_be_open(app, caller, Some(Action::Administer), &[&asked.by], None)?;
+        if caller.policy.bundle.person(&asked.by).is_none() {
+            let text = format!("{}, who asked for it, is no longer in the policy", asked.name);
+            return Err(turn.refused(RefusalCode::ResetUnchanged, text));
+        }
         let by = Resetter::Person {
             subject: caller.person.id.clone(),
             name: caller.person.name.clone(),

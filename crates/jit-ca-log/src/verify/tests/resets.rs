@@ -142,7 +142,7 @@ fn asked_by_carol(story: &mut Story) {
 fn a_reset_by_two_holds_and_lies_about_it_are_found() {
     let teller = Teller::new();
     holds(&Told::of(&story(&teller)), &teller);
-    let lies: [(Code, usize, Change); 25] = [
+    let lies: [(Code, usize, Change); 26] = [
         // Who: two, of whom neither is whose second factors they are.
         (Code::Reset, at::RESET, |_, s| asked_by_carol(s)),
         (Code::Reset, at::AGAIN, |_, s| {
@@ -174,6 +174,7 @@ fn a_reset_by_two_holds_and_lies_about_it_are_found() {
             event!(s, at::RESET, MfaReset).by = by_carol(&login, at::AGAIN);
         }),
         (Code::Lock, at::RESET + 1, |_, s| lock(s, at::RESET, Locked::All)),
+        (Code::Lock, at::RESET + 1, |_, s| lock(s, at::RESET, Locked::Subject(subject("u-2")))),
         // What was asked for, and waits still.
         (Code::Reset, at::RESET - 1, |_, s| drop(s.remove(at::AGAIN))),
         (Code::Reset, at::RESET, |_, s| {

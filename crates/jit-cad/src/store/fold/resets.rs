@@ -149,7 +149,7 @@ impl Fold<'_> {
         Ok(asked.filter(|asked| now < asked.lapses))
     }
 
-    fn reset_of(&self, subject: &SubjectId) -> Result<Option<ResetRecord>, StoreError> {
+    pub(super) fn reset_of(&self, subject: &SubjectId) -> Result<Option<ResetRecord>, StoreError> {
         let found = self.resets.get(subject.to_string().as_str())?;
         Ok(found.map(|found| payload::decode(found.value())).transpose()?)
     }
