@@ -1,10 +1,15 @@
 //! Second factors that are reset: by two administrators, or on the CA's machine.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 
-use jit_ca_tests::{Authenticator, Ca, Caller, Lab, Reply, SoftPasskey, Wire};
+use jit_ca_tests::{
+    Authenticator, Ca, Caller, Lab, Means, OpenIdProvider, Person, Reply, SoftPasskey, Wire,
+};
 use serde_json::{Value, json};
+
+use crate::issuers;
 
 const RESETS: &str = "/v1/mfa/resets";
 const CONFIRM: &str = "/v1/mfa/resets/confirm";
@@ -19,18 +24,20 @@ struct Scene {
     _lab: Lab,
 }
 
+/// SREs administer, and there is a page.
+fn configure(config: &Path) {
+    let rules = config.join("policies/operation.cedar");
+    let rule = "@id(\"sre-administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
+    fs::write(&rules, fs::read_to_string(&rules).unwrap() + rule).unwrap();
+    let file = config.join("jit-cad.toml");
+    let web = "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n";
+    fs::write(&file, fs::read_to_string(&file).unwrap() + web).unwrap();
+}
+
 impl Scene {
     fn new() -> Self {
         let lab = Lab::new();
-        let ca = Ca::start_with(&lab, |config| {
-            let rules = config.join("policies/operation.cedar");
-            let rule = "@id(\"sre-administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
-            let text = fs::read_to_string(&rules).unwrap();
-            fs::write(&rules, text + rule).unwrap();
-            let file = config.join("jit-cad.toml");
-            let web = "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n";
-            fs::write(&file, fs::read_to_string(&file).unwrap() + web).unwrap();
-        });
+        let ca = Ca::start_with(&lab, configure);
         let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| ca.caller(name));
         Self { alice, bob, carol, ca, _lab: lab }
     }
@@ -121,6 +128,39 @@ fn two_administrators_reset_what_somebody_has_lost() {
         assert!(decision["facts"]["mfa_at"].is_string() || decision["facts"]["mfa_at"].is_u64());
     }
     assert!(!made[0].to_string().contains(&code));
+}
+
+/// The second factor is the issuer's: what there is of hers here goes, and there is no code.
+#[test]
+fn whom_an_issuer_vouches_for_loses_passkeys_and_logins() {
+    let lab = Lab::new();
+    let op = OpenIdProvider::start(&lab);
+    let ca = Ca::start_with(&lab, |config| {
+        configure(config);
+        issuers::add(config, "op", &issuers::people_file(&op), &op);
+    });
+    let [bob, carol] = ["bob", "carol"].map(|name| ca.caller(name));
+    let (alice, url) = (ca.stranger("alice-at-op"), ca.url());
+    let sign_on = Person::by_issuer(&ca, &url, "op");
+    alice.signs_on(&sign_on, &op.browser(), ("alice", Means::MFA)).ok();
+    let name = alice.jit_ca(&["whoami", "--json"]).ok().json()["name"].clone();
+    let ask = json!({"name": name, "reason": "INC-9: the phone is lost"});
+    bob.wire.post(RESETS, &ask).refused("reset-unchanged");
+    let link = alice.jit_ca(&["passkey", "add", "--name", "phone", "--json"]).ok().json();
+    let passkey = SoftPasskey::enrol(&ca, link["url"].as_str().unwrap());
+    passkey.log_in(&ca).ok();
+
+    let resets = bob.wire.post(RESETS, &ask).ok().json();
+    let turn = json!({"name": name, "entry": resets[0]["entry"]});
+    let done = carol.wire.post(CONFIRM, &turn).ok().json();
+    assert_eq!((&done["code"], &done["expires"]), (&Value::Null, &Value::Null));
+    assert_eq!(carol.wire.get(RESETS).ok().json(), json!([]));
+    alice.jit_ca(&["whoami"]).exits(3);
+    assert_ne!(passkey.log_in(&ca).code, 0);
+    // Her issuer still vouches for her.
+    alice.signs_on(&sign_on, &op.browser(), ("alice", Means::MFA)).ok();
+    alice.jit_ca(&["passkey", "list"]).ok().says("no passkey");
+    assert_ne!(passkey.log_in(&ca).code, 0);
 }
 
 #[test]
