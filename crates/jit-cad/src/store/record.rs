@@ -65,7 +65,7 @@ pub struct LoginRecord {
     pub mfa_at: Option<UnixTime>,
     /// When its entry was written.
     pub began: Millis,
-    /// Whether the subject ended it, a lock on the subject did, the clock was put back behind it, or the subject logged in
+    /// Whether the subject ended it, a lock or a reset of the subject did, the clock was put back behind it, or the subject logged in
     /// once more when its window was over.
     pub ended: bool,
 }
