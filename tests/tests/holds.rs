@@ -214,10 +214,11 @@ fn a_clock_that_was_wrong_is_put_right_and_the_log_goes_on() {
         let note = ahead.wire.get("/log/checkpoint").ok().body;
         note.lines().nth(1).unwrap().parse::<u64>().unwrap()
     };
-    let code = scene.ca.jit_cad(&["user", "enroll", "alice"]).ok();
-    let newcomer = Wire::nobody(&scene.ca, &ahead.person);
+    let code = scene.ca.jit_cad(&["user", "enroll", "dave"]).ok();
+    let dave = scene.ca.stranger("dave");
+    let newcomer = Wire::nobody(&scene.ca, &dave);
     let factor = json!({"enrolment-code": code.line()});
-    let (call, _) = newcomer.login_call(&ahead.person.key(), factor);
+    let (call, _) = newcomer.login_call(&dave.key(), factor);
     scene.acknowledge();
     // A challenge of that hour might have been answered, and forgotten since.
     newcomer.post("/v1/logins", &call).refused("login-refused");
@@ -264,13 +265,13 @@ fn what_was_made_by_a_wrong_clock_never_begins() {
     let grant = scene.alice.granted("web-logs", json!({}), &[])["grant"].clone();
     takes(&scene.alice, &grant, &scene.key);
     let pending = scene.alice.request("web-shell", json!({})).ok().json();
-    let code = scene.ca.jit_cad(&["user", "enroll", "bob"]).ok();
-    let bob = scene.ca.stranger("bob");
-    let newcomer = Wire::nobody(&scene.ca, &bob);
+    let code = scene.ca.jit_cad(&["user", "enroll", "dave"]).ok();
+    let dave = scene.ca.stranger("dave");
+    let newcomer = Wire::nobody(&scene.ca, &dave);
     let challenge = newcomer.post("/v1/challenges", &json!({})).ok().json();
     let is_refused = || {
         let factor = json!({"enrolment-code": code.line()});
-        let (call, _) = newcomer.login_call(&bob.key(), factor);
+        let (call, _) = newcomer.login_call(&dave.key(), factor);
         newcomer.post("/v1/logins", &call).refused("login-refused");
     };
 

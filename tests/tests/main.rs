@@ -41,6 +41,7 @@ mod races;
 mod readme;
 mod reload;
 mod report;
+mod resets;
 mod security_keys;
 mod slow;
 mod ssh;

@@ -131,6 +131,13 @@ fn what_happens_is_told_signed_and_with_a_command_to_act_on_it() {
         receiver.told("all").into_iter().find(|message| message["body"]["type"] == "unlock")
     });
     assert_eq!(unlock["body"]["data"]["by"], json!(["carol"]));
+    scene.ca.jit_cad(&["user", "enroll", "carol", "--alone", "--reason", "INC-9: lost"]).ok();
+    let reset = wait_for("the reset", || {
+        receiver.told("all").into_iter().find(|message| message["body"]["type"] == "reset")
+    });
+    let data = &reset["body"]["data"];
+    assert_eq!((&data["name"], &data["reason"]), (&json!("carol"), &json!("INC-9: lost")));
+    assert!(data["by"][0].as_str().unwrap().contains("on the CA's machine"), "{reset:#}");
     told("ended", &brief);
 
     // Each once, in the order of the log, and nothing of what is not to be told.

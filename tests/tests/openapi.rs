@@ -190,6 +190,27 @@ impl Scene {
         self.record.post(nobody, "/v1/logins/certificate", &call).refused("unauthenticated");
     }
 
+    /// Second factors are asked to be reset, and are.
+    fn resets(&mut self) {
+        let (alice, record) = (&self.alice.wire, &mut self.record);
+        let (bob, carol) = (&self.bob.wire, &self.carol.wire);
+        let call = json!({"name": "dave", "reason": "INC-9"});
+        record.get(alice, "/v1/mfa/resets").refused("not-permitted");
+        record.post(alice, "/v1/mfa/resets", &call).refused("not-permitted");
+        record.post(bob, "/v1/mfa/resets", &json!({"name": "dave"})).refused("bad-request");
+        let nobody = json!({"name": "nobody", "reason": "x"});
+        record.post(bob, "/v1/mfa/resets", &nobody).refused("not-found");
+        for path in ["/v1/mfa/resets/withdraw", "/v1/mfa/resets/confirm"] {
+            let resets = record.post(bob, "/v1/mfa/resets", &call).ok().json();
+            record.post(bob, "/v1/mfa/resets", &call).refused("reset-unchanged");
+            let turn = json!({"name": "dave", "entry": resets[0]["entry"]});
+            record.post(bob, "/v1/mfa/resets/confirm", &turn).refused("self-approval");
+            record.post(carol, path, &turn).ok();
+            record.post(carol, path, &turn).refused("reset-unchanged");
+            record.get(carol, "/v1/mfa/resets").ok();
+        }
+    }
+
     /// A passkey comes and goes.
     fn passkeys(&mut self) {
         let (alice, record) = (&self.alice.wire, &mut self.record);
@@ -466,6 +487,7 @@ fn a_real_daemon_answers_every_call_as_the_openapi_document_says() {
     scene.login();
     scene.issuers();
     scene.passkeys();
+    scene.resets();
     scene.access();
     scene.policy();
     scene.log();

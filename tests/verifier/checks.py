@@ -7,19 +7,22 @@ from .passkeys import assertion_of, check_counter, check_signed, find, read_regi
 from .payloads import NEVER_ERASED, PAYLOADS, fits
 from .reading import read_cbor, sha256, valid
 from .requests import check_approval, check_grant, check_pending, check_request, is_key_of, is_near
+from .resets import check_code, check_reset, may_have_factor
 from .signatures import PURPOSES, der_key, is_user_verified, kind_of, sshsig_holds, verifies
 from .values import UNKNOWN, digest, statement
 
 CLOCKS_APART = 60  # an issuer's and the CA's
 # What is done over others, which workloads never do.
-OVER_OTHERS = ("approval", "break-glass", "review", "denial", "grant.revoke", "lock", "unlock", "bundle.approval", "erase.order")
+OVER_OTHERS = ("approval", "break-glass", "review", "denial", "grant.revoke", "lock", "unlock", "bundle.approval",
+               "mfa.reset.asked", "mfa.reset.withdrawn", "mfa.reset", "erase.order")
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
 # What the policy was asked about where an entry holds its decision. A rule's approval is `skip-approval`.
 ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass": "break-glass", "review": "review",
            "denial": "approve revoke", "grant.start": "request", "grant.end": "request skip-approval",
            "grant.revoke": "revoke",
            "lock": "lock", "unlock": "lock", "erase.order": "erase",
-           "bundle.approval": "administer"}
+           "bundle.approval": "administer", "mfa.reset.asked": "administer", "mfa.reset.withdrawn": "administer",
+           "mfa.reset": "administer"}
 
 
 def check_entry(log, e):
@@ -107,7 +110,7 @@ def check_who(log, e, p):
         if e.type == "bundle":
             check_bundle(log, e, p)
     with e.check("decision"):
-        decided = p["by"].get("person", {}).get("decision") if e.type in ("lock", "unlock") else p.get("decision")
+        decided = p["by"].get("person", {}).get("decision") if e.type in ("lock", "unlock", "mfa.reset") else p.get("decision")
         if e.type in ACTIONS and decided:
             actions = "skip-approval" if e.type == "approval" and e.acts is None else ACTIONS[e.type]
             facts, subject = decided["facts"], e.acts or log.asked(e)["subject"]
@@ -121,7 +124,7 @@ def check_who(log, e, p):
             valid(p["bundle"] is None or p["bundle"] in log.bundles)
     with e.check("login"):
         if e.type in ("login", "erase.order", "mfa.kept"):
-            valid(step_of(p) is None or step_of(p) > log.steps.get(e.acts, -1))
+            valid(step_of(p) is None or (step_of(p) > log.steps.get(e.acts, -1) and may_have_factor(log, e)))
         if e.type in ("login", "erase.order"):
             key = p["key"] if e.type == "login" else p["signature"]["key"]
             valid(is_key_of(log.person(e), key) and log.person(e)["name"] == p["name"])
@@ -232,12 +235,13 @@ def check_passkey(log, e, p):
             find(log, e, p["passkey"])
         else:
             valid(p["challenge"] not in log.challenges)
-            valid(p["consent"] or not any(each.actor == e.actor for each in log.passkeys.values()))
+            valid(p["consent"] or log.may_be_reset or not any(each.actor == e.actor for each in log.passkeys.values()))
             if p["consent"]:
                 check_counter(log, e, p["consent"])
     with e.check("signature"):
         if added:
-            valid(read_registration(p["registration"], challenge, p["party"]).id not in log.passkeys)
+            passkey = read_registration(p["registration"], challenge, p["party"]).id
+            valid(passkey not in log.passkeys or log.may_be_reset)
             if p["consent"]:
                 check_signed(log, p["consent"], challenge)
     with e.check("under"):
@@ -312,6 +316,7 @@ def ranges_text(ranges):
 
 
 BY_TYPE = {
+    "mfa.code": check_code, "mfa.reset.asked": check_reset, "mfa.reset.withdrawn": check_reset, "mfa.reset": check_reset,
     "bundle.approval": check_activation, "login": check_login, "passkey.added": check_passkey,
     "passkey.removed": check_passkey, "page.login": check_page_login, "login.step-up": check_step_up,
     "logout": check_logout, "login.end": check_login_end, "request": check_request, "approval": check_approval,

@@ -93,7 +93,8 @@ def check_lock(log, e, p):
 STOPPED = ("login", "login.token", "login.certificate", "page.login", "login.step-up", "request", "approval",
            "break-glass", "grant", "grant.start", "issue.intent")
 # What the person vouches for who acts; whom and what it is about may be locked.
-VOUCHED = ("unlock", "mfa.enrolled", "passkey.added", "review", "bundle.approval", "erase.order")
+VOUCHED = ("unlock", "mfa.enrolled", "mfa.reset.asked", "mfa.reset", "passkey.added", "review", "bundle.approval",
+           "erase.order")
 
 
 def check_locked(log, e, p):

@@ -45,6 +45,9 @@ class Log:
         self.origin = self.keys = self.pin = self.succeeds = UNKNOWN
         self.actors, self.steps, self.logins, self.logins_of, self.challenges = {}, {}, {}, {}, set()
         self.passkeys = {}  # by their ids
+        self.asked_resets = {}  # entries that asked for a reset which still waits, by their indices
+        self.resets = {}  # of each subject that has enrolled nothing since, the index of its reset
+        self.may_be_reset = False  # whoever it is, as a reset's payload is missing
         self.codes, self.codes_are_partial = {}, False  # of each subject the newest enrolment code, until it is used
         self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle; people by pseudonym
         self.vouched, self.tokens = {}, set()  # what issuers said last, by pseudonym; tokens that were used
@@ -75,7 +78,8 @@ class Log:
         if not e.record:
             gone = "login" if e.type in ("login.token", "login.certificate") else e.type
             self.gone.setdefault((gone, e.actor), []).append(e.leaf["ts_ms"])
-            self.codes_are_partial |= e.type == "mfa.code"
+            self.codes_are_partial |= e.type in ("mfa.code", "mfa.reset")
+            self.may_be_reset |= e.type == "mfa.reset"
             self.parts_known &= e.type not in ("bundle.file", "bundle.file.removed", "person", "person.removed")
         if e.type == "subject" and (p is not UNKNOWN or e.actor not in self.actors):
             self.actors[e.actor] = p["subject"]
@@ -88,6 +92,8 @@ class Log:
             self.proposed = p["hash"]
         if e.type == "bundle":
             self.activate(e.index, p)
+        if e.type == "mfa.reset.asked":
+            self.asked_resets[e.index] = e
         if e.type in ("clock.fault", "clock.ack"):
             self.clock_is_right = e.type == "clock.ack"
         if p is not UNKNOWN:
@@ -122,8 +128,7 @@ class Log:
                 kind, name = lock = lock_of(p)
                 (self.locks.add if e.type == "lock" else self.locks.discard)(lock)
                 if (e.type, kind) == ("lock", "subject"):
-                    for login in self.logins_of.pop(name, []):
-                        login.is_open = False
+                    self.end_logins_of(name)
 
     def take_back(self, now):
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
@@ -132,7 +137,9 @@ class Log:
                 e.is_open = False
             elif e.type == "grant.start" and ("g", e.ids.get("g")) in self.begun:
                 self.begun["g", e.ids["g"]].is_open = False
-            elif e.type == "mfa.code" and e.payload is not UNKNOWN:
+            elif e.type == "mfa.reset.asked":
+                self.asked_resets.pop(e.index, None)
+            elif e.type in ("mfa.code", "mfa.reset") and e.payload is not UNKNOWN:
                 self.codes.pop(e.payload["subject"], None)
         for gone in self.gone.values():
             gone[:] = [at for at in gone if at <= now]
@@ -173,8 +180,14 @@ class Log:
                 self.challenges.add(p["challenge"])
             case "mfa.code":
                 self.codes[p["subject"]] = p["code"]
-            case "mfa.enrolled" if p["login"] in self.logins:
-                self.logins[p["login"]].has_factor = True
+            case "mfa.enrolled":
+                self.resets.pop(e.acts, None)
+                if p["login"] in self.logins:
+                    self.logins[p["login"]].has_factor = True
+            case "mfa.reset.withdrawn":
+                self.asked_resets.pop(p["asked"], None)
+            case "mfa.reset":
+                self.reset(e.index, p)
             case "logout" | "login.end" if p["login"] in self.logins:
                 self.logins[p["login"]].is_open = False
             case "issue.intent":
@@ -192,6 +205,28 @@ class Log:
         for login in own:  # what is over stays over
             login.is_open &= login.payload["window"]["end"] > e.second
         own[:] = [login for login in own if login.is_open] + [e]
+
+    def end_logins_of(self, subject):
+        for login in self.logins_of.pop(subject, []):
+            login.is_open = False
+
+    def reset(self, index, p):
+        """Nothing that the subject had counts any more, but a new code."""
+        subject = p["subject"]
+        if "person" in p["by"]:
+            self.asked_resets.pop(p["by"]["person"]["asked"], None)
+        self.asked_resets = {at: e for at, e in self.asked_resets.items()
+                             if e.payload is UNKNOWN or e.payload["subject"] != subject}
+        self.end_logins_of(subject)
+        self.steps.pop(subject, None)
+        self.resets[subject] = index
+        self.codes.pop(subject, None)
+        if p["code"]:
+            self.codes[subject] = p["code"]["code"]
+        actors = self.actors_of(subject)
+        self.passkeys = {key: held for key, held in self.passkeys.items() if held.actor not in actors}
+        for actor in actors:
+            self.gone.pop(("passkey.added", actor), None)
 
     # --- bundles ---
 
@@ -246,6 +281,9 @@ class Log:
         if found is None and self.has_issuer(e.acts):
             found = self.vouched.get(e.actor)
         return found if found is not None and found["subject"] == e.acts else None
+
+    def actors_of(self, subject):
+        return [actor for actor, known in self.actors.items() if known is not UNKNOWN and known == subject]
 
     def has_issuer(self, subject):
         return self.policy is None or f"issuers/{subject.partition('/')[0]}.toml" in self.policy

@@ -64,6 +64,9 @@ subject             subject:subject-id name:person-name actor:id
 mfa.code            subject:subject-id code:digest expires:time
 mfa.enrolled        subject:subject-id login:bytes step:count
 mfa.kept            subject:subject-id step:count
+mfa.reset.asked     subject:subject-id reason:line by:subject-id name:person-name login:bytes decision:decision lapses:time
+mfa.reset.withdrawn subject:subject-id asked:count by:subject-id name:person-name login:bytes decision:decision
+mfa.reset           subject:subject-id by:resetter code:reset-code?
 login               subject:subject-id name:person-name key:bytes challenge:text login_key:digest signature:bytes \
                     factor:factor address:address serial:bytes window:window
 subject.vouched     subject:subject-id name:person-name kind:subject-kind groups:names
@@ -133,6 +136,10 @@ locked            = all subject:subject-id role:name
 officer           = person:lets machine:account
 lets                subject:subject-id name:person-name decision:decision
 account             uid:number
+resetter            = person:second machine:alone
+second              subject:subject-id name:person-name login:bytes decision:decision asked:count
+alone               uid:number reason:line
+reset-code          code:digest expires:time
 under               row:tag login:bytes idempotency_key:text possession:possession decision:allowed
 allowed             now:time address:address mfa_at:time? rules:text*
 possession        = sha256:bytes sha512:bytes pkcs10:bytes
@@ -151,8 +158,8 @@ code              = not-permitted forbidden rule-error mfa-required mfa-too-old 
                     too-many-grants too-many-certificates locked self-approval not-an-approver widening \
                     reason-required signature-required wrong-statement not-pending already-approved \
                     too-few-approvals no-longer-permitted not-yours \
-                    grant-ended grant-waiting grant-revoked already-extended not-to-review lock-unchanged unknown-row \
-                    role-changed key-refused no-possession not-proposed not-a-person login-refused too-many-attempts
+                    grant-ended grant-waiting grant-revoked already-extended not-to-review lock-unchanged \
+                    reset-unchanged unknown-row role-changed key-refused no-possession not-proposed not-a-person login-refused too-many-attempts
 decision            facts:facts decision:answer
 answer              outcome:outcome rules:text* reasons:reason*
 reason              code:code text:text

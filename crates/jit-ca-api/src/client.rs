@@ -22,8 +22,9 @@ use crate::{
     ConsistencyQuery, DenyCall, DeviceBegun, DeviceCall, Entry, ExtendCall, GrantFile,
     IssuerLoginCall, IssuerView, Lock, LockCall, LogQuery, LoginCall, LoginReply, LoginsFilter,
     LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, Passkey, PasskeyCall, PasskeyLink,
-    PolicyState, Request, RequestCall, RequestFilter, RequestList, ReviewCall, RevokeCall, Role,
-    SignOnView, SshCall, SshCertificate, StepUpCall, Trust, WaitQuery, X509Call, X509Certificate,
+    PolicyState, Request, RequestCall, RequestFilter, RequestList, Reset, ResetCall, ResetDone,
+    ResetTurn, ReviewCall, RevokeCall, Role, SignOnView, SshCall, SshCertificate, StepUpCall,
+    Trust, WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -403,6 +404,52 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn unlock(&self, call: &LockCall, key: &IdempotencyKey) -> Result<Vec<Lock>, Error> {
         self.http.post("/v1/locks/lift", call, key)
+    }
+
+    // === resets of second factors ===
+
+    /// The resets that wait, for another administrator or for the person.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn resets(&self) -> Result<Vec<Reset>, Error> {
+        self.http.get("/v1/mfa/resets", &())
+    }
+
+    /// Asks that a person's second factors are reset.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn ask_for_reset(
+        &self,
+        call: &ResetCall,
+        key: &IdempotencyKey,
+    ) -> Result<Vec<Reset>, Error> {
+        self.http.post("/v1/mfa/resets", call, key)
+    }
+
+    /// Resets what another administrator asked for. The code is in the first answer alone.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn confirm_reset(
+        &self,
+        call: &ResetTurn,
+        key: &IdempotencyKey,
+    ) -> Result<ResetDone, Error> {
+        self.http.post("/v1/mfa/resets/confirm", call, key)
+    }
+
+    /// Takes back that a reset was asked for.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn withdraw_reset(
+        &self,
+        call: &ResetTurn,
+        key: &IdempotencyKey,
+    ) -> Result<Vec<Reset>, Error> {
+        self.http.post("/v1/mfa/resets/withdraw", call, key)
     }
 
     // === certificates ===

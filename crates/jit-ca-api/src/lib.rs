@@ -16,6 +16,10 @@
 //! POST /v1/step-up           StepUpCall      a login    -> Me
 //! POST /v1/mfa                               a login    -> MfaSecret
 //! POST /v1/mfa/confirm       MfaConfirm      a login    -> Me
+//! GET  /v1/mfa/resets                        administer [Reset]
+//! POST /v1/mfa/resets        ResetCall       administer -> [Reset]
+//! POST /v1/mfa/resets/confirm   ResetTurn    administer -> ResetDone
+//! POST /v1/mfa/resets/withdraw  ResetTurn    administer -> [Reset]
 //! GET  /v1/passkeys                          with MFA   [Passkey]
 //! POST /v1/passkeys          PasskeyCall     with MFA   -> PasskeyLink
 //! POST /v1/passkeys/ID/remove                with MFA   -> [Passkey]
@@ -68,6 +72,7 @@ mod passkeys;
 mod policy;
 mod problem;
 mod requests;
+mod resets;
 
 pub use grants::{
     CertificateView, DecisionView, ExtensionView, GrantFile, RevokeCall, SshCall, SshCertificate,
@@ -91,6 +96,7 @@ pub use requests::{
     ApprovalView, ApproveCall, BreakGlassCall, DenialView, DenyCall, ExtendCall, GrantView,
     Request, RequestCall, RequestFilter, RequestList, RequestStatus, ReviewCall, Role, WaitQuery,
 };
+pub use resets::{Reset, ResetCall, ResetDone, ResetStatus, ResetTurn};
 
 /// The header that makes a POST repeatable.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

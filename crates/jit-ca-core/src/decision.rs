@@ -187,6 +187,8 @@ pub enum RefusalCode {
     NotToReview,
     /// It is locked already, or not locked.
     LockUnchanged,
+    /// There is no second factor to reset, that is asked for already, or it is not, or no longer.
+    ResetUnchanged,
     /// The grant gives no such row.
     UnknownRow,
     /// Today's role no longer gives what was granted.

@@ -44,7 +44,10 @@ pub use requests::{
     ApprovalGiven, GlassBroken, RequestCancelled, RequestDenied, RequestLapsed, RequestMade,
     Reviewed,
 };
-pub use second_factors::{MfaCodeMade, MfaEnrolled, MfaKept};
+pub use second_factors::{
+    MfaCodeMade, MfaEnrolled, MfaKept, MfaReset, MfaResetAsked, MfaResetWithdrawn, ResetCode,
+    Resetter,
+};
 
 macro_rules! events {
     ($($name:literal $type:ident,)*) => {
@@ -109,6 +112,9 @@ events! {
     "mfa.code" MfaCodeMade,
     "mfa.enrolled" MfaEnrolled,
     "mfa.kept" MfaKept,
+    "mfa.reset.asked" MfaResetAsked,
+    "mfa.reset.withdrawn" MfaResetWithdrawn,
+    "mfa.reset" MfaReset,
     "login" LoggedIn,
     "subject.vouched" SubjectVouched,
     "login.token" LoggedInByToken,

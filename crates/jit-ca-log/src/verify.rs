@@ -25,6 +25,7 @@ mod logins;
 mod passkeys;
 mod people;
 mod requests;
+mod resets;
 mod scope;
 mod sequence;
 mod signatures;
@@ -46,6 +47,7 @@ use crate::part::{Part, PartKind};
 use crate::{Checkpoint, LogKey, SignedCheckpoint};
 use levels::Levels;
 use logins::Logins;
+use passkeys::Passkeys;
 use people::People;
 use signatures::Signatures;
 

@@ -333,6 +333,7 @@ impl Hurdle {
             | RefusalCode::AlreadyExtended
             | RefusalCode::NotToReview
             | RefusalCode::LockUnchanged
+            | RefusalCode::ResetUnchanged
             | RefusalCode::NotProposed
             | RefusalCode::UnknownRow
             | RefusalCode::RoleChanged

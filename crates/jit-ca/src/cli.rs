@@ -192,7 +192,14 @@ pub(crate) struct LogoutCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum MfaCommand {
     /// Enrol an authenticator (TOTP); the secret is shown once
-    Enroll(EnrollCommand),
+    Enroll(Box<EnrollCommand>),
+    /// Reset a person's second factors, as an administrator: one asks, another confirms
+    ///
+    /// What the person has is gone then, authenticator and passkeys, and all logins end. Whoever confirms is shown a
+    /// one-use code, once, and hands it to the person. Security keys (sk-…) stand in users.toml, and are changed there.
+    Reset(ResetCommand),
+    /// List the resets that wait: for another administrator, or for the person to use the code
+    Resets,
 }
 
 #[derive(Debug, Subcommand)]
@@ -213,6 +220,22 @@ pub(crate) enum PasskeyCommand {
         /// Its name, or the last four or more characters of its id
         passkey: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetCommand {
+    /// Whose second factors
+    pub(crate) name: PersonName,
+    /// Ask for it, and say why
+    #[arg(long, value_name = "TEXT", required_unless_present_any = ["confirm", "withdraw"])]
+    #[arg(conflicts_with_all = ["confirm", "withdraw"])]
+    pub(crate) reason: Option<Text>,
+    /// Confirm what another administrator asked for: shows the code
+    #[arg(long, conflicts_with = "withdraw")]
+    pub(crate) confirm: bool,
+    /// Take back that it was asked for
+    #[arg(long)]
+    pub(crate) withdraw: bool,
 }
 
 #[derive(Debug, Args)]

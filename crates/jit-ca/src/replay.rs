@@ -294,7 +294,7 @@ fn is_of_the_rules(decided: &Decided) -> bool {
 }
 
 /// Types of entries whose payloads say what was decided, or may.
-const DECIDED: [&str; 13] = [
+const DECIDED: [&str; 16] = [
     "bundle.approval",
     "refusal",
     "request",
@@ -306,6 +306,9 @@ const DECIDED: [&str; 13] = [
     "grant.revoke",
     "lock",
     "unlock",
+    "mfa.reset.asked",
+    "mfa.reset.withdrawn",
+    "mfa.reset",
     "erase.order",
     "grant.end",
 ];

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jit_ca_api::{Lock, LockCall};
+use jit_ca_api::{Lock, LockCall, ResetDone};
 use jit_ca_core::event::Asker;
 use jit_ca_core::{ActorRef, PersonName, Text, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -23,13 +23,13 @@ use crate::failure::Failure;
 use crate::notify::{self, ListedTarget, Retried};
 use crate::reload::{self, NotReloaded, Reloaded};
 use crate::service::second_factor::{self, EnrolmentCode};
-use crate::service::{self, Fault, locking};
+use crate::service::{self, Fault, locking, resets};
 use crate::upkeep::{self, Backup, Compacted};
 
 pub use ask::{
     acknowledge_clock, ask_for_backup, ask_for_clock, ask_for_code, ask_for_locks, ask_for_outbox,
-    ask_to_compact, ask_to_erase, ask_to_reload, ask_to_retry, ask_to_unlock, ask_what_to_erase,
-    is_there,
+    ask_to_compact, ask_to_erase, ask_to_reload, ask_to_reset, ask_to_retry, ask_to_unlock,
+    ask_what_to_erase, is_there,
 };
 
 /// The longest line.
@@ -43,6 +43,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 enum Question {
     /// A one-use code for a person's first second factor.
     EnrolmentCode(PersonName),
+    /// Reset a person's second factors, by nobody else's leave.
+    Reset {
+        /// Whose.
+        name: PersonName,
+        /// Why.
+        reason: Text,
+    },
     /// What would be erased of a subject.
     WhatToErase {
         /// A subject's id, or the name that it had last.
@@ -79,6 +86,8 @@ enum Question {
 enum Answer {
     /// A code was made.
     EnrolmentCode(EnrolmentCode),
+    /// Second factors were reset.
+    Reset(ResetDone),
     /// What would be erased.
     ToErase(ToErase),
     /// It was erased.
@@ -248,6 +257,9 @@ async fn done(app: &Arc<App>, question: Question, asker: u32) -> Result<Answer, 
     Ok(match question {
         Question::EnrolmentCode(name) => {
             Answer::EnrolmentCode(second_factor::make_code(app, &name).await?)
+        }
+        Question::Reset { name, reason } => {
+            Answer::Reset(resets::alone(app, &name, &reason, asker).await?)
         }
         Question::WhatToErase { subject } => {
             let plan = erasure::plan(app, &subject).await?;

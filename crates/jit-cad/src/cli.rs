@@ -128,9 +128,18 @@ pub struct ConfigFile {
 #[derive(Debug, Subcommand)]
 pub enum User {
     /// Print a one-use code with which a person enrols a first second factor, within a day.
+    ///
+    /// Who has a second factor already is reset by two administrators: jit-ca mfa reset.
     Enroll {
         /// The person's name in users.toml.
         name: PersonName,
+        /// Reset the person's second factors, where there are not two administrators who can log in: whatever the
+        /// person has is gone, with all logins.
+        #[arg(long, requires = "reason")]
+        alone: bool,
+        /// Why; it stands in the log with your account.
+        #[arg(long, value_name = "TEXT", requires = "alone")]
+        reason: Option<Text>,
         /// The configuration.
         #[command(flatten)]
         config: ConfigFile,

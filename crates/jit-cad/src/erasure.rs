@@ -13,6 +13,7 @@ pub mod command;
 mod locks;
 mod mention;
 mod plan;
+mod resets;
 
 use std::sync::Arc;
 

@@ -19,6 +19,7 @@ mod policy;
 mod poll;
 mod problem;
 mod requests;
+mod resets;
 mod roles;
 mod room;
 mod server;
@@ -70,6 +71,10 @@ fn calls() -> Vec<Call> {
         post("/v1/step-up", login::step_up),
         post("/v1/mfa", login::begin_mfa),
         post("/v1/mfa/confirm", login::confirm_mfa),
+        get("/v1/mfa/resets", resets::list),
+        post("/v1/mfa/resets", resets::ask),
+        post("/v1/mfa/resets/confirm", resets::confirm),
+        post("/v1/mfa/resets/withdraw", resets::withdraw),
         get("/v1/passkeys", passkeys::list),
         post("/v1/passkeys", passkeys::link),
         post("/v1/passkeys/{id}/remove", passkeys::remove),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use jit_ca_api::LockCall;
-use jit_ca_core::ActorRef;
 use jit_ca_core::event::{DaemonStarted, DaemonStopped};
+use jit_ca_core::{ActorRef, PersonName, Text};
 use tikv_jemallocator::Jemalloc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::Targets;
@@ -98,17 +98,12 @@ async fn run(command: Command) -> Result<(), Failure> {
             let entry = admin::ask_to_unlock(&socket, LockCall { what, reason }).await?;
             say(&format!("unlocked by entry {entry}"))
         }
-        Command::User(User::Enroll { name, config }) => {
-            let config = Config::read(&config.file)?;
-            let made = admin::ask_for_code(&config.admin_socket, name.clone()).await?;
-            tracing::info!(expires = %made.expires, "the code works once");
-            if !made.can_log_in {
-                tracing::warn!(
-                    %name,
-                    "the person has no SSH key, and can't log in without: add it to ssh_keys in users.toml, then `jit-cad reload`"
-                );
+        Command::User(User::Enroll { name, alone: _, reason, config }) => {
+            let socket = Config::read(&config.file)?.admin_socket;
+            match reason {
+                Some(reason) => reset(&socket, name, reason).await,
+                None => enroll(&socket, name).await,
             }
-            say(&made.code)
         }
         Command::Clock(Clock::Show(config)) => {
             let config = Config::read(&config.file)?;
@@ -161,6 +156,44 @@ async fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// Opens and checks everything, then binds, then serves until it is told to stop.
+/// Prints a code for a first second factor.
+async fn enroll(socket: &Path, name: PersonName) -> Result<(), Failure> {
+    let made = admin::ask_for_code(socket, name.clone()).await?;
+    tracing::info!(expires = %made.expires, "the code works once");
+    if !made.can_log_in {
+        warn_of_no_key(&name);
+    }
+    say(&made.code)
+}
+
+/// Resets second factors by nobody else's leave, and prints the code for the next.
+async fn reset(socket: &Path, name: PersonName, reason: Text) -> Result<(), Failure> {
+    let done = admin::ask_to_reset(socket, name, reason).await?;
+    if !done.can_log_in {
+        warn_of_no_key(&done.name);
+    }
+    if done.has_security_keys {
+        tracing::warn!(
+            name = %done.name,
+            "the person's security keys are as they were: take a lost one out of ssh_keys in users.toml, then `jit-cad reload`"
+        );
+    }
+    match (done.code, done.expires) {
+        (Some(code), Some(expires)) => {
+            tracing::info!(%expires, "the code works once");
+            say(&code)
+        }
+        _ => say(&format!("{} has no passkey any more, and no login", done.name)),
+    }
+}
+
+fn warn_of_no_key(name: &PersonName) {
+    tracing::warn!(
+        %name,
+        "the person has no SSH key, and can't log in without: add it to ssh_keys in users.toml, then `jit-cad reload`"
+    );
+}
+
 async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     let app = App::open(file).await?;
     if let Err(fault) = erasure::finish(&app).await {

@@ -22,6 +22,7 @@ pub mod page_login;
 pub mod passkeys;
 mod past;
 pub mod policy;
+pub mod resets;
 pub mod second_factor;
 mod signature;
 pub mod standing;

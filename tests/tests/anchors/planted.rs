@@ -16,7 +16,7 @@ fn links_that_others_plant_lead_nowhere() {
     let disk = OtherDisk::new(&lab);
     let anchor = disk.file("checkpoint");
     let ca = start(&lab, &anchor);
-    let more = || ca.jit_cad(&["user", "enroll", "alice"]).ok();
+    let more = || ca.jit_cad(&["user", "enroll", "dave"]).ok();
     has_newest(&ca, || Note::of_file(&anchor));
 
     // To the store, by a name that a daemon may write to: the store holds, as the end of the test finds.
@@ -62,14 +62,14 @@ fn of_two_daemons_with_one_key_and_one_anchor_one_ends() {
     serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said).unwrap());
     let mut twin = serve.spawn().unwrap();
     wait_for("the twin", || {
-        (run(&mut jit_cad(&["user", "enroll", "alice"])).code == 0).then_some(())
+        (run(&mut jit_cad(&["user", "enroll", "dave"])).code == 0).then_some(())
     });
     fs::create_dir(disk.file("mount")).unwrap();
 
     // Each goes on, until one finds what the other has left there.
     let ours_ended = wait_for("an end", || {
-        run(&mut jit_cad(&["user", "enroll", "alice"]));
-        let ours_ended = ca.jit_cad(&["user", "enroll", "alice"]).code != 0;
+        run(&mut jit_cad(&["user", "enroll", "dave"]));
+        let ours_ended = ca.jit_cad(&["user", "enroll", "dave"]).code != 0;
         let twin_ended = twin.try_wait().unwrap().is_some();
         (ours_ended || twin_ended).then_some(ours_ended)
     });

@@ -87,7 +87,7 @@ fn another_history_and_what_is_no_checkpoint_are_refused() {
     ca.serve();
     has_newest(&ca, || Note::of_file(&file));
     fs::write(&file, &right).unwrap();
-    ca.jit_cad(&["user", "enroll", "alice"]).ok();
+    ca.jit_cad(&["user", "enroll", "dave"]).ok();
     assert_eq!(ca.ends(), Some(1), "{}", ca.log_text());
     assert!(ca.log_text().contains("another history"), "{}", ca.log_text());
     assert_eq!(fs::read_to_string(&file).unwrap(), right);

@@ -6,7 +6,7 @@
 
 use std::io::Cursor;
 
-use jit_ca_core::event::Event;
+use jit_ca_core::event::{Event, Resetter};
 use jit_ca_core::{Digest, Origin};
 use jit_ca_log::archive::{self, Archive, ArchiveWriter, Copies};
 use jit_ca_log::hash::sha256;
@@ -207,7 +207,7 @@ impl Log {
         }
     }
 
-    /// All entries from here on have moved by one, and so have those that an erasure names.
+    /// All entries from here on have moved by one, and so have those that an erasure or a reset names.
     fn number_anew(&mut self, from: usize, moved: impl Fn(u64) -> u64) {
         for at in from..self.entries.len() {
             if let Some(Event::Erased(_)) = self.event(at) {
@@ -221,6 +221,27 @@ impl Log {
                             .for_each(|end| {
                                 *end = moved(*end);
                             });
+                    }
+                });
+            }
+            if let Some(Event::MfaReset(_) | Event::MfaResetWithdrawn(_)) = self.event(at) {
+                let from = u64::try_from(from).unwrap();
+                // From the entry on that was put in, or behind the one that was taken out.
+                let has_moved = |index: u64| match moved(from) > from {
+                    true => index + 1 >= from,
+                    false => index > from,
+                };
+                self.change(at, |_, event| {
+                    let asked = match event {
+                        Event::MfaResetWithdrawn(withdrawn) => &mut withdrawn.asked,
+                        Event::MfaReset(reset) => match &mut reset.by {
+                            Resetter::Person { asked, .. } => asked,
+                            Resetter::Machine { .. } => return,
+                        },
+                        _ => return,
+                    };
+                    if has_moved(*asked) {
+                        *asked = moved(*asked);
                     }
                 });
             }

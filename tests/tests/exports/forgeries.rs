@@ -64,6 +64,7 @@ mod ends;
 mod issuers;
 mod leaves;
 mod people;
+mod resets;
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Forgery> {
@@ -71,6 +72,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Forgery> {
         leaves::TABLE,
         people::TABLE,
         issuers::TABLE,
+        resets::TABLE,
         access::TABLE,
         ends::TABLE,
         certificates::TABLE,

@@ -99,6 +99,15 @@ impl Life {
         carol.wire.post("/v1/locks/lift", &lock).ok();
         export(&mut exports);
 
+        // What alice has lost is reset by two, after one of them has thought better of it.
+        let ask = json!({"name": "alice", "reason": "the phone is gone"});
+        for turn in ["withdraw", "confirm"] {
+            let resets = bob.wire.post("/v1/mfa/resets", &ask).ok().json();
+            let asked = json!({"name": "alice", "entry": resets[0]["entry"]});
+            carol.wire.post(&format!("/v1/mfa/resets/{turn}"), &asked).ok();
+        }
+        export(&mut exports);
+
         // Somebody leaves and is forgotten; somebody who has never logged in leaves too.
         let users = ca.config().with_file_name("users.toml");
         let mut table: toml::Table = fs::read_to_string(&users).unwrap().parse().unwrap();
@@ -220,14 +229,14 @@ fn configure(config: &Path, homes: &Path) {
     }
     fs::write(&users, table.to_string()).unwrap();
 
-    // A bundle comes into force by carol alone.
+    // A bundle comes into force by carol, and second factors are reset by her and bob.
     let file = config.join("jit-cad.toml");
     let text = fs::read_to_string(&file).unwrap();
     let text = text.replace("second_administrator = false", "second_administrator = true");
     let web = "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n";
     fs::write(&file, text + web).unwrap();
     let rules = config.join("policies/operation.cedar");
-    let rule = "@id(\"auditors-administer\")\npermit (principal in Group::\"auditors\", action == Action::\"administer\", resource);\n";
+    let rule = "@id(\"sre-administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
     fs::write(&rules, fs::read_to_string(&rules).unwrap() + rule).unwrap();
 
     // A name that falls into two fields of the archive's header.

@@ -10,8 +10,12 @@ const GUIDE: &str = "docs/guides/second-factors.md";
 #[test]
 fn the_guide_to_second_factors_works_as_it_stands() {
     let lab = Lab::new();
-    let ca = Ca::start(&lab);
-    let alice = ca.person("alice");
+    let ca = Ca::start_with(&lab, |config| {
+        let rules = config.join("policies/operation.cedar");
+        let rule = "@id(\"sre-administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
+        fs::write(&rules, fs::read_to_string(&rules).unwrap() + rule).unwrap();
+    });
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| ca.person(name));
     let config = ca.config().parent().unwrap().to_owned();
     let programs = program("jit-ca").parent().unwrap().to_owned();
     let path = format!("{}:{}", programs.display(), env::var("PATH").unwrap());
@@ -19,6 +23,8 @@ fn the_guide_to_second_factors_works_as_it_stands() {
     for block in blocks(GUIDE) {
         let mut bash = match block.who.as_str() {
             "alice" => alice.command("bash"),
+            "bob" => bob.command("bash"),
+            "carol" => carol.command("bash"),
             "root" => Command::new("bash"),
             other => panic!("who is {other}?"),
         };
@@ -36,7 +42,11 @@ fn the_guide_to_second_factors_works_as_it_stands() {
         (2, "second factor"),
         (3, "(this one)"),
         (3, "logged out everywhere"),
-        (4, "-"),
+        (4, "jit-ca mfa reset alice --confirm"),
+        (5, "INC-9: her phone is lost"),
+        (5, "is not shown again"),
+        (5, "security keys"),
+        (6, "-"),
     ] {
         assert!(said[nth].contains(text), "{text} is not in {said:#?}");
     }

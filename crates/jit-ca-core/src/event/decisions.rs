@@ -1,8 +1,18 @@
 //! Which events are decisions.
 
-use super::{Decided, Event, Officer};
+use super::{Decided, Event, Officer, Resetter};
 
 impl Officer {
+    /// What the policy was asked and said, if it was.
+    fn decision(&self) -> Option<&Decided> {
+        match self {
+            Self::Person { decision, .. } => Some(decision),
+            Self::Machine { .. } => None,
+        }
+    }
+}
+
+impl Resetter {
     /// What the policy was asked and said, if it was.
     fn decision(&self) -> Option<&Decided> {
         match self {
@@ -37,6 +47,9 @@ impl Event {
             Self::GrantRevoked(event) => Some(&event.decision),
             Self::LockSet(event) => event.by.decision(),
             Self::LockLifted(event) => event.by.decision(),
+            Self::MfaResetAsked(event) => Some(&event.decision),
+            Self::MfaResetWithdrawn(event) => Some(&event.decision),
+            Self::MfaReset(event) => event.by.decision(),
             Self::ErasureOrdered(event) => Some(&event.decision),
             // Each by its name: an event that is new is not to be left out unseen.
             Self::LogInit(_)

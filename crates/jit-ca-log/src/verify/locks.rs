@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jit_ca_core::event::{Event, Locked, Officer};
+use jit_ca_core::event::{Event, Locked, Officer, Resetter};
 use jit_ca_core::workflow::Approver;
 use jit_ca_core::{Action, ActorRef, GrantId, RequestId, RoleName, SubjectId};
 
@@ -110,6 +110,11 @@ impl<'a> Done<'a> {
             Event::CertificateIntended(intent) => {
                 done.add_grant(requests, intent.under.as_ref()?.grant);
             }
+            Event::MfaResetAsked(asked) => done.subjects.push(&asked.by),
+            Event::MfaReset(reset) => match &reset.by {
+                Resetter::Person { subject, .. } => done.subjects.push(subject),
+                Resetter::Machine { .. } => return None,
+            },
             Event::MfaEnrolled(enrolled) => done.subjects.push(&enrolled.subject),
             Event::Reviewed(reviewed) => done.subjects.push(&reviewed.by),
             Event::BundleApproved(approved) => done.subjects.push(&approved.by),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
     ErasureOrdered, Factor, LoggedIn, LoggedInByCertificate, LoggedInByToken, LoggedOut,
-    LoginEnded, LoginSteppedUp, MfaCodeMade, MfaEnrolled, MfaKept, PageLoggedIn,
+    LoginEnded, LoginSteppedUp, MfaCodeMade, MfaEnrolled, MfaKept, PageLoggedIn, ResetCode,
 };
 use jit_ca_core::statement::{Kind, Login as Statement};
 use jit_ca_core::{Action, ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
@@ -29,6 +29,12 @@ pub(super) struct Logins {
     tokens: HashSet<Digest>,
     /// The newest step of each subject's second factor.
     steps: HashMap<SubjectId, u64>,
+    /// The entry that reset the second factor of each subject which has enrolled none since.
+    resets: HashMap<SubjectId, u64>,
+    /// Each person's newest enrolment whose payload is erased: it may have been the one after a reset.
+    unseen_enrolments: HashMap<ActorRef, u64>,
+    /// Whether the payload of a reset was erased: what anybody had may be gone.
+    may_be_reset: bool,
     /// The enrolment code of each subject that was not used yet, and when its entry was written.
     codes: HashMap<SubjectId, (Digest, u64)>,
     /// Whether the payload of an enrolment code was erased: it may have been anybody's.
@@ -111,7 +117,7 @@ impl Logins {
             .text()
         });
         match &login.factor {
-            Factor::Totp { step } => self.use_step(&login.subject, *step)?,
+            Factor::Totp { step } => self.use_step(leaf, &login.subject, *step)?,
             Factor::SecurityKey => must_be_verified(login.signature.as_slice())?,
             Factor::Passkey(assertion) => {
                 let answered = sha256(statement.as_deref().unwrap_or_default().as_bytes());
@@ -283,8 +289,24 @@ impl Logins {
         }
     }
 
-    pub(super) fn code(&mut self, leaf: &Leaf, made: &MfaCodeMade) {
+    /// A code is for a first second factor. Whoever has one is reset.
+    pub(super) fn code(&mut self, leaf: &Leaf, made: &MfaCodeMade) -> Result<(), Fault> {
+        let has_one = self.steps.contains_key(&made.subject) && !self.may_be_reset;
+        must(!has_one, Code::Reset, "the subject has a second factor, which was not reset")?;
         self.codes.insert(made.subject.clone(), (made.code, leaf.ts_ms));
+        Ok(())
+    }
+
+    /// A subject's second factor is reset: codes of it count no more, the logins have ended, and there is one enrolment
+    /// code at the most.
+    pub(super) fn reset(&mut self, leaf: &Leaf, subject: &SubjectId, code: Option<&ResetCode>) {
+        self.end_all_of(subject);
+        self.steps.remove(subject);
+        self.resets.insert(subject.clone(), leaf.idx);
+        self.codes.remove(subject);
+        if let Some(made) = code {
+            self.codes.insert(subject.clone(), (made.code, leaf.ts_ms));
+        }
     }
 
     /// Time goes back to `now`: what was made later is over.
@@ -309,6 +331,7 @@ impl Logins {
         }
         // Of another secret than the codes before, so that it may be a step before theirs.
         self.steps.insert(enrolled.subject.clone(), enrolled.step);
+        self.resets.remove(&enrolled.subject);
         Ok(())
     }
 
@@ -338,10 +361,10 @@ impl Logins {
         }
     }
 
-    pub(super) fn kept(&mut self, log: &Log, kept: &MfaKept) -> Result<(), Fault> {
+    pub(super) fn kept(&mut self, log: &Log, leaf: &Leaf, kept: &MfaKept) -> Result<(), Fault> {
         let message = "the log goes on from none that a second factor could be kept of";
         must(log.succeeds != Some(false), Code::Subject, message)?;
-        self.use_step(&kept.subject, kept.step)
+        self.use_step(leaf, &kept.subject, kept.step)
     }
 
     /// An issuer takes back what it said; the login is open until then.
@@ -387,18 +410,23 @@ impl Logins {
             must(is_theirs, Code::Login, "the key is not one of the person's")?;
         }
         match order.step {
-            Some(step) => self.use_step(&order.by, step),
+            Some(step) => self.use_step(leaf, &order.by, step),
             None => must_be_verified(order.signature.sshsig.as_slice()),
         }
     }
 
     /// Takes in what the leaf of an entry still says whose payload is erased.
     pub(super) fn erased(&mut self, leaf: &Leaf) {
-        self.codes_are_partial |= leaf.entry_type.as_str() == "mfa.code";
+        self.may_be_reset |= leaf.entry_type.as_str() == "mfa.reset";
+        self.codes_are_partial |= ["mfa.code", "mfa.reset"].contains(&leaf.entry_type.as_str());
         let erased = match leaf.entry_type.as_str() {
             "login" | "login.token" | "login.certificate" => &mut self.erased,
             "page.login" => &mut self.erased_pages,
-            "mfa.enrolled" | "login.step-up" => &mut self.erased_factors,
+            "login.step-up" => &mut self.erased_factors,
+            "mfa.enrolled" => {
+                self.unseen_enrolments.insert(leaf.actor, leaf.idx);
+                &mut self.erased_factors
+            }
             _ => return,
         };
         erased.entry(leaf.actor).or_default().push(leaf.ts_ms);
@@ -446,7 +474,12 @@ impl Logins {
         must(may_issue, Code::Under, "the login has no second factor")
     }
 
-    fn use_step(&mut self, subject: &SubjectId, step: u64) -> Result<(), Fault> {
+    fn use_step(&mut self, leaf: &Leaf, subject: &SubjectId, step: u64) -> Result<(), Fault> {
+        if let Some(reset) = self.resets.get(subject) {
+            let unseen = self.unseen_enrolments.get(&leaf.actor);
+            let may_have_enrolled = unseen.is_some_and(|enrolled| enrolled > reset);
+            must(may_have_enrolled, Code::Login, "the second factor was reset, and none enrolled")?;
+        }
         let is_new = self.steps.get(subject).is_none_or(|&last| step > last);
         must(is_new, Code::Login, "the code of the second factor was used before")?;
         self.steps.insert(subject.clone(), step);

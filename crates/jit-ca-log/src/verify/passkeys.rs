@@ -18,6 +18,8 @@ pub(super) struct Passkeys {
     held: HashMap<Bytes, Held>,
     /// Who has added a passkey whose entry's payload is erased: one that is not here may be theirs.
     erased: HashSet<ActorRef>,
+    /// Whether the payload of a reset was erased, with which those that are here may have gone.
+    may_be_reset: bool,
 }
 
 #[derive(Debug)]
@@ -51,8 +53,11 @@ impl Passkeys {
         match &added.consent {
             Some(consent) => self.assert(signatures, leaf, Code::Login, challenge, consent)?,
             None => {
-                let has_one = self.held.values().any(|held| held.actor == leaf.actor);
-                must(!has_one, Code::Login, "no passkey that the subject had consents")?;
+                must(
+                    !self.has_one(leaf.actor),
+                    Code::Login,
+                    "no passkey that the subject had consents",
+                )?;
             }
         }
         let message = "the passkey's registration does not hold";
@@ -64,7 +69,7 @@ impl Passkeys {
             webauthn::registered(&party, &challenge, &registration).is_ok()
         });
         let (id, is_new) = (passkey.id.clone(), !self.held.contains_key(&passkey.id));
-        must(is_new, Code::Signature, "the passkey is somebody's already")?;
+        must(is_new || self.may_be_reset, Code::Signature, "the passkey is somebody's already")?;
         logins.must_be_open(people, leaf, &added.login, Some(&added.subject))?;
         let held = Held { actor: leaf.actor, party: added.party.clone(), passkey };
         self.held.insert(id, held);
@@ -154,10 +159,29 @@ impl Passkeys {
         Ok(())
     }
 
+    /// Who has a passkey has a second factor, and needs no code for a first one.
+    pub(super) fn must_be_none_of(&self, actor: Option<ActorRef>) -> Result<(), Fault> {
+        let has_one = actor.is_some_and(|actor| self.has_one(actor));
+        must(!has_one, Code::Reset, "the subject has a passkey, and was not reset")
+    }
+
+    /// Whether this is somebody who has a passkey, as far as that is known.
+    fn has_one(&self, actor: ActorRef) -> bool {
+        !self.may_be_reset && self.held.values().any(|held| held.actor == actor)
+    }
+
+    /// Of somebody whose second factors are reset no passkey is left.
+    pub(super) fn reset(&mut self, actor: ActorRef) {
+        self.held.retain(|_, held| held.actor != actor);
+        self.erased.remove(&actor);
+    }
+
     /// Takes in what the leaf of an entry still says whose payload is erased.
     pub(super) fn erased(&mut self, leaf: &Leaf) {
-        if leaf.entry_type.as_str() == "passkey.added" {
-            self.erased.insert(leaf.actor);
+        match leaf.entry_type.as_str() {
+            "passkey.added" => drop(self.erased.insert(leaf.actor)),
+            "mfa.reset" => self.may_be_reset = true,
+            _ => {}
         }
     }
 

@@ -120,6 +120,12 @@ impl People {
         must(is_theirs, Code::Subject, "the leaf's pseudonym is not the subject's")
     }
 
+    /// The pseudonym of a subject, where that is known.
+    pub(super) fn actor_of(&self, subject: &SubjectId) -> Option<ActorRef> {
+        let mut known = self.actors.iter();
+        known.find(|(_, known)| known.as_ref() == Some(subject)).map(|(actor, _)| *actor)
+    }
+
     /// The person as the bundle in force says it, where that is known; a fault if nobody like that is in it.
     pub(super) fn person(
         &self,

@@ -21,6 +21,7 @@ use super::logins::Logins;
 use super::passkeys::Passkeys;
 use super::people::People;
 use super::requests::Requests;
+use super::resets::Resets;
 use super::sequence::Sequence;
 use super::under::Known;
 use super::{Code, Counts, Signatures};
@@ -54,6 +55,7 @@ pub(super) struct State<'s, 'scope> {
     people: People,
     logins: Logins,
     passkeys: Passkeys,
+    resets: Resets,
     requests: Requests,
     locks: Locks,
     issuances: Issuances,
@@ -72,6 +74,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             people: People::default(),
             logins: Logins::default(),
             passkeys: Passkeys::default(),
+            resets: Resets::default(),
             requests: Requests::default(),
             locks: Locks::default(),
             issuances: Issuances::default(),
@@ -91,6 +94,7 @@ impl<'s, 'scope> State<'s, 'scope> {
         // INVARIANT (nothing of a wrong clock).
         if clock::may_go_back(&leaf.entry_type) {
             self.logins.take_back(leaf.ts_ms);
+            self.resets.take_back(leaf.ts_ms);
             self.requests.take_back(leaf.ts_ms);
         }
         self.counts.certificates += u64::from(leaf.entry_type.as_str() == "issue.intent");
@@ -107,6 +111,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Payload::Erased => {
                 self.logins.erased(leaf);
                 self.passkeys.erased(leaf);
+                self.resets.erased(leaf);
                 self.requests.erased(leaf)?;
                 self.locks.erased(leaf);
                 self.issuances.erased(leaf);
@@ -157,7 +162,7 @@ impl<'s, 'scope> State<'s, 'scope> {
     }
 
     fn event(&mut self, leaf: &Leaf, event: &Event) -> Result<(), Fault> {
-        let Self { log, signatures, people, logins, passkeys, requests, .. } = self;
+        let Self { log, signatures, people, logins, passkeys, resets, requests, .. } = self;
         let Self { locks, issuances, erasures, .. } = self;
         people.vouching.must_be_a_persons(leaf, event)?;
         match event {
@@ -166,8 +171,8 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::PersonListed(person) => people.must_act(leaf.actor, &person.subject),
             Event::Refused(refused) => people.refused(leaf, refused),
             Event::MfaCodeMade(made) => {
-                logins.code(leaf, made);
-                Ok(())
+                passkeys.must_be_none_of(people.actor_of(&made.subject))?;
+                logins.code(leaf, made)
             }
             Event::MfaEnrolled(enrolled) => {
                 people.must_act(leaf.actor, &enrolled.subject)?;
@@ -175,8 +180,13 @@ impl<'s, 'scope> State<'s, 'scope> {
             }
             Event::MfaKept(kept) => {
                 people.must_act(leaf.actor, &kept.subject)?;
-                logins.kept(log, kept)
+                logins.kept(log, leaf, kept)
             }
+            Event::MfaResetAsked(asked) => resets.asked(people, logins, leaf, asked),
+            Event::MfaResetWithdrawn(withdrawn) => {
+                resets.withdrawn(people, logins, leaf, withdrawn)
+            }
+            Event::MfaReset(reset) => resets.reset(people, logins, passkeys, locks, leaf, reset),
             Event::SubjectVouched(said) => people.vouched(leaf, said),
             Event::LoggedIn(login) => {
                 logins.login(log, (people, passkeys), signatures, leaf, login)

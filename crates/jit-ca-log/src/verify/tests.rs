@@ -7,6 +7,7 @@ mod keys;
 mod lies;
 mod million;
 mod passkeys;
+mod resets;
 mod second;
 mod story;
 mod told;

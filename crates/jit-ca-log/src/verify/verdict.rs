@@ -58,6 +58,8 @@ pub enum Code {
     Certificate,
     /// That the caller has the key.
     Possession,
+    /// A reset of second factors.
+    Reset,
     /// A lock, and what is done in spite of it.
     Lock,
     /// An erasure.

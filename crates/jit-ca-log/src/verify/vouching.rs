@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jit_ca_core::event::{Event, Officer, PersonListed, SubjectVouched};
+use jit_ca_core::event::{Event, Officer, PersonListed, Resetter, SubjectVouched};
 use jit_ca_core::workflow::Approver;
 use jit_ca_core::{ActorRef, SubjectKind};
 
@@ -59,7 +59,10 @@ impl Vouching {
             Event::ApprovalGiven(given) => matches!(given.by, Approver::Person { .. }),
             Event::LockSet(set) => matches!(set.by, Officer::Person { .. }),
             Event::LockLifted(lifted) => matches!(lifted.by, Officer::Person { .. }),
-            Event::GlassBroken(_)
+            Event::MfaReset(reset) => matches!(reset.by, Resetter::Person { .. }),
+            Event::MfaResetAsked(_)
+            | Event::MfaResetWithdrawn(_)
+            | Event::GlassBroken(_)
             | Event::Reviewed(_)
             | Event::RequestDenied(_)
             | Event::GrantRevoked(_)

@@ -1,4 +1,6 @@
-//! `mfa enroll`.
+//! `mfa enroll`, `mfa reset` and `mfa resets`.
+
+mod reset;
 
 use jit_ca_api::MfaConfirm;
 use jit_ca_api::client::IdempotencyKey;
@@ -14,6 +16,8 @@ use crate::qr;
 pub(super) fn run(context: &Context, command: &MfaCommand) -> Result<()> {
     match command {
         MfaCommand::Enroll(arguments) => enroll(context, arguments),
+        MfaCommand::Reset(arguments) => reset::reset(context, arguments),
+        MfaCommand::Resets => reset::resets(context),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) use access::{
 };
 pub(crate) use exceptions::{
     DaemonEvent, DaemonRun, EnrolmentCode, Erasure, Exceptions, FailedIssuance, LockRow, Orphan,
-    Pair, RefusalCount, RuleCount, SecondFactor, UnknownEntries,
+    Pair, RefusalCount, ResetRow, ResetStep, RuleCount, SecondFactor, UnknownEntries,
 };
 pub(crate) use policy::{
     Changes, Permission, PersonChange, PersonListing, PolicyFile, PolicyInForce, PolicyState,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jit_ca_core::event::{Event, Officer};
+use jit_ca_core::event::{Event, Officer, Resetter};
 use jit_ca_core::workflow::Approver;
 use jit_ca_core::{ActorRef, PersonName, SubjectId};
 use jit_ca_log::archive::{Entry, Payload};
@@ -83,6 +83,12 @@ fn named(event: &Event) -> Option<(&SubjectId, &PersonName)> {
         Event::Reviewed(event) => Some((&event.by, &event.name)),
         Event::LockSet(event) => officer(&event.by),
         Event::LockLifted(event) => officer(&event.by),
+        Event::MfaResetAsked(event) => Some((&event.by, &event.name)),
+        Event::MfaResetWithdrawn(event) => Some((&event.by, &event.name)),
+        Event::MfaReset(event) => match &event.by {
+            Resetter::Person { subject, name, .. } => Some((subject, name)),
+            Resetter::Machine { .. } => None,
+        },
         Event::ApprovalGiven(event) => match &event.by {
             Approver::Person { subject, name } => Some((subject, name)),
             Approver::Rules(_) => None,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jit_ca_api::{Lock, LockCall};
+use jit_ca_api::{Lock, LockCall, ResetDone};
 use jit_ca_core::{PersonName, Text, UnixTime};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -21,12 +21,28 @@ use crate::upkeep::{Backup, Compacted};
 /// # Errors
 /// If no daemon answers at this socket, or it refuses.
 pub async fn ask_for_code(socket: &Path, name: PersonName) -> Result<EnrolmentCode, Failure> {
-    let hint = "people are named in users.toml; `jit-cad reload` after a change";
-    match ask(socket, &Question::EnrolmentCode(name), hint).await? {
+    match ask(socket, &Question::EnrolmentCode(name), PEOPLE_HINT).await? {
         Answer::EnrolmentCode(made) => Ok(made),
         other => Err(unexpected(&other)),
     }
 }
+
+/// Has the running daemon reset a person's second factors.
+///
+/// # Errors
+/// If no daemon answers at this socket, or it refuses.
+pub async fn ask_to_reset(
+    socket: &Path,
+    name: PersonName,
+    reason: Text,
+) -> Result<ResetDone, Failure> {
+    match ask(socket, &Question::Reset { name, reason }, PEOPLE_HINT).await? {
+        Answer::Reset(done) => Ok(done),
+        other => Err(unexpected(&other)),
+    }
+}
+
+const PEOPLE_HINT: &str = "people are named in users.toml; `jit-cad reload` after a change";
 
 /// Asks the running daemon what it would erase of a subject.
 ///

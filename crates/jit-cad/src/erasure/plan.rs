@@ -8,6 +8,7 @@ use jit_ca_log::{Bundle, Ids, Leaf};
 
 use super::locks::Locks;
 use super::mention::Names;
+use super::resets::Resets;
 use crate::service::Fault;
 use crate::store::{Filter, Snapshot, StoreError, SubjectRecord};
 
@@ -81,13 +82,15 @@ impl Plan {
         let indices: BTreeSet<u64> = concerned.iter().map(|(leaf, _)| leaf.idx).collect();
         let unfinished = unfinished(snapshot)?;
         let (mut entries, mut of_others, mut open) = (BTreeMap::new(), Vec::new(), None);
-        let mut locks = Locks::default();
+        let (mut locks, mut resets) = (Locks::default(), Resets::default());
         for_each_payload(snapshot, snapshot.size()?, |leaf, stored, event| {
             let named = || {
                 names.may_be_in(stored)
                     && event.as_ref().is_none_or(|event| names.are_in_event(event))
             };
-            locks.add(leaf.idx, UnixTime::from_secs(leaf.ts_ms / 1_000), event.as_ref());
+            let at = UnixTime::from_secs(leaf.ts_ms / 1_000);
+            locks.add(leaf.idx, at, event.as_ref());
+            resets.add(leaf.idx, at, event.as_ref());
             let is_own = indices.contains(&leaf.idx);
             if KEPT.contains(&leaf.entry_type.as_str()) || !(is_own || named()) {
                 return;
@@ -99,6 +102,7 @@ impl Plan {
             open = open.or(unfinished.of(&leaf.ids).map(|request| (leaf.idx, request)));
         })?;
         locks.erased_whole((&subject, now), &mut entries, &mut of_others)?;
+        resets.erased_whole((&subject, now), &mut entries, &mut of_others)?;
         // What others may still do with their requests and grants rests on these payloads.
         if let Some((index, request)) = open {
             return Err(Fault::bad(
@@ -153,6 +157,7 @@ impl Plan {
                 // And that it was given up, or it would be there again.
                 Some(Event::PasskeyAdded(added)) => still_there.contains(&added.subject),
                 Some(Event::PasskeyRemoved(removed)) => still_there.contains(&removed.subject),
+                Some(Event::MfaReset(reset)) => still_there.contains(&reset.subject),
                 Some(Event::CertificateIntended(intended)) => intended.purpose == "x509-root",
                 Some(Event::LockSet(set)) => held.contains(&set.lock),
                 _ => false,

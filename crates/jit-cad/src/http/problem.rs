@@ -275,6 +275,10 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             "`jit-ca reviews` lists what is to review; what goes on, its holder ends by `jit-ca end`, others by `jit-ca revoke`",
         ),
         Code::LockUnchanged => (StatusCode::CONFLICT, "`jit-ca locks` lists what is locked"),
+        Code::ResetUnchanged => (
+            StatusCode::CONFLICT,
+            "`jit-ca mfa resets` lists what was asked for, and what was confirmed",
+        ),
         Code::GrantWaiting => (StatusCode::CONFLICT, "wait for its start"),
         Code::UnknownRow => {
             (StatusCode::FORBIDDEN, "`jit-ca status` lists the rows of your grants")

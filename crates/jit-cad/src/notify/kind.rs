@@ -56,6 +56,10 @@ kinds! {
     Lock "lock"
     /// Something was unlocked.
     Unlock "unlock"
+    /// An administrator asks that second factors are reset, and another has to confirm it.
+    ResetAsked "reset_asked"
+    /// Somebody's second factors were reset.
+    Reset "reset"
 }
 
 impl fmt::Display for Kind {
@@ -117,6 +121,8 @@ pub fn told_of<'e>(events: impl Iterator<Item = &'e Event> + Clone) -> Vec<Told>
             Event::Reviewed(_) => Kind::Reviewed,
             Event::LockSet(_) => Kind::Lock,
             Event::LockLifted(_) => Kind::Unlock,
+            Event::MfaResetAsked(_) => Kind::ResetAsked,
+            Event::MfaReset(_) => Kind::Reset,
             _ => continue,
         };
         told.push(Told { nth, kind, window: None });

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use jit_ca_core::event::{Event, Locked, Officer};
+use jit_ca_core::event::{Event, Locked, Officer, Resetter};
 use jit_ca_core::workflow::{Access, Approver, GrantState, Over, Quorum};
 use jit_ca_core::{
-    GrantId, GroupName, Hosts, PersonName, RequestId, RoleName, Span, Text, UnixTime, Window,
+    GrantId, GroupName, Hosts, PersonName, RequestId, RoleName, Span, SubjectId, Text, UnixTime,
+    Window,
 };
 use jit_ca_log::Leaf;
 use serde::{Serialize, Serializer};
@@ -40,7 +41,7 @@ pub(super) struct Facts {
     /// The grant that it is to follow on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) extends: Option<GrantId>,
-    /// Who asked.
+    /// Who asked, or whose second factors are reset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<PersonName>,
     /// For which role.
@@ -106,6 +107,20 @@ impl Message {
             (Event::LockLifted(lifted), _) => {
                 message.facts.lock(&lifted.lock, &lifted.by, &lifted.reason, "jit-ca locks");
             }
+            (Event::MfaResetAsked(asked), _) => {
+                message.facts.reset(&asked.subject, asked.name.to_string(), snapshot)?;
+                message.facts.reason = Some(asked.reason.clone());
+                message.facts.lapses = Some(asked.lapses);
+            }
+            (Event::MfaReset(reset), _) => match &reset.by {
+                Resetter::Person { name, .. } => {
+                    message.facts.reset(&reset.subject, name.to_string(), snapshot)?;
+                }
+                Resetter::Machine { uid, reason } => {
+                    message.facts.reset(&reset.subject, on_the_machine(*uid), snapshot)?;
+                    message.facts.reason = Some(reason.clone());
+                }
+            },
             (_, Some(request)) => {
                 let Some(record) = snapshot.access(request)? else { return Ok(None) };
                 message.facts.access(&record.access);
@@ -139,10 +154,23 @@ impl Facts {
         self.lock = Some(lock.to_string());
         self.by = vec![match by {
             Officer::Person { name, .. } => name.to_string(),
-            Officer::Machine { uid } => format!("the account {uid} on the CA's machine"),
+            Officer::Machine { uid } => on_the_machine(*uid),
         }];
         self.reason = Some(reason.clone());
         self.command = Some(command.to_owned());
+    }
+
+    /// Whose second factors, and who wants or has them reset.
+    fn reset(
+        &mut self,
+        subject: &SubjectId,
+        by: String,
+        snapshot: &Snapshot,
+    ) -> Result<(), StoreError> {
+        self.name = snapshot.subject(subject)?.map(|known| known.name.clone());
+        self.by = vec![by];
+        self.command = Some("jit-ca mfa resets".to_owned());
+        Ok(())
     }
 
     fn access(&mut self, access: &Access) {
@@ -216,6 +244,10 @@ impl Facts {
             self.window = self.window.and_then(|window| Window::new(window.start(), *at).ok());
         }
     }
+}
+
+fn on_the_machine(uid: u32) -> String {
+    format!("the account {uid} on the CA's machine")
 }
 
 fn names(by: &Approver) -> Vec<String> {

@@ -72,6 +72,10 @@ fn headline(message: &Message) -> String {
         Kind::Reviewed => format!("*{by}* reviewed the emergency of *{name}*: {what}"),
         Kind::Lock => format!(":lock: *{by}* locked {lock}"),
         Kind::Unlock => format!(":unlock: *{by}* unlocked {lock}"),
+        Kind::ResetAsked => {
+            format!(":key: *{by}* asks that the second factors of *{name}* are reset")
+        }
+        Kind::Reset => format!(":key: *{by}* reset the second factors of *{name}*"),
     }
 }
 

@@ -5,7 +5,7 @@ use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{ActorRef, PersonName, RefusalCode, Span, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{ATTEMPTS, CallKey, Caller, Fault, locking};
+use super::{ATTEMPTS, CallKey, Caller, Fault, locking, resets};
 use crate::app::App;
 use crate::clock;
 use crate::identity::totp::Secret;
@@ -14,7 +14,7 @@ use crate::sequencer::{CommitError, Proposal};
 use crate::store::{Clash, Resource};
 
 /// How long an enrolment code can be used.
-const CODE_LIFE: Span = Span::from_secs(24 * 60 * 60);
+pub(super) const CODE_LIFE: Span = Span::from_secs(24 * 60 * 60);
 
 /// A one-use code with which a person enrols a first second factor.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,13 +31,17 @@ pub struct EnrolmentCode {
 /// Makes a one-use code for a first second factor. A code made before can't be used any more.
 ///
 /// # Errors
-/// If there is no such person, or the log can't be written.
+/// If there is no such person, the person has a second factor already, or the log can't be written.
 pub async fn make_code(app: &App, name: &PersonName) -> Result<EnrolmentCode, Fault> {
     let mut policy = app.policy();
     let code = enrolment_code()?;
     for _ in 0..ATTEMPTS {
         let person = policy.bundle.person_named(name).filter(|person| person.id.is_local());
         let person = person.ok_or(Fault::NotFound("person of users.toml"))?;
+        if resets::has_second_factor(&app.store.read()?, person)? {
+            let hint = "two administrators replace it: jit-ca mfa reset; where there are not two who can log in, here: --alone --reason TEXT";
+            return Err(Fault::bad(format!("{name} has a second factor already"), hint));
+        }
         let now = clock::now();
         let expires = now.plus(CODE_LIFE);
         let can_log_in = !person.ssh_keys.is_empty();
@@ -48,7 +52,7 @@ pub async fn make_code(app: &App, name: &PersonName) -> Result<EnrolmentCode, Fa
         match app.sequencer.commit(proposal).await {
             Ok(_) => return Ok(EnrolmentCode { code, expires, can_log_in }),
             Err(CommitError::Clash(Clash::Bundle)) => policy = app.policy_after(&policy).await?,
-            Err(CommitError::Clash(Clash::Late)) => {}
+            Err(CommitError::Clash(Clash::Late | Clash::Reset)) => {}
             Err(error) => return Err(Fault::Commit(error)),
         }
     }
@@ -155,7 +159,7 @@ fn must_enrol(caller: &Caller) -> Result<(), Fault> {
 }
 
 /// 80 random bits as `xxxx-xxxx-xxxx-xxxx`, in letters and digits that are not mistaken for each other.
-fn enrolment_code() -> Result<String, Fault> {
+pub(super) fn enrolment_code() -> Result<String, Fault> {
     const ALPHABET: [char; 32] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h',
         'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'y', 'z',

@@ -71,6 +71,8 @@ pub enum Resource {
     Lock,
     /// A policy in force.
     Policy,
+    /// A reset of second factors.
+    Reset,
 }
 
 impl Resource {
@@ -81,6 +83,7 @@ impl Resource {
             Self::Login => (2, [0; 16]),
             Self::Lock => (3, [0; 16]),
             Self::Policy => (4, [0; 16]),
+            Self::Reset => (5, [0; 16]),
         }
     }
 
@@ -91,6 +94,7 @@ impl Resource {
             2 => Ok(Self::Login),
             3 => Ok(Self::Lock),
             4 => Ok(Self::Policy),
+            5 => Ok(Self::Reset),
             _ => Err(StoreError::Damaged(format!("a reply of kind {kind}"))),
         }
     }

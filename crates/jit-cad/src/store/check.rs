@@ -43,6 +43,7 @@ impl Snapshot {
         self.compare(other, fold::ACTORS)?;
         self.compare(other, fold::LOGINS)?;
         self.compare(other, fold::PASSKEYS)?;
+        self.compare(other, fold::RESETS)?;
         self.compare(other, fold::OPEN_LOGINS)?;
         self.compare(other, fold::SPENT)?;
         self.compare(other, fold::ISSUANCES)?;

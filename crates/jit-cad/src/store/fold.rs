@@ -10,6 +10,7 @@ mod logins;
 mod passkeys;
 mod records;
 mod requests;
+mod resets;
 mod taken_back;
 
 use jit_ca_core::Digest;
@@ -31,6 +32,7 @@ pub(super) use passkeys::PASSKEYS;
 pub(super) use records::read;
 pub use requests::{Between, Phase, Whose};
 pub(super) use requests::{REQUESTS, newest, roles};
+pub(super) use resets::RESETS;
 
 /// Request to [`super::AccessRecord`].
 pub(super) const ACCESSES: TableDefinition<'_, &[u8; 16], &[u8]> =
@@ -106,6 +108,9 @@ pub enum Clash {
     /// The passkey has been used since, removed or replaced.
     #[error("the passkey has been used meanwhile")]
     Passkey,
+    /// A reset of second factors was asked for, withdrawn or made meanwhile, or there is nothing to reset.
+    #[error("a second factor has changed")]
+    Reset,
     /// The code was used before.
     #[error("the code has been used before")]
     Code,
@@ -138,6 +143,7 @@ pub(super) struct Fold<'t> {
     actors: Table<'t, &'static [u8; 16], &'static str>,
     logins: Records<'t, &'static [u8], LoginRecord>,
     passkeys: Records<'t, &'static [u8], PasskeyRecord>,
+    resets: Table<'t, &'static str, &'static [u8]>,
     open_logins: Table<'t, (&'static str, &'static [u8]), u64>,
     spent: Table<'t, &'static str, u64>,
     issuances: Table<'t, &'static [u8; 16], IssuanceRow>,
@@ -167,6 +173,7 @@ impl<'t> Fold<'t> {
             actors: transaction.open_table(ACTORS)?,
             logins: Records::open(transaction, LOGINS, &decoded.logins)?,
             passkeys: Records::open(transaction, PASSKEYS, &decoded.passkeys)?,
+            resets: transaction.open_table(RESETS)?,
             open_logins: transaction.open_table(OPEN_LOGINS)?,
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use jit_ca_core::event::Locked;
+use jit_ca_core::event::{Locked, ResetCode};
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{
     ActorRef, Bytes, Digest, GrantId, Means, PersonName, SubjectId, Text, UnixTime, Window,
@@ -69,7 +69,7 @@ pub struct LoginRecord {
     pub means: Means,
     /// When its entry was written.
     pub began: Millis,
-    /// Whether the subject ended it, a lock on the subject did, the clock was put back behind it, or the subject logged in
+    /// Whether the subject ended it, a lock or a reset of the subject did, the clock was put back behind it, or the subject logged in
     /// once more when its window was over.
     pub ended: bool,
 }
@@ -133,6 +133,51 @@ pub struct IssuanceRecord {
     pub intent: u64,
     /// The index of the outcome; none if the daemon died before, and then it counts as issued.
     pub outcome: Option<u64>,
+}
+
+/// Resets of a subject's second factors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResetRecord {
+    /// Whose.
+    pub subject: SubjectId,
+    /// The one that was asked for, and has neither been confirmed nor withdrawn. It may have lapsed.
+    pub asked: Option<AskedReset>,
+    /// The last one, while nothing has been enrolled since.
+    pub done: Option<DoneReset>,
+}
+
+/// A reset that waits for another administrator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedReset {
+    /// The index of the entry that asks for it.
+    pub entry: u64,
+    /// Who asks.
+    pub by: SubjectId,
+    /// What that person is called.
+    pub name: PersonName,
+    /// Why.
+    pub reason: Text,
+    /// When its entry was written.
+    pub made: Millis,
+    /// Until when it can be confirmed.
+    pub lapses: UnixTime,
+}
+
+/// A reset after which the subject has a code and no second factor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoneReset {
+    /// The index of its entry.
+    pub entry: u64,
+    /// What the person is called who asked for it; none where nobody had to.
+    pub asked_by: Option<PersonName>,
+    /// What the person is called who confirmed it; none where it was done on the daemon's machine.
+    pub by: Option<PersonName>,
+    /// Why; none where that is erased.
+    pub reason: Option<Text>,
+    /// When its entry was written.
+    pub made: Millis,
+    /// The one-use code.
+    pub code: ResetCode,
 }
 
 /// A lock that holds.

@@ -10,7 +10,9 @@ use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::decoded::Decoded;
-use super::record::{IssuanceRecord, LoginRecord, PasskeyRecord, PolicyVersion, SubjectRecord};
+use super::record::{
+    IssuanceRecord, LoginRecord, PasskeyRecord, PolicyVersion, ResetRecord, SubjectRecord,
+};
 use super::{Head, KeyName, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::{Millis, Standing};
 
@@ -271,6 +273,25 @@ impl Snapshot {
             }
         }
         Ok(found)
+    }
+
+    /// A subject's resets; none where nothing of the kind stands.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn reset(&self, subject: &SubjectId) -> Result<Option<ResetRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::RESETS)?;
+        let found = table.get(subject.to_string().as_str())?;
+        Ok(found.map(|found| payload::decode(found.value())).transpose()?)
+    }
+
+    /// All resets that wait, or after which nothing has been enrolled. What waits may have lapsed.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn resets(&self) -> Result<Vec<ResetRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::RESETS)?;
+        table.iter()?.map(|row| Ok(payload::decode(row?.1.value())?)).collect()
     }
 
     /// A subject's logins that nothing has ended, the newest first. Windows may be over.

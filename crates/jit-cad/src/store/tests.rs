@@ -8,6 +8,8 @@
 //! power     the proof, and the controls that must go red
 //! calls     each call of a disk fails once, under a process of its own
 //! ```
+//!
+//! And on any disk: what must hold before second factors are reset (`resets`).
 
 mod calls;
 pub(crate) mod chance;
@@ -16,5 +18,6 @@ mod disk;
 mod pages;
 mod power;
 mod record;
+mod resets;
 mod states;
 mod workload;

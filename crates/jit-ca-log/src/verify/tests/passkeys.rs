@@ -12,25 +12,25 @@ use crate::hash::sha256;
 use crate::verify::Code;
 
 /// Where the entries stand, behind the story's beginning and Alice's login.
-mod at {
+pub(super) mod at {
     use super::super::story::at;
 
-    pub(super) const FIRST: usize = at::ENROLLED + 1;
-    pub(super) const SECOND: usize = FIRST + 1;
-    pub(super) const PAGE: usize = SECOND + 1;
-    pub(super) const REQUEST: usize = PAGE + 1;
-    pub(super) const APPROVAL: usize = REQUEST + 1;
-    pub(super) const REMOVED: usize = APPROVAL + 1;
-    pub(super) const LOGOUT: usize = REMOVED + 1;
-    pub(super) const STEP_UP: usize = LOGOUT + 1;
-    pub(super) const AGAIN: usize = STEP_UP + 1;
-    pub(super) use at::{ALICE, ENROLLED, LOGIN};
+    pub(in crate::verify::tests) const FIRST: usize = at::ENROLLED + 1;
+    pub(in crate::verify::tests) const SECOND: usize = FIRST + 1;
+    pub(in crate::verify::tests) const PAGE: usize = SECOND + 1;
+    pub(in crate::verify::tests) const REQUEST: usize = PAGE + 1;
+    pub(in crate::verify::tests) const APPROVAL: usize = REQUEST + 1;
+    pub(in crate::verify::tests) const REMOVED: usize = APPROVAL + 1;
+    pub(in crate::verify::tests) const LOGOUT: usize = REMOVED + 1;
+    pub(in crate::verify::tests) const STEP_UP: usize = LOGOUT + 1;
+    pub(in crate::verify::tests) const AGAIN: usize = STEP_UP + 1;
+    pub(in crate::verify::tests) use at::{ALICE, ENROLLED, LOGIN};
 }
 
 const PARTY: &str = "ca.test";
 
 /// An authenticator that holds one ed25519 key.
-struct Authenticator {
+pub(super) struct Authenticator {
     key: SshKey,
     id: Bytes,
 }
@@ -73,7 +73,7 @@ fn client_data(kind: &str, challenge: &Digest) -> Bytes {
     text.into_bytes().into()
 }
 
-fn first() -> Authenticator {
+pub(super) fn first() -> Authenticator {
     Authenticator::new(31)
 }
 
@@ -83,7 +83,17 @@ fn second() -> Authenticator {
 
 /// Alice adds a passkey by the leave of another, if she has one.
 fn added(login: &Bytes, of: &Authenticator, by: Option<(&Authenticator, u32)>) -> PasskeyAdded {
-    let (label, challenge) = ("a key".parse().unwrap(), format!("challenge of {}", of.id));
+    with_challenge(&format!("challenge of {}", of.id), login, of, by)
+}
+
+/// The same, in answer to this challenge.
+pub(super) fn with_challenge(
+    challenge: &str,
+    login: &Bytes,
+    of: &Authenticator,
+    by: Option<(&Authenticator, u32)>,
+) -> PasskeyAdded {
+    let (label, challenge) = ("a key".parse().unwrap(), challenge.to_owned());
     let hex: String = login.as_slice().iter().map(|byte| format!("{byte:02x}")).collect();
     let statement = statement::Passkey {
         origin: &origin(),
@@ -104,7 +114,7 @@ fn added(login: &Bytes, of: &Authenticator, by: Option<(&Authenticator, u32)>) -
     }
 }
 
-fn page_login(by: &Authenticator, counter: u32) -> PageLoggedIn {
+pub(super) fn page_login(by: &Authenticator, counter: u32) -> PageLoggedIn {
     let challenge = "page".to_owned();
     let statement = statement::PageLogin { origin: &origin(), challenge: &challenge }.text();
     PageLoggedIn {
@@ -167,7 +177,7 @@ fn login(teller: &Teller, by: &Authenticator, counter: u32) -> LoggedIn {
 
 /// Alice gets two passkeys, logs in to the page, approves what Bob asks for, and gives the second one up. With the first
 /// one she steps her login up, and logs in again.
-fn story(teller: &Teller) -> Story {
+pub(super) fn story(teller: &Teller) -> Story {
     let mut story = teller.story();
     story.truncate(at::FIRST);
     let login = event!(story, at::LOGIN, LoggedIn).serial.clone();

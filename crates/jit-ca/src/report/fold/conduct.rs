@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jit_ca_core::event::{ErasureCause, Event, Locked};
+use jit_ca_core::event::{ErasureCause, Event, Locked, Resetter};
 use jit_ca_core::{Action, ActorRef, IssuanceId, RefusalCode};
 
 use jit_ca_log::archive::Payload;
@@ -10,8 +10,8 @@ use jit_ca_log::archive::Payload;
 use super::{Entry, People};
 use crate::report::model::{
     ApprovedBy, DaemonEvent, DaemonRun, EnrolmentCode, Erasure, Exceptions, FailedIssuance,
-    LockRow, Orphan, Pair, Period, PurposeCount, RefusalCount, RequestRow, RuleCount, SecondFactor,
-    UnknownEntries,
+    LockRow, Orphan, Pair, Period, PurposeCount, RefusalCount, RequestRow, ResetRow, ResetStep,
+    RuleCount, SecondFactor, UnknownEntries,
 };
 use crate::report::names::Names;
 
@@ -29,6 +29,8 @@ pub(super) struct Conduct<'n> {
     unknown: BTreeMap<String, u64>,
     /// Whether the daemon has started and not stopped.
     runs: bool,
+    /// Who asked for a reset, and why, by the entry; nothing of why where that is erased.
+    asked_resets: BTreeMap<u64, (ActorRef, Option<String>)>,
     /// Who ordered the erasure that comes next.
     ordered_by: Option<ActorRef>,
 }
@@ -38,7 +40,20 @@ impl<'n> Conduct<'n> {
         let (refusals, intents, others, unknown) = Default::default();
         let found = Exceptions::default();
         let (logins, runs, ordered_by) = (0, false, None);
-        Self { period, names, found, logins, refusals, intents, others, unknown, runs, ordered_by }
+        let asked_resets = BTreeMap::new();
+        Self {
+            period,
+            names,
+            found,
+            logins,
+            refusals,
+            intents,
+            others,
+            unknown,
+            runs,
+            asked_resets,
+            ordered_by,
+        }
     }
 
     pub(super) fn take(&mut self, entry: &Entry<'_>, people: &mut People) {
@@ -46,6 +61,13 @@ impl<'n> Conduct<'n> {
         match entry.kind() {
             "daemon.start" => self.runs = true,
             "daemon.stop" => self.runs = false,
+            "mfa.reset.asked" => {
+                let reason = match entry.event() {
+                    Some(Event::MfaResetAsked(asked)) => Some(asked.reason.to_string()),
+                    _ => None,
+                };
+                self.asked_resets.insert(entry.leaf.idx, (entry.actor(), reason));
+            }
             _ => {}
         }
         let ordered_by = match entry.kind() {
@@ -81,6 +103,7 @@ impl<'n> Conduct<'n> {
             "daemon.start" | "daemon.stop" => self.daemon(entry, crashed),
             "erase" => self.erasure(entry, ordered_by),
             "lock" | "unlock" => self.lock(entry),
+            "mfa.reset.asked" | "mfa.reset.withdrawn" | "mfa.reset" => self.reset(entry),
             kind if matches!(entry.payload, Payload::OfUnknownType(_)) => {
                 *self.unknown.entry(kind.to_owned()).or_default() += 1;
             }
@@ -135,6 +158,36 @@ impl<'n> Conduct<'n> {
             locked: entry.kind() == "lock",
             by: self.names.of_actor(entry.actor()),
             reason: said.map(|(_, reason)| reason.to_string()),
+        });
+    }
+
+    fn reset(&mut self, entry: &Entry<'_>) {
+        let (subject, asked, machines) = match entry.event() {
+            Some(Event::MfaResetAsked(asked)) => (Some(&asked.subject), Some(entry.leaf.idx), None),
+            Some(Event::MfaResetWithdrawn(it)) => (Some(&it.subject), Some(it.asked), None),
+            Some(Event::MfaReset(reset)) => match &reset.by {
+                Resetter::Person { asked, .. } => (Some(&reset.subject), Some(*asked), None),
+                Resetter::Machine { reason, .. } => {
+                    (Some(&reset.subject), None, Some(reason.to_string()))
+                }
+            },
+            _ => (None, None, None),
+        };
+        let what = match entry.kind() {
+            "mfa.reset.asked" => ResetStep::Asked,
+            "mfa.reset.withdrawn" => ResetStep::Withdrawn,
+            _ => ResetStep::Reset,
+        };
+        let asked = asked.and_then(|asked| self.asked_resets.get(&asked));
+        let asked_by = asked.filter(|_| what != ResetStep::Asked);
+        self.found.resets.push(ResetRow {
+            entry: entry.leaf.idx,
+            at: entry.at,
+            what,
+            name: subject.map(|subject| self.names.of_subject(subject)),
+            by: self.names.of_actor(entry.actor()),
+            asked_by: asked_by.map(|(actor, _)| self.names.of_actor(*actor)),
+            reason: machines.or_else(|| asked.and_then(|(_, reason)| reason.clone())),
         });
     }
 

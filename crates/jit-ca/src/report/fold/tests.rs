@@ -1,8 +1,8 @@
 use jit_ca_core::event::{
     Asker, CertificateIssued, ClockAcknowledged, DaemonStarted, DaemonStopped, EndCause, Erased,
     ErasureCause, GlassBroken, GrantEnded, GrantRevoked, IssuanceFailed, LockLifted, LockSet,
-    Locked, MfaCodeMade, Officer, Refused, RequestCancelled, RequestDenied, RequestLapsed,
-    Reviewed, StrangersRefused,
+    Locked, MfaCodeMade, MfaReset, MfaResetAsked, Officer, Refused, RequestCancelled,
+    RequestDenied, RequestLapsed, Resetter, Reviewed, StrangersRefused,
 };
 use jit_ca_core::{Action, ActorRef, Bytes, RefusalCode, Span, UnixTime};
 use jit_ca_log::Ids;
@@ -390,6 +390,50 @@ fn two_people_of_one_name_are_told_apart() {
     script.push(other, Ids::default(), known).at(FROM).request(1, ALICE, "x");
     let report = script.report(None);
     assert_eq!(report.requests[0].requester, "alice (local/u-alice)");
+}
+
+#[test]
+fn resets_are_told_with_both_administrators() {
+    let mut script = script();
+    let decided = |who| crate::report::testing::decided(Action::Administer, subject(who));
+    let login = || vec![1].into();
+    let asked = MfaResetAsked {
+        subject: subject("alice"),
+        reason: "the phone is lost".parse().unwrap(),
+        by: subject("bob"),
+        name: "bob".parse().unwrap(),
+        login: login(),
+        decision: decided("bob"),
+        lapses: UnixTime::from_secs(FROM + 86_400),
+    };
+    script.at(FROM).push(BOB, Ids::default(), asked);
+    let asked = script.last() as u64;
+    let by = Resetter::Person {
+        subject: subject("carol"),
+        name: "carol".parse().unwrap(),
+        login: login(),
+        decision: Box::new(decided("carol")),
+        asked,
+    };
+    script.push(CAROL, Ids::default(), MfaReset { subject: subject("alice"), by, code: None });
+    let by = Resetter::Machine { uid: 0, reason: "both are away".parse().unwrap() };
+    let alone = MfaReset { subject: subject("alice"), by, code: None };
+    script.push(ActorRef::DAEMON, Ids::default(), alone);
+    let report = script.report(None);
+    let told = report.exceptions.resets.iter().map(|row| {
+        let what = row.what.to_string();
+        assert_eq!(row.name.as_deref(), Some("alice"));
+        (what, row.by.as_str(), row.asked_by.as_deref(), row.reason.as_deref().unwrap())
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [
+            ("asked for".to_owned(), "bob", None, "the phone is lost"),
+            ("reset".to_owned(), "carol", Some("bob"), "the phone is lost"),
+            ("reset".to_owned(), "the CA", None, "both are away"),
+        ]
+    );
 }
 
 #[test]

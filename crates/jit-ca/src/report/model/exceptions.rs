@@ -1,5 +1,7 @@
 //! What is out of the ordinary, and what an auditor asks about first. All of it happened in the period.
 
+use std::fmt;
+
 use jit_ca_core::{GrantId, IssuanceId, UnixTime};
 use serde::Serialize;
 
@@ -18,6 +20,8 @@ pub(crate) struct Exceptions {
     pub(crate) enrolment_codes: Vec<EnrolmentCode>,
     /// Second factors that were enrolled.
     pub(crate) second_factors: Vec<SecondFactor>,
+    /// Second factors that were to be reset, and were.
+    pub(crate) resets: Vec<ResetRow>,
     /// What was locked, and unlocked.
     pub(crate) locks: Vec<LockRow>,
     /// How often another bundle came in force.
@@ -88,6 +92,47 @@ pub(crate) struct LockRow {
     pub(crate) by: String,
     /// Why.
     pub(crate) reason: Option<String>,
+}
+
+/// A reset of somebody's second factors was asked for, withdrawn or made.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ResetRow {
+    /// The index of the entry.
+    pub(crate) entry: u64,
+    /// When.
+    pub(crate) at: UnixTime,
+    /// What of it.
+    pub(crate) what: ResetStep,
+    /// Whose; null where the payload has been erased.
+    pub(crate) name: Option<String>,
+    /// Who did that; the CA where it was done on its machine.
+    pub(crate) by: String,
+    /// Of one that was made, or withdrawn, who had asked for it; null where nobody did or that is erased.
+    pub(crate) asked_by: Option<String>,
+    /// Why.
+    pub(crate) reason: Option<String>,
+}
+
+/// What happened to a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ResetStep {
+    /// An administrator asked for it.
+    Asked,
+    /// It was taken back.
+    Withdrawn,
+    /// What the person had counts no more.
+    Reset,
+}
+
+impl fmt::Display for ResetStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asked => "asked for",
+            Self::Withdrawn => "withdrawn",
+            Self::Reset => "reset",
+        })
+    }
 }
 
 /// A one-use code for a first second factor.

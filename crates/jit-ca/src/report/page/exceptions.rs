@@ -45,6 +45,27 @@ fn duties(page: &mut Page, report: &Report) {
         ]
     });
     page.table(["Entry", "When", "", "What", "By", "Reason"], rows, "Nothing was locked.");
+    page.part("Second factors reset");
+    page.text(
+        "Two administrators reset what somebody has lost; on the CA's machine one can, which is \
+         told here as done by the CA. What is reset counts no more, and a code for the next goes to the person.",
+    );
+    let rows = found.resets.iter().map(|row| {
+        [
+            Cell::Count(row.entry),
+            Cell::Time(row.at),
+            Cell::text(row.what.to_string()),
+            Cell::text(row.name.as_deref().unwrap_or("erased")),
+            Cell::text(&row.by),
+            Cell::optional(row.asked_by.as_ref()),
+            Cell::text(row.reason.as_deref().unwrap_or("erased")),
+        ]
+    });
+    page.table(
+        ["Entry", "When", "", "Whose", "By", "Asked for by", "Reason"],
+        rows,
+        "There were none.",
+    );
     page.part("Who approves for whom");
     page.text("The pairs with the most approvals; at most ten are shown.");
     let rows = found.pairs.iter().map(|row| {

@@ -45,6 +45,9 @@ impl Fold<'_> {
         if let Err(clash) = self.admit_passkeys(event, now)? {
             return Ok(Err(clash));
         }
+        if let Err(clash) = self.admit_by_resets(event, now)? {
+            return Ok(Err(clash));
+        }
         let admitted = match event {
             Event::SubjectKnown(known) => self
                 .subjects

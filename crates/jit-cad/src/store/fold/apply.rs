@@ -117,6 +117,7 @@ impl Fold<'_> {
             }
         }
         self.apply_passkeys(event, written)?;
+        self.apply_resets(leaf, event)?;
         self.apply_clock(leaf)?;
         self.apply_index(leaf, Some(event))
     }
@@ -242,6 +243,9 @@ impl Fold<'_> {
     fn apply_index(&mut self, leaf: &Leaf, event: Option<&Event>) -> Result<(), StoreError> {
         let concerned = match event {
             Some(Event::MfaCodeMade(made)) => Some(&made.subject),
+            Some(Event::MfaResetAsked(asked)) => Some(&asked.subject),
+            Some(Event::MfaResetWithdrawn(withdrawn)) => Some(&withdrawn.subject),
+            Some(Event::MfaReset(reset)) => Some(&reset.subject),
             Some(Event::LoginEnded(ended)) => Some(&ended.subject),
             _ => None,
         };

@@ -1,6 +1,6 @@
 //! Locks: what is stopped, and which entries they stop.
 
-use jit_ca_core::event::{Event, Locked, Officer};
+use jit_ca_core::event::{Event, Locked, Officer, Resetter};
 use jit_ca_core::workflow::{Access, Approver};
 use jit_ca_core::{RoleName, SubjectId};
 use jit_ca_log::{Leaf, payload};
@@ -48,6 +48,7 @@ fn vouches(event: &Event) -> Option<&SubjectId> {
             Officer::Machine { .. } => None,
         },
         Event::BundleApproved(approved) => Some(&approved.by),
+        Event::MfaResetAsked(asked) => Some(&asked.by),
         Event::MfaEnrolled(enrolled) => Some(&enrolled.subject),
         Event::PasskeyAdded(added) => Some(&added.subject),
         Event::Reviewed(reviewed) => Some(&reviewed.by),
@@ -58,8 +59,8 @@ fn vouches(event: &Event) -> Option<&SubjectId> {
 
 impl Fold<'_> {
     /// Nobody logs in, asks, agrees or gets a certificate where a lock is; nothing begins that they agreed to, if that
-    /// counts; and who is locked vouches for nothing: lifts no lock, brings no policy into force, enrols nothing, reviews
-    /// nothing, has nothing erased.
+    /// counts; and who is locked vouches for nothing: lifts no lock, brings no policy into force, enrols nothing, resets
+    /// nobody's second factors, reviews nothing, has nothing erased.
     ///
     /// What takes access away goes on, also while everything is locked: to deny, cancel, end, revoke, log out, and to
     /// lock. (Whoever is locked alone has no login for it.) On the daemon's machine every lock can be lifted.
@@ -101,6 +102,17 @@ impl Fold<'_> {
                 }
                 None => None,
             },
+            Event::MfaReset(reset) => {
+                let asked = self.reset_of(&reset.subject)?.and_then(|record| record.asked);
+                match &reset.by {
+                    Resetter::Person { subject, .. } => {
+                        let asker = asked.as_ref().map(|asked| &asked.by);
+                        let both: Vec<_> = asker.into_iter().chain([subject]).collect();
+                        stopping(&self.locks, &both, None)?
+                    }
+                    Resetter::Machine { .. } => None,
+                }
+            }
             event => match vouches(event) {
                 Some(subject) => stopping(&self.locks, &[subject], None)?,
                 None => None,

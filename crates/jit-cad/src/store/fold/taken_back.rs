@@ -30,6 +30,7 @@ impl Fold<'_> {
         for subject in subjects {
             self.subjects.change(subject.as_str(), |record| record.enrolment_code = None)?;
         }
+        self.take_back_resets(now)?;
         let mut unfinished = Vec::new();
         for row in self.due.iter()? {
             let (key, _) = row?;

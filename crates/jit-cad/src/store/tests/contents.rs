@@ -30,6 +30,7 @@ pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
         fold::ACTORS,
         fold::LOGINS,
         fold::PASSKEYS,
+        fold::RESETS,
         fold::OPEN_LOGINS,
         fold::SPENT,
         fold::ISSUANCES,

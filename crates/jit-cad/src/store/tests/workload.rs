@@ -63,7 +63,7 @@ pub(super) fn steps() -> Vec<Step> {
     }
     steps.push(write(|_| vec![code_made("local/somebody-else")]));
     steps.push(write(erased));
-    steps.push(Step::Rewrite(Box::new(|_| proposal(vec![code_made("local/u-1")]))));
+    steps.push(Step::Rewrite(Box::new(|_| proposal(vec![code_made("local/u-2")]))));
     for round in 100..103 {
         steps.push(write(move |store| vec![intended(store, 0, (round, 0))]));
         steps.push(write(move |_| vec![issued(0, (round, 0))]));
@@ -73,7 +73,7 @@ pub(super) fn steps() -> Vec<Step> {
 
 /// One more entry, for a log that goes on.
 pub(super) fn one_more() -> Proposal {
-    proposal(vec![code_made("local/u-1")])
+    proposal(vec![code_made("local/u-2")])
 }
 
 fn write(events: impl Fn(&Store) -> Vec<Event> + 'static) -> Step {
