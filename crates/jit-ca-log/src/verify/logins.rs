@@ -1,23 +1,19 @@
-//! Logins, and the codes of second factors.
+//! Logins: how long they are open, and what rests on them.
+
+mod begun;
+mod factors;
 
 use std::collections::{HashMap, HashSet};
 
-use jit_ca_core::event::{
-    ErasureOrdered, Factor, LoggedIn, LoggedInByCertificate, LoggedInByToken, LoggedOut,
-    LoginEnded, LoginSteppedUp, MfaCodeMade, MfaEnrolled, MfaKept, PageLoggedIn, ResetCode,
-};
-use jit_ca_core::statement::{Kind, Login as Statement};
-use jit_ca_core::{Action, ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
+use jit_ca_core::event::{LoggedOut, LoginEnded};
+use jit_ca_core::{ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
 
-use super::fault::{Fault, must, must_be_allowed, must_be_near};
-use super::issuances::Client;
-use super::passkeys::Passkeys;
+use super::fault::{Fault, must};
 use super::people::has_key;
-use super::state::{Log, second_of};
-use super::{Code, People, Signatures, signatures};
+use super::state::second_of;
+use super::{Code, People};
 use crate::Leaf;
 use crate::hash::sha256;
-use crate::sshsig;
 
 /// Logins by their certificates' serials, and what was used up by them.
 #[derive(Debug, Default)]
@@ -66,14 +62,8 @@ pub(super) struct Login {
     ended: bool,
 }
 
-/// No login is longer.
-const LONGEST: Span = Span::from_secs(12 * 60 * 60);
 /// How long after a login its certificate is used: a clock may have been set back meanwhile.
 const IN_USE: Span = Span::from_secs(12 * 60 * 60 + 10);
-/// For how long after its last token a workload may log in without one.
-const LONGEST_RENEWAL: Span = Span::from_secs(30 * 24 * 60 * 60);
-/// How far the clocks of an issuer and of the CA may be apart.
-const CLOCKS_APART: Span = Span::from_secs(60);
 /// How long after a login its certificate is issued at the most.
 const UNTIL_ISSUED: Span = Span::from_secs(60);
 
@@ -90,73 +80,6 @@ impl Login {
 }
 
 impl Logins {
-    pub(super) fn login(
-        &mut self,
-        log: &Log,
-        (people, passkeys): (&People, &mut Passkeys),
-        signatures: &Signatures<'_>,
-        leaf: &Leaf,
-        login: &LoggedIn,
-    ) -> Result<(), Fault> {
-        people.must_act(leaf.actor, &login.subject)?;
-        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Login)? {
-            must(person.name == login.name, Code::Login, "the name is not the person's")?;
-            let is_theirs = has_key(person, login.key.as_slice());
-            must(is_theirs, Code::Login, "the key is not one of the person's")?;
-        }
-        self.use_challenge(&login.challenge)?;
-        must_be_login_window(leaf, login.window)?;
-        let statement = log.pin().map(|pin| {
-            Statement {
-                origin: &log.origin,
-                pin: &pin,
-                subject: &login.name,
-                challenge: &login.challenge,
-                login_key: &login.login_key,
-            }
-            .text()
-        });
-        match &login.factor {
-            Factor::Totp { step } => self.use_step(leaf, &login.subject, *step)?,
-            Factor::SecurityKey => must_be_verified(login.signature.as_slice())?,
-            Factor::Passkey(assertion) => {
-                let answered = sha256(statement.as_deref().unwrap_or_default().as_bytes());
-                passkeys.assert(signatures, leaf, Code::Login, answered, assertion)?;
-            }
-            Factor::EnrolmentCode { code } => {
-                let expected = self.codes.remove(&login.subject);
-                let is_its = expected.is_some_and(|(expected, _)| expected == *code);
-                let may_be = is_its || self.codes_are_partial;
-                must(may_be, Code::Login, "the enrolment code is not the subject's")?;
-            }
-        }
-        if let Some(statement) = statement {
-            let (key, signature) = (login.key.clone(), login.signature.clone());
-            let message = "the login's signature does not hold";
-            signatures.check(leaf.idx, Code::Signature, message, move || {
-                let (key, signature) = (key.as_slice(), signature.as_slice());
-                signatures::of_statement(key, Kind::Login, &statement, signature)
-            });
-        }
-        let has_second_factor = !matches!(login.factor, Factor::EnrolmentCode { .. });
-        let (subject, window) = (login.subject.clone(), login.window);
-        let (actor, key) = (leaf.actor, login.login_key);
-        let began = leaf.ts_ms;
-        let (ssh_key, vouched) = (Some(login.key.clone()), None);
-        let known = Login {
-            actor,
-            subject,
-            ssh_key,
-            key,
-            window,
-            has_second_factor,
-            vouched,
-            began,
-            ended: false,
-        };
-        self.begin(login.serial.clone(), known, leaf)
-    }
-
     /// From here on it is open, and those of the subject whose windows are over have ended for good.
     fn begin(&mut self, serial: Bytes, login: Login, leaf: &Leaf) -> Result<(), Fault> {
         let own = self.of.entry(login.subject.clone()).or_default();
@@ -170,114 +93,10 @@ impl Logins {
         Ok(())
     }
 
-    /// A token is used once. A person's is for the login key, by what it answers; a workload's is not.
-    pub(super) fn login_by_token(
-        &mut self,
-        people: &People,
-        leaf: &Leaf,
-        login: &LoggedInByToken,
-    ) -> Result<(), Fault> {
-        let fault = |is_so, message| must(is_so, Code::Login, message);
-        people.must_act(leaf.actor, &login.subject)?;
-        fault(!login.subject.is_local(), "no issuer vouches for people of the user file")?;
-        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Login)? {
-            fault(
-                person.name == login.name,
-                "the name is not the one that the issuer vouched for",
-            )?;
-            let is_workload = people.vouching.may_be_workload(leaf.actor);
-            let answers = login.challenge.is_some();
-            fault(answers != is_workload, "a person answers a challenge, and a workload does not")?;
-            let has_factor = login.mfa_at.is_some();
-            fault(!(is_workload && has_factor), "a workload has a second factor")?;
-        }
-        let is_confirmed = login.confirmed_from.is_some();
-        fault(
-            login.challenge.is_some() || !is_confirmed,
-            "a login by device code answers no challenge",
-        )?;
-        fault(self.tokens.insert(login.token), "the token was used before")?;
-        if let Some(challenge) = &login.challenge {
-            self.use_challenge(challenge)?;
-        }
-        must_be_login_window(leaf, login.window)?;
-        let now = second_of(leaf);
-        let is_over = login.mfa_at.is_none_or(|at| at <= now.plus(CLOCKS_APART));
-        fault(is_over, "the second factor was given later")?;
-        fault(now < login.expires.plus(CLOCKS_APART).plus(UNTIL_ISSUED), "the token had expired")?;
-        let known = Login {
-            actor: leaf.actor,
-            subject: login.subject.clone(),
-            ssh_key: None,
-            key: login.login_key,
-            window: login.window,
-            has_second_factor: login.mfa_at.is_some(),
-            vouched: Some(now),
-            began: leaf.ts_ms,
-            ended: false,
-        };
-        self.begin(login.serial.clone(), known, leaf)
-    }
-
-    /// A certificate that a workload got stands in for a token: for a month at most since the last one.
-    pub(super) fn login_by_certificate(
-        &mut self,
-        people: &People,
-        leaf: &Leaf,
-        login: &LoggedInByCertificate,
-        by: Option<&Client>,
-    ) -> Result<(), Fault> {
-        let fault = |is_so, message| must(is_so, Code::Login, message);
-        people.must_act(leaf.actor, &login.subject)?;
-        if let Some(person) = people.person(leaf.actor, &login.subject, Code::Login)? {
-            fault(
-                person.name == login.name,
-                "the name is not the one that the issuer vouched for",
-            )?;
-        }
-        fault(people.vouching.may_be_workload(leaf.actor), "it is no workload")?;
-        let before = by.and_then(|client| self.logins.get(&client.login));
-        let is_since = before.is_none_or(|before| before.vouched == Some(login.since));
-        fault(is_since, "it is not since then that a token said who it is")?;
-        let now = second_of(leaf);
-        let is_recent = login.since <= now && now.since(login.since) <= LONGEST_RENEWAL;
-        fault(is_recent, "no token has said who it is for a month")?;
-        must_be_login_window(leaf, login.window)?;
-        let known = Login {
-            actor: leaf.actor,
-            subject: login.subject.clone(),
-            ssh_key: None,
-            key: login.login_key,
-            window: login.window,
-            has_second_factor: false,
-            vouched: Some(login.since),
-            began: leaf.ts_ms,
-            ended: false,
-        };
-        self.begin(login.serial.clone(), known, leaf)
-    }
-
     /// What a login, or a new passkey, answers is answered once.
     pub(super) fn use_challenge(&mut self, challenge: &str) -> Result<(), Fault> {
         let is_new = self.challenges.insert(sha256(challenge.as_bytes()));
         must(is_new, Code::Login, "the challenge was answered before")
-    }
-
-    /// A login to the page: it can be ended, and no certificate rests on it, as no SSH key made it.
-    pub(super) fn page(&mut self, leaf: &Leaf, login: &PageLoggedIn) -> Result<(), Fault> {
-        must_be_login_window(leaf, login.window)?;
-        let known = Login {
-            actor: leaf.actor,
-            subject: login.subject.clone(),
-            ssh_key: Some(Bytes::default()),
-            key: Digest::from_bytes([0; 32]),
-            window: login.window,
-            has_second_factor: true,
-            vouched: None,
-            began: leaf.ts_ms,
-            ended: false,
-        };
-        self.begin(login.serial.clone(), known, leaf)
     }
 
     /// A subject is locked: its logins have ended.
@@ -289,26 +108,6 @@ impl Logins {
         }
     }
 
-    /// A code is for a first second factor. Whoever has one is reset.
-    pub(super) fn code(&mut self, leaf: &Leaf, made: &MfaCodeMade) -> Result<(), Fault> {
-        let has_one = self.steps.contains_key(&made.subject) && !self.may_be_reset;
-        must(!has_one, Code::Reset, "the subject has a second factor, which was not reset")?;
-        self.codes.insert(made.subject.clone(), (made.code, leaf.ts_ms));
-        Ok(())
-    }
-
-    /// A subject's second factor is reset: codes of it count no more, the logins have ended, and there is one enrolment
-    /// code at the most.
-    pub(super) fn reset(&mut self, leaf: &Leaf, subject: &SubjectId, code: Option<&ResetCode>) {
-        self.end_all_of(subject);
-        self.steps.remove(subject);
-        self.resets.insert(subject.clone(), leaf.idx);
-        self.codes.remove(subject);
-        if let Some(made) = code {
-            self.codes.insert(subject.clone(), (made.code, leaf.ts_ms));
-        }
-    }
-
     /// Time goes back to `now`: what was made later is over.
     pub(super) fn take_back(&mut self, now: u64) {
         let later = self.logins.values_mut().filter(|login| login.began > now);
@@ -317,54 +116,6 @@ impl Logins {
         for erased in [&mut self.erased, &mut self.erased_pages, &mut self.erased_factors] {
             erased.values_mut().for_each(|erased| erased.retain(|at| *at <= now));
         }
-    }
-
-    pub(super) fn enrolled(&mut self, leaf: &Leaf, enrolled: &MfaEnrolled) -> Result<(), Fault> {
-        let may_be_erased = is_within(&self.erased, leaf, IN_USE);
-        match self.logins.get_mut(&enrolled.login) {
-            Some(login) if login.subject == enrolled.subject => {
-                must(login.is_open(leaf), Code::Login, "the login is not open")?;
-                login.has_second_factor = true;
-            }
-            None if may_be_erased => {}
-            _ => return Err(Fault::new(Code::Login, "there is no such login of the subject")),
-        }
-        // Of another secret than the codes before, so that it may be a step before theirs.
-        self.steps.insert(enrolled.subject.clone(), enrolled.step);
-        self.resets.remove(&enrolled.subject);
-        Ok(())
-    }
-
-    /// A passkey was used for a login that is open: it has a second factor from here on.
-    pub(super) fn stepped_up(
-        &mut self,
-        people: &People,
-        leaf: &Leaf,
-        stepped: &LoginSteppedUp,
-    ) -> Result<(), Fault> {
-        let fault = |is_so, message| must(is_so, Code::Login, message);
-        let is_workload = people.vouching.may_be_workload(leaf.actor);
-        fault(!is_workload, "a workload has a second factor")?;
-        self.use_challenge(&stepped.challenge)?;
-        let may_be_erased = is_within(&self.erased, leaf, IN_USE);
-        match self.logins.get_mut(&stepped.login) {
-            Some(login) if login.subject == stepped.subject => {
-                fault(login.is_open(leaf), "the login is not open")?;
-                let may_step_up = login.has_second_factor || login.ssh_key.is_none();
-                fault(may_step_up, "the login was made by a code, and can only enrol")?;
-                fault(!login.is_page(), "it is a login to the page")?;
-                login.has_second_factor = true;
-                Ok(())
-            }
-            None if may_be_erased => Ok(()),
-            _ => Err(Fault::new(Code::Login, "there is no such login of the subject")),
-        }
-    }
-
-    pub(super) fn kept(&mut self, log: &Log, leaf: &Leaf, kept: &MfaKept) -> Result<(), Fault> {
-        let message = "the log goes on from none that a second factor could be kept of";
-        must(log.succeeds != Some(false), Code::Subject, message)?;
-        self.use_step(leaf, &kept.subject, kept.step)
     }
 
     /// An issuer takes back what it said; the login is open until then.
@@ -393,25 +144,6 @@ impl Logins {
             }
             None if may_be_erased => Ok(()),
             _ => Err(Fault::new(Code::State, fault)),
-        }
-    }
-
-    pub(super) fn order(
-        &mut self,
-        people: &People,
-        leaf: &Leaf,
-        order: &ErasureOrdered,
-    ) -> Result<(), Fault> {
-        people.must_act(leaf.actor, &order.by)?;
-        must_be_allowed(&order.decision, Action::Erase, Some(&order.by))?;
-        if let Some(person) = people.person(leaf.actor, &order.by, Code::Login)? {
-            must(person.name == order.name, Code::Login, "the name is not the person's")?;
-            let is_theirs = has_key(person, order.signature.key.as_slice());
-            must(is_theirs, Code::Login, "the key is not one of the person's")?;
-        }
-        match order.step {
-            Some(step) => self.use_step(leaf, &order.by, step),
-            None => must_be_verified(order.signature.sshsig.as_slice()),
         }
     }
 
@@ -473,31 +205,6 @@ impl Logins {
         let may_issue = login.has_second_factor || may_have_one || needs_none;
         must(may_issue, Code::Under, "the login has no second factor")
     }
-
-    fn use_step(&mut self, leaf: &Leaf, subject: &SubjectId, step: u64) -> Result<(), Fault> {
-        if let Some(reset) = self.resets.get(subject) {
-            let unseen = self.unseen_enrolments.get(&leaf.actor);
-            let may_have_enrolled = unseen.is_some_and(|enrolled| enrolled > reset);
-            must(may_have_enrolled, Code::Login, "the second factor was reset, and none enrolled")?;
-        }
-        let is_new = self.steps.get(subject).is_none_or(|&last| step > last);
-        must(is_new, Code::Login, "the code of the second factor was used before")?;
-        self.steps.insert(subject.clone(), step);
-        Ok(())
-    }
-}
-
-/// A login lasts for half a day at the most, from when its entry is written.
-fn must_be_login_window(leaf: &Leaf, window: Window) -> Result<(), Fault> {
-    let length = window.end().since(window.start());
-    must(length <= LONGEST, Code::Login, "the login is longer than 12 hours")?;
-    must_be_near(leaf, window.start(), Code::Login, "the login starts at another time")
-}
-
-/// A signature that is a second factor of its own says so.
-fn must_be_verified(signature: &[u8]) -> Result<(), Fault> {
-    let is_verified = sshsig::says_user_verified(signature);
-    must(is_verified, Code::Login, "no security key says to have verified its user")
 }
 
 /// Whether the leaf's actor has one of these whose payload is erased, and that is no older than this.
