@@ -6,10 +6,11 @@ mod device;
 mod entry;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jit_ca_api::LoginCall;
 use jit_ca_cert::x509::LoginCertificate;
-use jit_ca_cert::{SubjectKey, pkcs10};
+use jit_ca_cert::{Intent, SubjectKey, pkcs10};
 use jit_ca_core::event::Refused;
 use jit_ca_core::workflow::Refusal;
 use jit_ca_core::{KeyType, PersonName, RefusalCode, Span, SubjectId, UnixTime};
@@ -21,7 +22,7 @@ use super::{ATTEMPTS, CallKey, Caller, Fault, locking};
 use crate::app::App;
 use crate::clock;
 use crate::identity::{Authenticated, Network, UnverifiedLogin, Verdict, verify};
-use crate::issuer::{IssueError, x509_serial};
+use crate::issuer::{Issuance, IssueError, x509_serial};
 use crate::page::Page;
 use crate::policy::Policy;
 use crate::sequencer::{CommitError, Proposal};
@@ -79,31 +80,61 @@ pub async fn log_in(
         let (issuance, intent, mut proposal) =
             accepted.propose(app, app.config.login_longest, key)?;
         proposal.rest_on(&policy);
-        match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
-            Ok((signed, _)) => {
-                app.failed_addresses.succeeded(&Network::of(address));
-                let serial = x509_serial(issuance.id);
-                return Ok(Login { certificate: signed.text(), serial });
-            }
-            // The same call came in twice at once, and the other was first.
-            Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
+        match write(app, &policy, (issuance, intent, proposal), address).await? {
+            Written::Login(login) => return Ok(login),
+            Written::Twice => {
                 return again(app, &call.name, address, key).await?.ok_or_else(login_refused);
             }
-            // Somebody was faster with the same code or challenge.
-            Err(IssueError::Commit(CommitError::Clash(
-                Clash::Code | Clash::Challenge | Clash::Passkey,
-            ))) => {
+            Written::Used => {
                 app.failed_codes.failed(&person.id, arrived);
                 return Err(refuse_known(app, &person.id, address, arrived)?);
             }
-            Err(IssueError::Commit(CommitError::Clash(Clash::Bundle))) => {
-                app.policy_after(&policy).await?;
-            }
-            Err(IssueError::Commit(CommitError::Clash(Clash::Late | Clash::Lock))) => {}
-            Err(error) => return Err(error.into()),
+            Written::Anew => {}
         }
     }
     Err(Fault::Commit(CommitError::Busy))
+}
+
+/// What became of a login that was to be written.
+enum Written {
+    Login(Login),
+    /// The same call came in twice at once, and the other was first.
+    Twice,
+    /// Somebody was faster with the same code, challenge or token.
+    Used,
+    /// What it rested on is not so any more: it is decided anew.
+    Anew,
+}
+
+/// Writes a login, and signs its certificate.
+async fn write(
+    app: &App,
+    policy: &Arc<Policy>,
+    (issuance, intent, proposal): (Issuance, Intent<LoginCertificate>, Proposal),
+    address: IpAddr,
+) -> Result<Written, Fault> {
+    let id = issuance.id;
+    let clash = match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
+        Ok((signed, _)) => {
+            app.failed_addresses.succeeded(&Network::of(address));
+            let serial = x509_serial(id);
+            return Ok(Written::Login(Login { certificate: signed.text(), serial }));
+        }
+        Err(IssueError::Commit(CommitError::Clash(clash))) => clash,
+        Err(error) => return Err(error.into()),
+    };
+    match clash {
+        Clash::Call => Ok(Written::Twice),
+        Clash::Code | Clash::Challenge | Clash::Passkey => Ok(Written::Used),
+        Clash::Bundle => {
+            app.policy_after(policy).await?;
+            Ok(Written::Anew)
+        }
+        Clash::Late | Clash::Lock | Clash::Access | Clash::Login | Clash::Reset => {
+            Ok(Written::Anew)
+        }
+        clash => Err(Fault::Commit(CommitError::Clash(clash))),
+    }
 }
 
 /// Each login is an entry, and costs time of everybody's.

@@ -7,17 +7,15 @@ use jit_ca_core::IssuanceId;
 
 use super::entry::Accepted;
 use super::{
-    Login, again_by, login_key, login_refused, must_not_be_many, must_not_wait, refuse_locked,
-    said_no,
+    Login, Written, again_by, login_key, login_refused, must_not_be_many, must_not_wait,
+    refuse_locked, said_no, write,
 };
 use crate::app::App;
 use crate::clock;
 use crate::identity::{Network, NotShown, Shown};
-use crate::issuer::{IssueError, x509_serial};
 use crate::sequencer::CommitError;
 use crate::service::certificate::csr_der;
 use crate::service::{ATTEMPTS, CallKey, Fault};
-use crate::store::Clash;
 
 /// Logs a workload in whose certificate TLS has verified.
 ///
@@ -52,24 +50,13 @@ pub async fn log_in_by_certificate(
         let accepted = Accepted::new(authenticated, &login_key, (known.actor, address));
         let (issuance, intent, mut proposal) = accepted.propose(app, most, key)?;
         proposal.rest_on(&policy);
-        match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
-            Ok((signed, _)) => {
-                app.failed_addresses.succeeded(&Network::of(address));
-                let serial = x509_serial(issuance.id);
-                return Ok(Login { certificate: signed.text(), serial });
-            }
-            // The same call came in twice at once, and the other was first.
-            Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
+        match write(app, &policy, (issuance, intent, proposal), address).await? {
+            Written::Login(login) => return Ok(login),
+            Written::Twice => {
                 let again = again_by(app, &shown.subject, address, key).await?;
                 return again.ok_or_else(login_refused);
             }
-            Err(IssueError::Commit(CommitError::Clash(Clash::Bundle))) => {
-                app.policy_after(&policy).await?;
-            }
-            Err(IssueError::Commit(CommitError::Clash(
-                Clash::Late | Clash::Lock | Clash::Access | Clash::Login,
-            ))) => {}
-            Err(error) => return Err(error.into()),
+            Written::Used | Written::Anew => {}
         }
     }
     Err(Fault::Commit(CommitError::Busy))

@@ -10,13 +10,13 @@ use jit_ca_policy::{Issuer, Vouches};
 
 use super::entry::Accepted;
 use super::{
-    Login, again_by, device, login_key, login_refused, must_not_be_many, must_not_wait,
-    refuse_locked, said_no,
+    Login, Written, again_by, device, login_key, login_refused, must_not_be_many, must_not_wait,
+    refuse_locked, said_no, write,
 };
 use crate::app::App;
 use crate::clock::{self, Millis};
 use crate::identity::{Brought, Network, NothingSaid, Proof, Said};
-use crate::issuer::{IssueError, x509_serial};
+use crate::issuer::x509_serial;
 use crate::provider::Doing;
 use crate::providers::Reached;
 use crate::recheck;
@@ -24,7 +24,6 @@ use crate::sequencer::CommitError;
 use crate::service::certificate::csr_der;
 use crate::service::vouching::vouch;
 use crate::service::{ATTEMPTS, CallKey, Fault, blocking};
-use crate::store::Clash;
 
 /// Logs a person or a workload in for whom an issuer vouches: asks it, and certifies the login key.
 ///
@@ -128,25 +127,16 @@ async fn log_in(
             let serial = x509_serial(issuance.id);
             proposal.secrets = vec![recheck::kept(app, &said.subject, &serial, refresh)?];
         }
-        match app.issuer.issue(issuance, intent, &app.keys.logins, proposal).await {
-            Ok((signed, _)) => {
-                app.failed_addresses.succeeded(&Network::of(address));
-                let serial = x509_serial(issuance.id);
-                return Ok(Login { certificate: signed.text(), serial });
-            }
-            // The same call came in twice at once, and the other was first.
-            Err(IssueError::Commit(CommitError::Clash(Clash::Call))) => {
+        match write(app, &policy, (issuance, intent, proposal), address).await? {
+            Written::Login(login) => return Ok(login),
+            Written::Twice => {
                 let again = again_by(app, &said.subject, address, key).await?;
                 return again.ok_or_else(login_refused);
             }
-            Err(IssueError::Commit(CommitError::Clash(Clash::Challenge))) => {
+            Written::Used => {
                 return Err(refuse(app, address, clock::now(), "the token was used before"));
             }
-            Err(IssueError::Commit(CommitError::Clash(Clash::Bundle))) => {
-                app.policy_after(&policy).await?;
-            }
-            Err(IssueError::Commit(CommitError::Clash(Clash::Late | Clash::Lock))) => {}
-            Err(error) => return Err(error.into()),
+            Written::Anew => {}
         }
     }
     Err(Fault::Commit(CommitError::Busy))
