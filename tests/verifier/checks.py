@@ -172,10 +172,10 @@ def check_by_certificate(log, e, p):
     valid(intent and intent.actor == e.actor and log.begun["g", intent.ids["g"]].is_open)
     if intent.payload is not UNKNOWN:
         validity, by = intent.payload["validity"], log.logins.get(intent.payload["under"]["login"])
-        valid(intent.payload["purpose"] == "x509-clients" and validity["from"] <= e.second < validity["until"])
+        valid(intent.payload["purpose"] == "x509-clients" and validity["from"] <= p["window"]["start"] < validity["until"])
         valid(by is None or by.vouched == p["since"])
     window = p["window"]
-    valid(p["since"] <= e.second <= p["since"] + 30 * 24 * 3600)
+    valid(p["since"] <= window["start"] and window["end"] <= p["since"] + 30 * 24 * 3600)
     valid(window["end"] - window["start"] <= 12 * 3600 and is_near(e, window["start"]))
 
 

@@ -134,7 +134,7 @@ class Log:
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
         for e in itertools.takewhile(lambda e: e.leaf["ts_ms"] > now, reversed(self.entries)):
             if e.type in ("login", "login.token", "login.certificate", "page.login", "request", "grant"):
-                e.is_open = False
+                e.is_open, e.vouched = False, None
             elif e.type == "grant.start" and ("g", e.ids.get("g")) in self.begun:
                 self.begun["g", e.ids["g"]].is_open = False
             elif e.type == "mfa.reset.asked":
@@ -209,6 +209,9 @@ class Log:
     def end_logins_of(self, subject):
         for login in self.logins_of.pop(subject, []):
             login.is_open = False
+        for login in self.logins.values():
+            if login.acts == subject:  # and nothing rests on it
+                login.vouched = None
 
     def reset(self, index, p):
         """Nothing that the subject had counts any more, but a new code."""

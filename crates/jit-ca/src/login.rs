@@ -287,10 +287,14 @@ pub(crate) fn step_up(
         return Ok(false);
     }
     let mut ca = Ca::open(places, now)?;
-    if ca.client.me()?.has_passkey {
+    if ca.client.me()?.has_passkey && ca.client.trust()?.page.is_some() {
         printer.note(&format!("{error}: a passkey of yours is asked for"));
-        ca.step_up(places, printer)?;
-        return Ok(true);
+        match ca.step_up(places, printer) {
+            Ok(()) => return Ok(true),
+            // It may be on another device, and the issuer has a factor of its own.
+            Err(other) if ca.profile.issuer.is_some() => printer.note(&other.to_string()),
+            Err(other) => return Err(other),
+        }
     }
     let Some(issuer) = ca.profile.issuer.clone() else { return Ok(false) };
     printer.note(&format!("{error}: {issuer} is asked for it"));

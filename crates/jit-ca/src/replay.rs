@@ -107,8 +107,8 @@ pub(crate) struct Replay {
     lacks_files: bool,
     /// Those that have been in force; none in place of one that can't be made again.
     bundles: HashMap<Digest, Option<InForce>>,
-    /// By which means each login was made, by its serial.
-    logins: HashMap<Bytes, Means>,
+    /// Whose each login is, and by which means it was made; by its serial.
+    logins: HashMap<Bytes, (ActorRef, Means)>,
     requests: HashMap<RequestId, RequestMade>,
     grants: HashMap<GrantId, Granted>,
     replayed: Replayed,
@@ -142,7 +142,7 @@ impl Replay {
             return self.take_erased(&entry.leaf);
         };
         self.listed.apply(entry.leaf.actor, event);
-        let mut by = entry.leaf.bundle;
+        let (mut by, actor) = (entry.leaf.bundle, entry.leaf.actor);
         match event {
             Event::BundleActivated(activated) => {
                 let bundle = self.bundle_in_force(activated.hash);
@@ -153,21 +153,21 @@ impl Replay {
                 self.vouching += 1;
             }
             Event::LoggedIn(login) => {
-                self.logins.insert(login.serial.clone(), login.factor.means());
+                self.logins.insert(login.serial.clone(), (actor, login.factor.means()));
             }
             Event::LoggedInByToken(login) => {
                 let means = Means { acr: login.acr.clone(), amr: login.amr.clone() };
-                self.logins.insert(login.serial.clone(), means);
+                self.logins.insert(login.serial.clone(), (actor, means));
             }
             Event::MfaEnrolled(enrolled) => {
-                self.logins.insert(enrolled.login.clone(), Means::code());
+                self.logins.insert(enrolled.login.clone(), (actor, Means::code()));
             }
             Event::LoggedInByCertificate(login) => {
-                self.logins.insert(login.serial.clone(), Means::key());
+                self.logins.insert(login.serial.clone(), (actor, Means::key()));
             }
             Event::LoginSteppedUp(stepped) => {
                 // What it was before may be erased.
-                if let Some(means) = self.logins.get_mut(&stepped.login) {
+                if let Some((_, means)) = self.logins.get_mut(&stepped.login) {
                     *means = std::mem::take(means).and(Means::verified_user());
                 }
             }
@@ -207,6 +207,8 @@ impl Replay {
                 self.vouching += 1;
                 self.lacks_vouched = true;
             }
+            // What it gave the login beside is not known any more.
+            "login.step-up" => self.logins.retain(|_, (actor, _)| *actor != leaf.actor),
             "person" => {
                 let gone = PersonRemoved { actor: leaf.actor }.into();
                 self.listed.apply(leaf.actor, &gone);
@@ -233,7 +235,7 @@ impl Replay {
         let Some(under) = &intent.under else { return };
         let grant = self.grants.get(&under.grant);
         let request = grant.and_then(|grant| self.requests.get(&grant.request));
-        let (Some(means), Some(request), Some(grant)) =
+        let (Some((_, means)), Some(request), Some(grant)) =
             (self.logins.get(&under.login), request, grant)
         else {
             self.replayed.erased += 1;

@@ -205,7 +205,6 @@ fn a_workload_s_certificate_stands_in_for_a_token_for_a_time() {
     });
     let service = machine(&ca, "service", &issuer.token("RS256", &json!({"sub": "orders"})));
     log_in(&ca, &service).ok();
-    let begun = now();
     certify(&service);
 
     // On another machine, with the folder alone; and with what that one gets in turn.
@@ -258,8 +257,25 @@ fn a_workload_s_certificate_stands_in_for_a_token_for_a_time() {
     bob.jit_ca(&["revoke", revoked, "--reason", "INC-2"]).ok();
     log_in_by_certificate(&ca, &before).exits(3).says("a grant that is open");
 
+    // A lock ends it as well, and its end gives nothing back.
+    let locked = ca.stranger("locked");
+    let token = issuer.token("RS256", &json!({"sub": "orders", "jti": "another"}));
+    fs::write(locked.file("token"), token).unwrap();
+    log_in(&ca, &locked).ok();
+    certify(&locked);
+    log_in_by_certificate(&ca, &locked).ok();
+    for verb in ["lock", "unlock"] {
+        bob.jit_ca(&[verb, "ci/orders/orders", "--reason", "INC-3"]).ok();
+    }
+    log_in_by_certificate(&ca, &locked).exits(3).says("none that a workload got");
+
     // And the issuer's file says for how long.
-    let second = ca.stranger("second");
+    let second = ca.stranger("again");
+    let token = issuer.token("RS256", &json!({"sub": "orders", "jti": "a third"}));
+    fs::write(second.file("token"), token).unwrap();
+    log_in(&ca, &second).ok();
+    let begun = now();
+    certify(&second);
     let file = ca.config().parent().unwrap().join("issuers/ci.toml");
     let text = fs::read_to_string(&file).unwrap();
     for (renew, said) in [

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use jit_ca_core::event::{
-    CertificateIntended, CertificateIssued, IssuanceFailed, IssuedUnder, ProofOfPossession,
-    Validity,
+    CertificateIntended, CertificateIssued, IssuanceFailed, IssuedUnder, LoggedInByCertificate,
+    ProofOfPossession, Validity,
 };
 use jit_ca_core::statement::Possession;
 use jit_ca_core::{ActorRef, Bytes, GrantId, IssuanceId, Row};
@@ -14,7 +14,7 @@ use super::keys::{CLIENTS, LOGINS, ROOT, SERVERS, SSH_USER};
 use super::logins::Login;
 use super::requests::Requests;
 use super::ssh::{self, SshCertificate};
-use super::state::{Log, second_of};
+use super::state::Log;
 use super::under::{Known, must_be_bounded, must_be_under};
 use super::x509::{self, X509};
 use super::{Code, Signatures, signatures};
@@ -140,18 +140,20 @@ impl Issuances {
         &self,
         requests: &Requests,
         leaf: &Leaf,
-        certificate: IssuanceId,
+        login: &LoggedInByCertificate,
     ) -> Result<Option<&Client>, Fault> {
         let fault = |message| Fault::new(Code::Login, message);
-        let known = self.issuances.get(&certificate).filter(|known| known.actor == leaf.actor);
+        let known =
+            self.issuances.get(&login.certificate).filter(|known| known.actor == leaf.actor);
         let known = known.ok_or_else(|| fault("there is no such certificate of the subject"))?;
         let grant = known.grant.and_then(|grant| requests.grant(grant));
         let grant = grant.ok_or_else(|| fault("the certificate is under no grant"))?;
         must(!grant.ended, Code::Login, "the certificate's grant is over")?;
         match &known.kind {
             Kind::Client(client) => {
-                let (Validity { from, until }, now) = (client.validity, second_of(leaf));
-                must(from <= now && now < until, Code::Login, "the certificate is not valid")?;
+                // When it was decided: the entry may be some seconds later.
+                let (Validity { from, until }, then) = (client.validity, login.window.start());
+                must(from <= then && then < until, Code::Login, "the certificate is not valid")?;
                 Ok(Some(client))
             }
             Kind::Other => Err(fault("it is no client's certificate")),

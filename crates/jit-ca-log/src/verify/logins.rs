@@ -55,6 +55,7 @@ pub(super) struct Login {
     pub(super) key: Digest,
     pub(super) window: Window,
     has_second_factor: bool,
+    is_by_token: bool,
     /// When a token last said who it is, of a login that rests on one.
     vouched: Option<UnixTime>,
     /// When its entry was written, in milliseconds since 1970.
@@ -99,19 +100,21 @@ impl Logins {
         must(is_new, Code::Login, "the challenge was answered before")
     }
 
-    /// A subject is locked: its logins have ended.
+    /// A subject is locked: its logins have ended, and nothing rests on any of them.
     pub(super) fn end_all_of(&mut self, subject: &SubjectId) {
         for serial in self.of.remove(subject).unwrap_or_default() {
             if let Some(login) = self.logins.get_mut(&serial) {
                 login.ended = true;
             }
         }
+        let own = self.logins.values_mut().filter(|login| login.subject == *subject);
+        own.for_each(|login| login.vouched = None);
     }
 
     /// Time goes back to `now`: what was made later is over.
     pub(super) fn take_back(&mut self, now: u64) {
         let later = self.logins.values_mut().filter(|login| login.began > now);
-        later.for_each(|login| login.ended = true);
+        later.for_each(|login| (login.ended, login.vouched) = (true, None));
         self.codes.retain(|_, (_, made)| *made <= now);
         for erased in [&mut self.erased, &mut self.erased_pages, &mut self.erased_factors] {
             erased.values_mut().for_each(|erased| erased.retain(|at| *at <= now));
@@ -123,7 +126,7 @@ impl Logins {
         must(leaf.actor == ActorRef::DAEMON, Code::State, "somebody else ends a login")?;
         let anybodys = self.erased.values().flatten().next().is_some();
         match self.logins.get_mut(&ended.login) {
-            Some(login) if login.subject == ended.subject && login.ssh_key.is_none() => {
+            Some(login) if login.subject == ended.subject && login.is_by_token => {
                 must(!login.ended, Code::State, "the login has ended before")?;
                 login.ended = true;
                 Ok(())

@@ -7,7 +7,7 @@
 //! The certificate stands in for a token for as long as the issuer's file says, counted from the last token: what a
 //! certificate made can be made again by certificates, and each of these remembers when that was.
 
-use jit_ca_core::event::Event;
+use jit_ca_core::event::{Event, Validity};
 use jit_ca_core::workflow::GrantState;
 use jit_ca_core::{IssuanceId, Span, SubjectId, UnixTime};
 use jit_ca_log::Leaf;
@@ -54,16 +54,19 @@ impl Shown {
         let Some(leaf) = snapshot.leaf(record.intent)? else { return nothing };
         let event = snapshot.event(&Leaf::decode(&leaf)?)?;
         let Some(Event::CertificateIntended(intended)) = event else { return nothing };
-        let Some(under) = intended.under.filter(|_| intended.purpose == "x509-clients") else {
-            return nothing;
-        };
+        // The handshake may be a minute old.
+        let Validity { from, until } = intended.validity;
+        let is_valid = intended.purpose == "x509-clients" && from <= now && now < until;
+        let Some(under) = intended.under.filter(|_| is_valid) else { return nothing };
         let access = snapshot.access_of(under.grant)?;
         let grant = access.as_ref().and_then(|record| record.access.grant());
         if grant.is_none_or(|grant| grant.state(now) != GrantState::Active) {
             return nothing;
         }
         let Some(login) = snapshot.login(under.login.as_slice())? else { return nothing };
-        let Some(since) = login.vouched_at else { return nothing };
+        // A clock that was wrong may have made it later than now.
+        let since = login.vouched_at.filter(|since| *since <= now);
+        let Some(since) = since else { return nothing };
         Ok(Ok(Self { subject: login.subject.clone(), certificate, since }))
     }
 

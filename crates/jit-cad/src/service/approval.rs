@@ -67,8 +67,7 @@ pub async fn approve(
             SignedWith::SshKey => signed(&caller.person)?.map(Consent::Ssh),
             SignedWith::Passkey(assertion) => {
                 let challenge = sha256(statement.as_bytes());
-                let page = passkeys::page(app)?;
-                passkeys::must_hold(snapshot, page, caller, &challenge, assertion)?;
+                passkeys::must_hold(app, snapshot, caller, &challenge, assertion)?;
                 Some(Consent::Passkey(assertion.clone()))
             }
         };

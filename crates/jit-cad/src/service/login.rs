@@ -78,7 +78,7 @@ pub async fn log_in(
         let known = snapshot.subject(&person.id)?.ok_or(Fault::NotFound("subject"))?;
         let accepted = Accepted::new(authenticated, &login_key, (known.actor, address));
         let (issuance, intent, mut proposal) =
-            accepted.propose(app, app.config.login_longest, key)?;
+            accepted.propose(app, (clock::now_millis(), app.config.login_longest), key)?;
         proposal.rest_on(&policy);
         match write(app, &policy, (issuance, intent, proposal), address).await? {
             Written::Login(login) => return Ok(login),

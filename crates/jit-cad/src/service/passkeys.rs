@@ -90,7 +90,7 @@ pub async fn add(
             .map_err(|fault| refused(&fault))?;
         let others = snapshot.passkeys(&caller.person.id)?;
         match consent {
-            Some(consent) => must_hold(&snapshot, page, &caller, &challenge, consent)?,
+            Some(consent) => must_hold(app, &snapshot, &caller, &challenge, consent)?,
             None if others.is_empty() => {}
             None => {
                 let text = "you have a passkey, and a further one needs its leave";
@@ -165,8 +165,8 @@ pub async fn remove(app: &App, caller: &Caller, id: &Bytes, key: &CallKey) -> Re
 /// # Errors
 /// If it was not.
 pub fn must_hold(
+    app: &App,
     snapshot: &Snapshot,
-    page: &Page,
     caller: &Caller,
     challenge: &Digest,
     assertion: &Assertion,
@@ -177,8 +177,15 @@ pub fn must_hold(
         Refusal::new(RefusalCode::WrongStatement, "this passkey is not one of yours")
     })?;
     let passkey = known.with_id(assertion.passkey.clone());
-    passkey.verify_next(&page.party(), challenge, assertion).map_err(|fault| refused(&fault))?;
-    Ok(())
+    let party = page(app)?.party();
+    match passkey.verify_next(&party, challenge, assertion) {
+        Ok(_) => Ok(()),
+        // It may be a copy's, of which somebody has to be told.
+        Err(fault) => {
+            let refusal = Refusal::new(RefusalCode::WrongStatement, fault.to_string());
+            Err(app.refused(caller, None, refusal, None))
+        }
+    }
 }
 
 /// The page, if one is served.

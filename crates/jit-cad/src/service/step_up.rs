@@ -26,7 +26,7 @@ pub async fn step_up(
     call: &StepUpCall,
     key: &CallKey,
 ) -> Result<(), Fault> {
-    let page = passkeys::page(app)?;
+    passkeys::page(app)?;
     for _ in 0..ATTEMPTS {
         if app.repeated(caller, key)?.is_some() {
             return Ok(());
@@ -46,8 +46,8 @@ pub async fn step_up(
             challenge: &call.challenge,
         };
         let answered = sha256(statement.text().as_bytes());
-        must_hold(&snapshot, page, caller, &answered, &call.assertion)?;
         must_not_be_many(app, &caller.person.id)?;
+        must_hold(app, &snapshot, caller, &answered, &call.assertion)?;
         let stepped = LoginSteppedUp {
             subject: caller.person.id.clone(),
             login: caller.serial.clone().into(),

@@ -83,6 +83,7 @@ impl Logins {
             key,
             window,
             has_second_factor,
+            is_by_token: false,
             vouched,
             began,
             ended: false,
@@ -132,6 +133,7 @@ impl Logins {
             key: login.login_key,
             window: login.window,
             has_second_factor: login.mfa_at.is_some(),
+            is_by_token: true,
             vouched: Some(now),
             began: leaf.ts_ms,
             ended: false,
@@ -139,7 +141,7 @@ impl Logins {
         self.begin(login.serial.clone(), known, leaf)
     }
 
-    /// A certificate that a workload got stands in for a token: for a month at most since the last one.
+    /// A certificate that a workload got stands in for a token: for a month after the last one at most, its login too.
     pub(in crate::verify) fn login_by_certificate(
         &mut self,
         people: &People,
@@ -159,10 +161,10 @@ impl Logins {
         let before = by.and_then(|client| self.logins.get(&client.login));
         let is_since = before.is_none_or(|before| before.vouched == Some(login.since));
         fault(is_since, "it is not since then that a token said who it is")?;
-        let now = second_of(leaf);
-        let is_recent = login.since <= now && now.since(login.since) <= LONGEST_RENEWAL;
-        fault(is_recent, "no token has said who it is for a month")?;
         must_be_login_window(leaf, login.window)?;
+        fault(login.since <= login.window.start(), "a token said later who it is")?;
+        let is_in_time = login.window.end() <= login.since.plus(LONGEST_RENEWAL);
+        fault(is_in_time, "it lasts for longer than a month after the token")?;
         let known = Login {
             actor: leaf.actor,
             subject: login.subject.clone(),
@@ -170,6 +172,7 @@ impl Logins {
             key: login.login_key,
             window: login.window,
             has_second_factor: false,
+            is_by_token: false,
             vouched: Some(login.since),
             began: leaf.ts_ms,
             ended: false,
@@ -191,6 +194,7 @@ impl Logins {
             key: Digest::from_bytes([0; 32]),
             window: login.window,
             has_second_factor: true,
+            is_by_token: false,
             vouched: None,
             began: leaf.ts_ms,
             ended: false,

@@ -34,7 +34,9 @@ pub async fn log_in_by_certificate(
     for _ in 0..ATTEMPTS {
         // Before the snapshot, which then knows everybody in it.
         let policy = app.policy_with_vouched()?;
-        let (snapshot, now) = (app.store.read()?, clock::now());
+        // The login begins at the time by which the certificate is judged.
+        let (snapshot, begins) = (app.store.read()?, clock::now_millis());
+        let now = begins.time();
         let shown = Shown::find(&snapshot, certificate, now)?;
         let shown = shown.map_err(|error| refuse(app, address, error))?;
         if let Some(login) = again_by(app, &shown.subject, address, key).await? {
@@ -48,7 +50,7 @@ pub async fn log_in_by_certificate(
         must_not_be_many(app, &shown.subject)?;
         let known = snapshot.subject(&shown.subject)?.ok_or(Fault::NotFound("subject"))?;
         let accepted = Accepted::new(authenticated, &login_key, (known.actor, address));
-        let (issuance, intent, mut proposal) = accepted.propose(app, most, key)?;
+        let (issuance, intent, mut proposal) = accepted.propose(app, (begins, most), key)?;
         proposal.rest_on(&policy);
         match write(app, &policy, (issuance, intent, proposal), address).await? {
             Written::Login(login) => return Ok(login),

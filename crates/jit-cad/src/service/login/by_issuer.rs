@@ -121,7 +121,8 @@ async fn log_in(
         must_not_be_many(app, &said.subject)?;
         let known = snapshot.subject(&said.subject)?.ok_or(Fault::NotFound("subject"))?;
         let accepted = Accepted::new(authenticated, login_key, (known.actor, address));
-        let (issuance, intent, mut proposal) = accepted.propose(app, most, key)?;
+        let (issuance, intent, mut proposal) =
+            accepted.propose(app, (clock::now_millis(), most), key)?;
         proposal.rest_on(&policy);
         if let Some(refresh) = said.refresh.as_ref().filter(|_| recheck.is_some()) {
             let serial = x509_serial(issuance.id);

@@ -9,7 +9,7 @@ use jit_ca_core::{ActorRef, Bytes, IssuanceId, Span, Window};
 use jit_ca_policy::Person;
 
 use crate::app::App;
-use crate::clock;
+use crate::clock::{self, Millis};
 use crate::identity::{Authenticated, Proof};
 use crate::issuer::{Issuance, intended, x509_serial};
 use crate::sequencer::Proposal;
@@ -42,11 +42,10 @@ impl<'a> Accepted<'a> {
     pub(super) fn propose(
         self,
         app: &App,
-        most: Span,
+        (now, most): (Millis, Span),
         key: &CallKey,
     ) -> Result<(Issuance, Intent<LoginCertificate>, Proposal), Fault> {
         let Self { person, actor, .. } = self;
-        let now = clock::now_millis();
         let length = match self.proof {
             Proof::Ssh { factor: Factor::EnrolmentCode { .. }, .. } => {
                 ENROLMENT_LOGIN.min(app.config.login_longest)

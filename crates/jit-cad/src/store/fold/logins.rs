@@ -138,8 +138,18 @@ impl Fold<'_> {
         self.logins.change(serial, |login| login.ended = true)
     }
 
-    /// Ends all of a subject's logins that are open.
+    /// Ends all of a subject's logins that are open, and what would rest on any of them: no certificate stands in for a
+    /// token any more that one of them got.
     pub(super) fn end_logins_of(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        if !subject.is_local() {
+            let own = self.logins.pick(|serial, login| {
+                let rests = login.subject == *subject && login.vouched_at.is_some();
+                rests.then(|| serial.to_vec())
+            })?;
+            for serial in own {
+                self.logins.change(serial.as_slice(), |login| login.vouched_at = None)?;
+            }
+        }
         for (serial, _) in open(&self.open_logins, &subject.to_string())? {
             self.end_login(&serial)?;
         }

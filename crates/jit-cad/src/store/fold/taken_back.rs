@@ -17,11 +17,20 @@ impl Fold<'_> {
     /// INVARIANT (nothing of a wrong clock): the one place of the daemon that says what is over. Leaves say when, so that
     /// a fold made again and both verifiers come to the same.
     pub(super) fn take_back(&mut self, index: u64, now: Millis) -> Result<(), StoreError> {
-        let logins = self
-            .logins
-            .pick(|serial, login| (login.began > now && !login.ended).then(|| serial.to_vec()))?;
+        let logins = self.logins.pick(|serial, login| {
+            let is_later = login.began > now && (!login.ended || login.vouched_at.is_some());
+            is_later.then(|| serial.to_vec())
+        })?;
         for serial in logins {
             self.end_login(&serial)?;
+            self.logins.change(serial.as_slice(), |login| login.vouched_at = None)?;
+        }
+        // A second factor was given before the clock was put right, whatever it said then.
+        let factors = self.logins.pick(|serial, login| {
+            login.mfa_at.is_some_and(|at| at > now.time()).then(|| serial.to_vec())
+        })?;
+        for serial in factors {
+            self.logins.change(serial.as_slice(), |login| login.mfa_at = Some(now.time()))?;
         }
         let subjects = self.subjects.pick(|subject, record| {
             let code = record.enrolment_code?;
