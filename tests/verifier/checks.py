@@ -258,7 +258,8 @@ def check_page_login(log, e, p):
 def check_step_up(log, e, p):
     with e.check("login"):
         login = log.logins.get(p["login"])
-        valid(p["challenge"] not in log.challenges and not log.is_workload(e))
+        valid(p["challenge"] not in log.challenges
+              and (log.vouched.get(e.actor, UNKNOWN) is UNKNOWN or not log.is_workload(e)))
         valid(login.acts == e.acts and is_login_open(login, e) and login.type != "page.login"
               and (login.has_factor or "key" not in login.payload) if login else log.is_gone("login", e, LOGIN_IN_USE))
         check_counter(log, e, p["assertion"])

@@ -239,8 +239,10 @@ impl Asking<'_, '_> {
             facts.role.clone_from(&self.deed.role);
             self.situations.put(chosen, &mut facts);
             if person.kind == SubjectKind::Workload {
-                // Their issuers say of no means.
-                (facts.mfa_at, facts.means) = (None, Means::default());
+                // By a token, of whose means nothing is kept; or by a certificate, whose key was proven.
+                let is_by_key = facts.means.amr.iter().any(|method| method.as_str() == "pop");
+                let means = if is_by_key { Means::key() } else { Means::default() };
+                (facts.mfa_at, facts.means) = (None, means);
             }
             let has_requester = self.put_requester(&mut facts);
             let question = question(bundle, &facts).ok().filter(|_| has_requester);

@@ -16,7 +16,7 @@ use jit_ca_core::event::{
 };
 use jit_ca_core::{
     Action, ActorRef, Bytes, Decision, Digest, Facts, GrantId, Hosts, Means, Outcome, RefusalCode,
-    RequestId, RoleName, Span, SubjectId,
+    RequestId, RoleName, Span, SubjectId, UnixTime,
 };
 use jit_ca_log::archive::Entry;
 use jit_ca_log::{Bundle as Listed, Leaf};
@@ -107,8 +107,8 @@ pub(crate) struct Replay {
     lacks_files: bool,
     /// Those that have been in force; none in place of one that can't be made again.
     bundles: HashMap<Digest, Option<InForce>>,
-    /// Whose each login is, and by which means it was made; by its serial.
-    logins: HashMap<Bytes, (ActorRef, Means)>,
+    /// Whose each login is, and by which means it was made, or made more since when; by its serial.
+    logins: HashMap<Bytes, (ActorRef, Vec<(UnixTime, Means)>)>,
     requests: HashMap<RequestId, RequestMade>,
     grants: HashMap<GrantId, Granted>,
     replayed: Replayed,
@@ -143,6 +143,7 @@ impl Replay {
         };
         self.listed.apply(entry.leaf.actor, event);
         let (mut by, actor) = (entry.leaf.bundle, entry.leaf.actor);
+        let at = UnixTime::from_secs(entry.leaf.ts_ms / 1_000);
         match event {
             Event::BundleActivated(activated) => {
                 let bundle = self.bundle_in_force(activated.hash);
@@ -153,22 +154,26 @@ impl Replay {
                 self.vouching += 1;
             }
             Event::LoggedIn(login) => {
-                self.logins.insert(login.serial.clone(), (actor, login.factor.means()));
+                self.logins.insert(login.serial.clone(), (actor, vec![(at, login.factor.means())]));
             }
             Event::LoggedInByToken(login) => {
                 let means = Means { acr: login.acr.clone(), amr: login.amr.clone() };
-                self.logins.insert(login.serial.clone(), (actor, means));
+                self.logins.insert(login.serial.clone(), (actor, vec![(at, means)]));
             }
             Event::MfaEnrolled(enrolled) => {
-                self.logins.insert(enrolled.login.clone(), (actor, Means::code()));
+                let more = || (actor, Vec::new());
+                let (_, means) = self.logins.entry(enrolled.login.clone()).or_insert_with(more);
+                means.push((at, Means::code()));
             }
             Event::LoggedInByCertificate(login) => {
-                self.logins.insert(login.serial.clone(), (actor, Means::key()));
+                self.logins.insert(login.serial.clone(), (actor, vec![(at, Means::key())]));
             }
             Event::LoginSteppedUp(stepped) => {
                 // What it was before may be erased.
-                if let Some((_, means)) = self.logins.get_mut(&stepped.login) {
-                    *means = std::mem::take(means).and(Means::verified_user());
+                if let Some((_, means)) = self.logins.get_mut(&stepped.login)
+                    && let Some((_, before)) = means.last().cloned()
+                {
+                    means.push((at, before.and(Means::verified_user())));
                 }
             }
             Event::RequestMade(made) => {
@@ -235,9 +240,13 @@ impl Replay {
         let Some(under) = &intent.under else { return };
         let grant = self.grants.get(&under.grant);
         let request = grant.and_then(|grant| self.requests.get(&grant.request));
-        let (Some((_, means)), Some(request), Some(grant)) =
-            (self.logins.get(&under.login), request, grant)
-        else {
+        // A step-up may have been written between the decision and the intent.
+        let by = under.decision.mfa_at;
+        let means = self.logins.get(&under.login).and_then(|(_, means)| {
+            let given = means.iter().rfind(|(at, _)| by.is_some_and(|by| *at <= by));
+            given.or(means.first()).map(|(_, means)| means)
+        });
+        let (Some(means), Some(request), Some(grant)) = (means, request, grant) else {
             self.replayed.erased += 1;
             return;
         };

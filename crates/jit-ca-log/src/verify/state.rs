@@ -196,6 +196,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             }
             Event::LoggedInByToken(login) => logins.login_by_token(people, leaf, login),
             Event::LoggedInByCertificate(login) => {
+                people.must_act(leaf.actor, &login.subject)?;
                 let by = issuances.client(requests, leaf, login)?;
                 logins.login_by_certificate(people, leaf, login, by)
             }

@@ -53,6 +53,12 @@ impl Vouching {
         })
     }
 
+    /// Whether it is known to be one.
+    pub(super) fn is_workload(&self, actor: ActorRef) -> bool {
+        let said = self.0.get(&actor);
+        matches!(said, Some(Said::Known { kind: SubjectKind::Workload, .. }))
+    }
+
     /// INVARIANT (workloads decide nothing): what is done over others, people do.
     pub(super) fn must_be_a_persons(&self, leaf: &Leaf, event: &Event) -> Result<(), Fault> {
         let is_over_others = match event {

@@ -244,13 +244,15 @@ fn proof(
 ) -> Proof {
     // What can't be shown is not kept.
     let text = |text: &String| text.parse::<Text>().ok();
+    let is_persons = challenge.is_some();
     Proof::Token {
         token: claims.digest,
         expires: claims.exp,
         challenge,
         confirmed_from,
         mfa_at,
-        acr: claims.acr.as_ref().and_then(text),
-        amr: claims.amr.iter().filter_map(text).collect(),
+        // Of a workload they say nothing that rules could go by.
+        acr: claims.acr.as_ref().filter(|_| is_persons).and_then(text),
+        amr: claims.amr.iter().filter(|_| is_persons).filter_map(text).collect(),
     }
 }

@@ -150,7 +150,6 @@ impl Logins {
         by: Option<&Client>,
     ) -> Result<(), Fault> {
         let fault = |is_so, message| must(is_so, Code::Login, message);
-        people.must_act(leaf.actor, &login.subject)?;
         if let Some(person) = people.person(leaf.actor, &login.subject, Code::Login)? {
             fault(
                 person.name == login.name,

@@ -67,8 +67,7 @@ impl Logins {
         stepped: &LoginSteppedUp,
     ) -> Result<(), Fault> {
         let fault = |is_so, message| must(is_so, Code::Login, message);
-        let is_workload = people.vouching.may_be_workload(leaf.actor);
-        fault(!is_workload, "a workload has a second factor")?;
+        fault(!people.vouching.is_workload(leaf.actor), "a workload has a second factor")?;
         self.use_challenge(&stepped.challenge)?;
         let may_be_erased = is_within(&self.erased, leaf, IN_USE);
         match self.logins.get_mut(&stepped.login) {

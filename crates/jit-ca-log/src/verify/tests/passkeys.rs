@@ -375,7 +375,8 @@ fn a_login_that_is_to_enrol_steps_up_by_no_passkey() {
         teller.login(IssuanceId::from_bytes(id(51)), Factor::EnrolmentCode { code: code.code });
     let serial = enrols.serial.clone();
     story.truncate(at::STEP_UP);
-    story.push((ActorRef::DAEMON, code.into()));
+    // Made while she had no second factor, and used when she has.
+    story.insert(at::ENROLLED, (ActorRef::DAEMON, code.into()));
     story.push((ALICE, enrols.into()));
     story.push((ALICE, step_up(&serial, &first(), 5).into()));
     let index = u64::try_from(story.len() - 1).unwrap();

@@ -78,7 +78,7 @@ impl<'n> Conduct<'n> {
             return;
         }
         match entry.kind() {
-            "login" => {
+            "login" | "login.token" | "login.certificate" | "page.login" => {
                 self.logins += 1;
                 people.of(entry.actor()).logins += 1;
             }
@@ -89,7 +89,7 @@ impl<'n> Conduct<'n> {
                 }
             }
             "mfa.code" => self.code(entry),
-            "mfa.enrolled" => {
+            "mfa.enrolled" | "passkey.added" => {
                 let name = self.names.of_actor(entry.actor());
                 let (entry, at) = (entry.leaf.idx, entry.at);
                 self.found.second_factors.push(SecondFactor { entry, at, name });
