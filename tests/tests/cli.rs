@@ -106,7 +106,7 @@ fn json_is_one_document_with_stable_names() {
     let ca = Ca::start(&lab);
     let (alice, carol) = (ca.person("alice"), ca.person("carol"));
     let me = alice.jit_ca(&["whoami", "--json"]).ok().json();
-    assert_eq!(fields(&me), ["groups", "login", "name", "subject"]);
+    assert_eq!(fields(&me), ["groups", "has_passkey", "login", "name", "subject"]);
     assert_eq!(fields(&me["login"]), ["expires", "idle_ends", "mfa_at", "serial"]);
     assert!(seconds(&me["login"]["expires"]) > now());
     let roles = alice.jit_ca(&["roles", "--json"]).ok().json();
