@@ -176,7 +176,7 @@ impl Devices {
     /// The issuer is asked less often from here on.
     pub fn slow_down(&self, challenge: &str) {
         if let Some(known) = self.lock().get_mut(challenge) {
-            known.interval = Span::from_secs(known.interval.secs() + SLOWER.secs());
+            known.interval = Span::from_secs(known.interval.secs().saturating_add(SLOWER.secs()));
         }
     }
 

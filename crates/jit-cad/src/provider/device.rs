@@ -11,6 +11,8 @@ use super::{Provider, Tokens, text};
 
 /// How long to wait between two questions where the provider does not say (section 3.2), in seconds.
 const USUAL_INTERVAL: u64 = 5;
+/// The longest wait that is taken for one, in seconds: as long as a login can be finished.
+const LONGEST_INTERVAL: u64 = 600;
 /// The longest code that is shown to a person, in bytes.
 const LONGEST_CODE: usize = 64;
 
@@ -108,7 +110,7 @@ impl DeviceAuthorization {
         let is_fit = |uri: &String| endpoint(uri, "verification_uri", true).is_ok();
         let number = |name: &str| answer.get(name).and_then(Value::as_u64);
         let expires_in = number("expires_in").ok_or_else(|| fault("it has no expires_in"))?;
-        let interval = number("interval").unwrap_or(USUAL_INTERVAL).max(1);
+        let interval = number("interval").unwrap_or(USUAL_INTERVAL).clamp(1, LONGEST_INTERVAL);
         let device_code = text(&mut answer, "device_code").map(Zeroizing::new);
         let user_code = text(&mut answer, "user_code").filter(is_shown);
         // The one with the code in it need not be there (section 3.3.1).
@@ -167,6 +169,9 @@ mod tests {
         assert_eq!(least.verification_uri, "https://example.com/device");
         assert_eq!(least.interval, 5);
         assert!(!format!("{least:?}").contains("GmRhm"));
+        for (said, taken) in [(0, 1), (600, 600), (601, 600), (u64::MAX, 600)] {
+            assert_eq!(answered(&json!({"interval": said})).unwrap().interval, taken);
+        }
     }
 
     #[test]
