@@ -96,6 +96,7 @@ policy.get('login').checks.add(new Check('acr_values', 'a stronger login is aske
 
 /** Whether it has logins by device code (RFC 8628), and for how many seconds a code of those is good. */
 let [hasDeviceCodes, deviceCodesLast] = [true, 120];
+let hidesKeys = false;
 const grants = () => ['authorization_code', 'refresh_token', ...(hasDeviceCodes ? ['urn:ietf:params:oauth:grant-type:device_code'] : [])];
 // RFC 8252, section 7.3: any port of loopback fits.
 const native = () => ({
@@ -192,6 +193,8 @@ const controls = {
     op = provider();
   },
   device_codes_last: (secs) => { deviceCodesLast = secs; },
+  /** Its keys are not to be had, or are again. */
+  hides_keys: (whether) => { hidesKeys = whether; },
   /** Signs with new keys, and publishes no others. */
   rotate: () => {
     keys.splice(0, keys.length, ...newKeys());
@@ -202,5 +205,6 @@ const controls = {
 
 serve(folder, port, controls, async (request, response, path) => {
   if (path.startsWith('/interaction/')) await interaction(request, response);
+  else if (path === '/jwks' && hidesKeys) response.writeHead(503).end();
   else await op.callback()(request, response);
 });

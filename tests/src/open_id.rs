@@ -49,6 +49,11 @@ impl OpenIdProvider {
         self.control("device_codes_last", &json!(secs));
     }
 
+    /// From here on its keys are not to be had, or are again. All else is answered.
+    pub fn hides_keys(&self, whether: bool) {
+        self.control("hides_keys", &json!(whether));
+    }
+
     /// A browser that knows nothing of this provider yet.
     pub fn browser(&self) -> Visitor {
         let number = self.browsers.fetch_add(1, Ordering::Relaxed);

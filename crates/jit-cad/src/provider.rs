@@ -44,7 +44,7 @@ use crate::failure::Failure;
 
 pub use self::claims::{Claims, Expected, LEEWAY, Of};
 pub use self::client::Client;
-pub use self::device::{DeviceAuthorization, DeviceRequest, Redeemed};
+pub use self::device::{DeviceAuthorization, DeviceCode, DeviceRequest, Redeemed};
 pub use self::fault::{Doing, ProviderFault, TokenFault};
 pub use self::json::NotAnObject;
 pub use self::metadata::{Discovered, Metadata};
@@ -104,6 +104,7 @@ pub struct Code<'a> {
 }
 
 /// What a code is worth. The access token is left where it is: nothing is asked with it.
+#[derive(Clone)]
 pub struct Tokens {
     /// The ID token, not verified.
     pub id_token: String,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use jit_ca_tests::{Browser, Ca, Lab, OpenIdProvider, Person, TokenIssuer, Wire, wait_for};
+use jit_ca_tests::{Browser, Ca, Lab, OpenIdProvider, Person, Reply, TokenIssuer, Wire, wait_for};
 use serde_json::{Value, json};
 
 use super::{add, both_agree, people_file, workloads_file};
@@ -187,6 +187,11 @@ impl<'a> ByHand<'a> {
         json!({"issuer": "op", "csr": self.csr, "credential": {"device": {"challenge": self.begun["challenge"]}}})
     }
 
+    /// The call with this idempotency key.
+    fn again(&self, key: &str) -> Reply {
+        self.wire.post_again("/v1/logins/issuer", &self.call(), key)
+    }
+
     /// What the page's script asks for.
     fn on_page(&self, what: &str) -> jit_ca_tests::Output {
         let body = json!({"code": self.begun["user_code"]});
@@ -241,6 +246,44 @@ fn the_provider_is_asked_after_a_yes_alone_and_for_this_key_alone() {
 }
 
 #[test]
+fn a_login_goes_on_with_what_the_provider_said_until_it_is_written_and_is_given_again() {
+    let lab = Lab::new();
+    let op = OpenIdProvider::start(&lab);
+    let ca = begin(&lab, &op);
+    let mut browser = browser(&lab, &ca, &op);
+    let ours = ByHand::begin(&ca, "alice-at-op");
+    let confirmed = ours.on_page("confirm").ok().json();
+    browser.open(confirmed["url"].as_str().unwrap());
+    signs_on(&mut browser, "alice");
+    // The tokens come, and what would verify them does not.
+    op.hides_keys(true);
+    ours.again("one").refused("not-yet");
+    assert_eq!((op.asked("/token"), op.asked("/jwks")), (1, 1));
+    op.hides_keys(false);
+    // Now it would be written, but for a lock.
+    let bob = ca.person("bob");
+    bob.jit_ca(&["lock", "all", "--reason", "INC-7"]).ok();
+    wait_for("the lock", || {
+        let reply = ours.again("one");
+        (reply.problem()["code"] != "not-yet").then(|| reply.refused("locked"))
+    });
+    ca.jit_cad(&["unlock", "all", "--reason", "over"]).ok();
+    let login = ours.again("one").ok().json();
+    assert_eq!(login["me"]["subject"], "op/alice", "{login}");
+
+    // The same call has the same answer, however often it is lost, and another call has none.
+    assert_eq!(ours.again("one").ok().json()["certificate"], login["certificate"]);
+    ours.again("two").refused("login-refused");
+    assert_eq!(ours.again("one").ok().json()["certificate"], login["certificate"]);
+    assert_eq!(op.asked("/token"), 1);
+    let carol = ca.person("carol");
+    let listed = carol.jit_ca(&["log", "list", "--json"]).ok().json();
+    let logins = listed.as_array().unwrap().iter().filter(|entry| entry["type"] == "login.token");
+    assert_eq!(logins.count(), 1);
+    both_agree(&carol);
+}
+
+#[test]
 fn a_provider_that_is_down_for_a_while_ends_no_login_and_a_daemon_that_restarts_does() {
     let lab = Lab::new();
     let mut op = OpenIdProvider::start(&lab);
@@ -287,6 +330,11 @@ fn codes_can_be_neither_guessed_nor_hoarded_and_are_soon_worth_nothing() {
     op.device_codes_last(120);
     let many: Vec<ByHand<'_>> = (0..16).map(|_| ByHand::begin(&ca, "alice-at-op")).collect();
     let call = json!({"csr": short.csr, "max_age": 0});
+    let full = short.wire.post("/v1/issuers/op/device", &call).refused("too-many-logins");
+    assert!(full.body.contains("from your network"), "{}", full.body);
+    // Who says no to one makes room for another.
+    many[1].on_page("deny").ok();
+    short.wire.post("/v1/issuers/op/device", &call).ok();
     short.wire.post("/v1/issuers/op/device", &call).refused("too-many-logins");
     let wrong = json!({"code": "BBBB-BBBB"});
     wait_for("a wait", || {

@@ -65,15 +65,14 @@ impl IntoResponse for Fault {
                 let hint = "call again with the same body, as often as the CA said when it began";
                 Told::new(StatusCode::CONFLICT, NOT_YET, "nobody has signed on yet", hint)
             }
-            Self::TooManyBegun => {
-                let hint =
-                    "finish or deny those that were begun; each is forgotten after ten minutes";
-                let detail = "too many logins from your address wait to be confirmed";
-                Told {
-                    retry_after: Some(60),
-                    ..Told::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", detail, hint)
-                }
-            }
+            Self::TooManyBegunHere => too_many_logins(
+                "too many logins from your network wait to be confirmed",
+                "finish or deny those that were begun; each is forgotten after ten minutes",
+            ),
+            Self::TooManyBegun => too_many_logins(
+                "too many logins from everywhere wait to be confirmed",
+                "sign on with a browser, or try again soon; each is forgotten after ten minutes",
+            ),
             Self::KeyReused => {
                 let hint = "use a new Idempotency-Key for each new call";
                 Told::new(
@@ -88,6 +87,11 @@ impl IntoResponse for Fault {
         };
         told.into_response()
     }
+}
+
+fn too_many_logins(detail: &'static str, hint: &'static str) -> Told {
+    let told = Told::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", detail, hint);
+    Told { retry_after: Some(60), ..told }
 }
 
 /// Whoever brings a token is told what is wrong with it: they could find it out by themselves.

@@ -1,32 +1,32 @@
 //! Logins that were begun on a machine without a browser, and wait for somebody to sign on in one elsewhere (RFC 8628).
 //!
 //! ```text
-//! begun ──page: yes──> confirmed ──issuer: signed on──> a login's entry
+//! begun ──page: yes──> confirmed ──issuer: tokens──> signed on ──a login's entry──> logged in
 //!       └─page: no───> denied
 //! ```
 //!
-//! They are in memory alone: what is begun when the daemon ends begins anew.
+//! Whoever is signed on stays so until the login can't be finished any more: its entry may not be written at once, and the
+//! answer may be lost. They are in memory alone: what is begun when the daemon ends begins anew.
 
+mod room;
+#[cfg(test)]
+mod tests;
 mod user_code;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jit_ca_core::{Digest, IssuerName, Span, UnixTime};
-use zeroize::Zeroizing;
+use jit_ca_core::{Digest, IssuerName, Span, SubjectId, UnixTime};
 
+use self::room::{make_room, must_have_room};
 use self::user_code::UserCode;
 use super::Network;
 use crate::clock::NoRandomness;
-use crate::provider::DeviceAuthorization;
+use crate::provider::{DeviceAuthorization, DeviceCode};
 
 /// For how long such a login can be finished: as long as its challenge can be answered.
 pub const DEVICE_LIFE: Span = Span::from_secs(10 * 60);
-/// How many there may be, so that no stranger can fill the memory.
-const MOST: usize = 1_000;
-/// How many from one network: each makes the daemon ask the issuer.
-const MOST_OF_A_NETWORK: usize = 16;
 /// By how much the wait between two questions grows where the issuer wants it to (RFC 8628 3.5), or is not reached.
 const SLOWER: Span = Span::from_secs(5);
 
@@ -57,25 +57,34 @@ pub struct Devices(Mutex<HashMap<String, Waiting>>);
 struct Waiting {
     device: Device,
     code: UserCode,
-    /// What was said on the page.
-    answer: Option<Answer>,
+    step: Step,
     /// When the issuer was last asked.
     asked: Option<UnixTime>,
     /// How long to wait until it is asked again.
     interval: Span,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    /// From this address.
-    Yes(IpAddr),
-    No,
+/// How far it has come.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Nobody has said anything on the page.
+    Begun,
+    Denied,
+    /// Somebody has said yes, at this address.
+    Confirmed(IpAddr),
+    /// The issuer has said who it is, besides.
+    SignedOn(IpAddr, SubjectId),
+    /// Their login is in the log.
+    LoggedIn(SubjectId),
 }
 
 /// Why no further login is taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAdded {
-    /// Too many wait already.
+    /// Too many of the same network wait already.
+    #[error("too many logins from one network wait to be confirmed")]
+    NetworkFull,
+    /// Too many wait in all.
     #[error("too many logins wait to be confirmed")]
     Full,
     /// The system has no random bytes.
@@ -95,7 +104,7 @@ pub enum Turn {
     /// Ask the issuer now.
     Ask {
         /// With this code.
-        device_code: Zeroizing<String>,
+        device_code: Arc<DeviceCode>,
         /// From where the yes came.
         confirmed_from: IpAddr,
     },
@@ -103,8 +112,11 @@ pub enum Turn {
 
 impl Devices {
     /// Whether one more could be begun from this network.
-    pub fn have_room(&self, network: Network, now: UnixTime) -> bool {
-        have_room(&self.waiting(now), network)
+    ///
+    /// # Errors
+    /// If too many wait.
+    pub fn must_have_room(&self, network: Network, now: UnixTime) -> Result<(), NotAdded> {
+        must_have_room(&self.waiting(now), network)
     }
 
     /// Takes a login in, and gives the code that it goes by on the page.
@@ -113,16 +125,14 @@ impl Devices {
     /// If there are too many, or the system has no random bytes.
     pub fn add(&self, device: Device, now: UnixTime) -> Result<String, NotAdded> {
         let mut waiting = self.waiting(now);
-        if !have_room(&waiting, Network::of(device.address)) {
-            return Err(NotAdded::Full);
-        }
+        make_room(&mut waiting, Network::of(device.address))?;
         let mut code = UserCode::random()?;
         while waiting.values().any(|known| known.code == code) {
             code = UserCode::random()?;
         }
         let interval = Span::from_secs(device.authorization.interval);
         let key = device.challenge.clone();
-        waiting.insert(key, Waiting { device, code, answer: None, asked: None, interval });
+        waiting.insert(key, Waiting { device, code, step: Step::Begun, asked: None, interval });
         Ok(code.shown())
     }
 
@@ -135,61 +145,93 @@ impl Devices {
 
     /// Somebody says yes to it, at this address.
     pub fn confirm(&self, typed: &str, from: IpAddr, now: UnixTime) -> Option<Device> {
-        self.answer(typed, Answer::Yes(from), now)
+        self.answer(typed, Step::Confirmed(from), now)
     }
 
     /// Somebody says no to it.
     pub fn deny(&self, typed: &str, now: UnixTime) -> Option<Device> {
-        self.answer(typed, Answer::No, now)
+        self.answer(typed, Step::Denied, now)
     }
 
     /// What there is to do for the login that answers this challenge, at this issuer with this login key. Where the issuer
     /// is to be asked, nobody else is told so until it is time to ask it again.
-    pub fn turn(
-        &self,
-        challenge: &str,
-        (issuer, login_key): (&IssuerName, &Digest),
-        now: UnixTime,
-    ) -> Turn {
+    pub fn turn(&self, challenge: &str, of: (&IssuerName, &Digest), now: UnixTime) -> Turn {
         let mut waiting = self.waiting(now);
-        let known = waiting.get_mut(challenge);
-        let own = known
-            .filter(|known| known.device.issuer == *issuer && known.device.login_key == *login_key);
+        let own = waiting.get_mut(challenge).filter(|known| known.is_of(of));
         let Some(known) = own else { return Turn::Unknown };
-        match known.answer {
-            None => Turn::NotYet,
-            Some(Answer::No) => Turn::Denied,
+        let confirmed_from = match known.step {
+            Step::Begun => return Turn::NotYet,
+            Step::Denied => return Turn::Denied,
+            Step::LoggedIn(_) => return Turn::Unknown,
             // Times are whole seconds, of which the first may be nearly over: so that it is no shorter than it is to be.
-            Some(Answer::Yes(_))
+            Step::Confirmed(_)
                 if known.asked.is_some_and(|asked| now.since(asked) <= known.interval) =>
             {
-                Turn::NotYet
+                return Turn::NotYet;
             }
-            Some(Answer::Yes(confirmed_from)) => {
-                known.asked = Some(now);
-                let device_code = known.device.authorization.device_code.clone();
-                Turn::Ask { device_code, confirmed_from }
-            }
+            // Who is signed on does not wait: the tokens are here.
+            Step::Confirmed(from) | Step::SignedOn(from, _) => from,
+        };
+        known.asked = Some(now);
+        let device_code = Arc::clone(&known.device.authorization.device_code);
+        Turn::Ask { device_code, confirmed_from }
+    }
+
+    /// Who has signed on for it, by the issuer's word.
+    pub fn signed_on_as(
+        &self,
+        challenge: &str,
+        of: (&IssuerName, &Digest),
+        now: UnixTime,
+    ) -> Option<SubjectId> {
+        let waiting = self.waiting(now);
+        match &waiting.get(challenge).filter(|known| known.is_of(of))?.step {
+            Step::SignedOn(_, subject) | Step::LoggedIn(subject) => Some(subject.clone()),
+            Step::Begun | Step::Denied | Step::Confirmed(_) => None,
         }
+    }
+
+    /// The issuer has said who it is.
+    pub fn signed_on(&self, challenge: &str, subject: &SubjectId) {
+        if let Some(known) = self.lock().get_mut(challenge)
+            && let Step::Confirmed(from) = known.step
+        {
+            known.step = Step::SignedOn(from, subject.clone());
+        }
+    }
+
+    /// Their login is in the log.
+    pub fn logged_in(&self, challenge: &str, subject: &SubjectId) {
+        if let Some(known) = self.lock().get_mut(challenge) {
+            known.step = Step::LoggedIn(subject.clone());
+        }
+    }
+
+    /// Whether the issuer has given its tokens for it. It gives them once.
+    pub fn has_tokens(&self, challenge: &str) -> bool {
+        let waiting = self.lock();
+        waiting
+            .get(challenge)
+            .is_some_and(|known| known.device.authorization.device_code.has_tokens())
     }
 
     /// The issuer is asked less often from here on.
     pub fn slow_down(&self, challenge: &str) {
         if let Some(known) = self.lock().get_mut(challenge) {
-            known.interval = Span::from_secs(known.interval.secs() + SLOWER.secs());
+            known.interval = Span::from_secs(known.interval.secs().saturating_add(SLOWER.secs()));
         }
     }
 
-    /// The issuer has said its last word on it.
+    /// The issuer has said its last word on it, which was no.
     pub fn forget(&self, challenge: &str) {
         self.lock().remove(challenge);
     }
 
-    fn answer(&self, typed: &str, answer: Answer, now: UnixTime) -> Option<Device> {
+    fn answer(&self, typed: &str, answer: Step, now: UnixTime) -> Option<Device> {
         let code = UserCode::read(typed)?;
         let mut waiting = self.waiting(now);
         let known = waiting.values_mut().find(|known| known.is_open(code))?;
-        known.answer = Some(answer);
+        known.step = answer;
         Some(known.device.clone())
     }
 
@@ -208,117 +250,24 @@ impl Devices {
     }
 }
 
-fn have_room(waiting: &HashMap<String, Waiting>, network: Network) -> bool {
-    let of_it = |known: &&Waiting| Network::of(known.device.address) == network;
-    waiting.len() < MOST && waiting.values().filter(of_it).count() < MOST_OF_A_NETWORK
-}
-
 impl Waiting {
     fn is_open(&self, code: UserCode) -> bool {
-        self.code == code && self.answer.is_none()
+        self.code == code && matches!(self.step, Step::Begun)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn is_of(&self, (issuer, login_key): (&IssuerName, &Digest)) -> bool {
+        self.device.issuer == *issuer && self.device.login_key == *login_key
+    }
 
-    const NOW: UnixTime = UnixTime::from_secs(1_795_338_000);
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
-    const KEY: Digest = Digest::from_bytes([1; 32]);
+    fn is_from(&self, network: Network) -> bool {
+        Network::of(self.device.address) == network
+    }
 
-    fn device(challenge: &str, address: IpAddr) -> Device {
-        let authorization = DeviceAuthorization {
-            device_code: Zeroizing::new(format!("of {challenge}")),
-            user_code: "theirs".to_owned(),
-            verification_uri: "https://login.example/device".to_owned(),
-            expires_in: 600,
-            interval: 5,
-        };
-        Device {
-            issuer: "corp".parse().unwrap(),
-            login_key: KEY,
-            challenge: challenge.to_owned(),
-            address,
-            begun: NOW,
-            expires: NOW.plus(DEVICE_LIFE),
-            authorization,
+    /// Whether nothing more becomes of it.
+    fn is_over(&self) -> bool {
+        match self.step {
+            Step::Denied | Step::LoggedIn(_) => true,
+            Step::Begun | Step::Confirmed(_) | Step::SignedOn(..) => false,
         }
-    }
-
-    fn turn(devices: &Devices, challenge: &str, now: UnixTime) -> Turn {
-        devices.turn(challenge, (&"corp".parse().unwrap(), &KEY), now)
-    }
-
-    fn after(secs: u64) -> UnixTime {
-        NOW.plus(Span::from_secs(secs))
-    }
-
-    #[test]
-    fn the_issuer_is_asked_after_a_yes_alone_and_no_more_often_than_it_wants() {
-        let devices = Devices::default();
-        let code = devices.add(device("a", HERE), NOW).unwrap();
-        assert!(matches!(turn(&devices, "a", NOW), Turn::NotYet));
-        assert_eq!(devices.find(&code, NOW).unwrap().address, HERE);
-        devices.confirm(&code, THERE, NOW).unwrap();
-        let Turn::Ask { device_code, confirmed_from } = turn(&devices, "a", NOW) else {
-            panic!("it is not asked");
-        };
-        assert_eq!((device_code.as_str(), confirmed_from), ("of a", THERE));
-        let is_asked = |secs| matches!(turn(&devices, "a", after(secs)), Turn::Ask { .. });
-        assert!(!is_asked(0) && !is_asked(5) && is_asked(6) && !is_asked(11) && is_asked(12));
-        devices.slow_down("a");
-        assert!(!is_asked(22) && is_asked(23));
-        devices.forget("a");
-        assert!(matches!(turn(&devices, "a", after(60)), Turn::Unknown));
-    }
-
-    #[test]
-    fn it_is_good_for_its_key_and_issuer_and_for_who_began_it() {
-        let devices = Devices::default();
-        let code = devices.add(device("a", HERE), NOW).unwrap();
-        devices.confirm(&code, THERE, NOW).unwrap();
-        let corp = "corp".parse().unwrap();
-        let other_key = Digest::from_bytes([2; 32]);
-        for (challenge, issuer, key) in [
-            ("a", &corp, &other_key),
-            ("a", &"other".parse().unwrap(), &KEY),
-            ("b", &corp, &KEY),
-            (code.as_str(), &corp, &KEY),
-        ] {
-            let turn = devices.turn(challenge, (issuer, key), NOW);
-            assert!(matches!(turn, Turn::Unknown), "{challenge} {issuer} {key}");
-        }
-        assert!(matches!(turn(&devices, "a", NOW), Turn::Ask { .. }));
-    }
-
-    #[test]
-    fn a_code_is_answered_once_and_in_time() {
-        let devices = Devices::default();
-        let code = devices.add(device("a", HERE), NOW).unwrap();
-        devices.deny(&code, NOW).unwrap();
-        assert!(devices.confirm(&code, THERE, NOW).is_none() && devices.find(&code, NOW).is_none());
-        assert!(matches!(turn(&devices, "a", NOW), Turn::Denied));
-        let code = devices.add(device("b", HERE), NOW).unwrap();
-        assert!(devices.find(&code, after(599)).is_some());
-        assert!(devices.confirm(&code, THERE, after(600)).is_none());
-        assert!(matches!(turn(&devices, "b", NOW), Turn::Unknown));
-    }
-
-    #[test]
-    fn no_network_takes_up_the_room_of_others() {
-        let devices = Devices::default();
-        let add = |number: usize, address| devices.add(device(&number.to_string(), address), NOW);
-        let taken = (0..20).filter(|number| add(*number, HERE).is_ok()).count();
-        assert_eq!(taken, MOST_OF_A_NETWORK);
-        assert!(!devices.have_room(Network::of(HERE), NOW));
-        assert!(devices.have_room(Network::of(THERE), NOW));
-        for number in 0..MOST {
-            let octets = u32::try_from(number).unwrap().to_be_bytes();
-            let _some_are_too_many = add(100 + number, IpAddr::V4(octets.into()));
-        }
-        assert!(matches!(add(9_999, THERE), Err(NotAdded::Full)));
-        assert!(devices.have_room(Network::of(THERE), after(600)));
     }
 }

@@ -5,6 +5,7 @@
 //! ```
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use jit_ca_core::{SubjectId, Text, UnixTime};
@@ -13,7 +14,9 @@ use jit_ca_policy::{Bundle, Issuer, PeopleIssuer, Vouched, Vouches};
 use zeroize::Zeroizing;
 
 use super::{Authenticated, Proof};
-use crate::provider::{Claims, Code, Expected, Of, Provider, ProviderFault, Redeemed, Tokens};
+use crate::provider::{
+    Claims, Code, DeviceCode, Expected, Of, Provider, ProviderFault, Redeemed, Tokens,
+};
 
 /// By what an issuer is asked who logs in.
 pub enum Brought {
@@ -32,8 +35,8 @@ pub enum Brought {
     Device {
         /// What the login answers.
         challenge: String,
-        /// The code.
-        device_code: Zeroizing<String>,
+        /// The code, with what it was worth.
+        device_code: Arc<DeviceCode>,
         /// From where the person said yes on the CA's page.
         confirmed_from: IpAddr,
     },

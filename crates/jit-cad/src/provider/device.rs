@@ -1,6 +1,7 @@
 //! A login that begins on a machine without a browser, and goes on in one elsewhere (RFC 8628).
 
 use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, TryLockError};
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -11,6 +12,8 @@ use super::{Provider, Tokens, text};
 
 /// How long to wait between two questions where the provider does not say (section 3.2), in seconds.
 const USUAL_INTERVAL: u64 = 5;
+/// The longest wait that is taken for one, in seconds: as long as a login can be finished.
+const LONGEST_INTERVAL: u64 = 600;
 /// The longest code that is shown to a person, in bytes.
 const LONGEST_CODE: usize = 64;
 
@@ -30,8 +33,8 @@ pub struct DeviceRequest<'a> {
 /// What the provider answers (section 3.2).
 #[derive(Clone)]
 pub struct DeviceAuthorization {
-    /// By which it is asked how far the login has come. A secret of ours.
-    pub device_code: Zeroizing<String>,
+    /// By which it is asked how far the login has come.
+    pub device_code: Arc<DeviceCode>,
     /// By which the person names the login there.
     pub user_code: String,
     /// Where the browser goes, with the code where the provider takes one.
@@ -40,6 +43,15 @@ pub struct DeviceAuthorization {
     pub expires_in: u64,
     /// How long to wait between two questions, in seconds.
     pub interval: u64,
+}
+
+/// A device code, and the tokens that it was worth. The provider gives them once: what comes after them may fail and be
+/// tried again, so they are kept here. Both are secrets of ours.
+pub struct DeviceCode {
+    code: Zeroizing<String>,
+    tokens: OnceLock<Tokens>,
+    /// Held while the provider is asked: of two who ask at once, one would be told that the code is spent.
+    asking: Mutex<()>,
 }
 
 /// What a device code is worth now (section 3.5).
@@ -77,17 +89,28 @@ impl Provider {
         DeviceAuthorization::read(self.send(endpoint, &metadata, &form)?)
     }
 
-    /// Asks how far such a login has come (section 3.4). Its tokens are given once.
+    /// Asks how far such a login has come (section 3.4), until there are tokens: from then on it gives those.
     ///
     /// # Errors
     /// As the provider answers, or does not: `access_denied` and `expired_token` are its last word.
-    pub fn redeem_device(&self, device_code: &str) -> Result<Redeemed, ProviderFault> {
+    pub fn redeem_device(&self, device_code: &DeviceCode) -> Result<Redeemed, ProviderFault> {
+        let _alone = match device_code.asking.try_lock() {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(Redeemed::NotYet { slower: false }),
+        };
+        if let Some(tokens) = device_code.tokens.get() {
+            return Ok(Redeemed::Tokens(tokens.clone()));
+        }
         let answer = self.tokens(&[
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-            ("device_code", device_code),
+            ("device_code", &device_code.code),
         ]);
         match answer {
-            Ok(answer) => Tokens::read(answer).map(Redeemed::Tokens),
+            Ok(answer) => {
+                let tokens = Tokens::read(answer)?;
+                Ok(Redeemed::Tokens(device_code.tokens.get_or_init(|| tokens).clone()))
+            }
             Err(ProviderFault::Refused { error, description }) => match error.as_str() {
                 "authorization_pending" => Ok(Redeemed::NotYet { slower: false }),
                 "slow_down" => Ok(Redeemed::NotYet { slower: true }),
@@ -95,6 +118,26 @@ impl Provider {
             },
             Err(fault) => Err(fault),
         }
+    }
+}
+
+impl DeviceCode {
+    /// One that nobody has asked about yet.
+    pub fn new(code: String) -> Self {
+        Self { code: Zeroizing::new(code), tokens: OnceLock::new(), asking: Mutex::new(()) }
+    }
+
+    /// Whether the provider has given its tokens.
+    pub fn has_tokens(&self) -> bool {
+        self.tokens.get().is_some()
+    }
+}
+
+/// Without what opens anything.
+impl fmt::Debug for DeviceCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_tokens = self.has_tokens();
+        f.debug_struct("DeviceCode").field("has_tokens", &has_tokens).finish_non_exhaustive()
     }
 }
 
@@ -108,8 +151,9 @@ impl DeviceAuthorization {
         let is_fit = |uri: &String| endpoint(uri, "verification_uri", true).is_ok();
         let number = |name: &str| answer.get(name).and_then(Value::as_u64);
         let expires_in = number("expires_in").ok_or_else(|| fault("it has no expires_in"))?;
-        let interval = number("interval").unwrap_or(USUAL_INTERVAL).max(1);
-        let device_code = text(&mut answer, "device_code").map(Zeroizing::new);
+        let interval = number("interval").unwrap_or(USUAL_INTERVAL).clamp(1, LONGEST_INTERVAL);
+        let device_code =
+            text(&mut answer, "device_code").map(|code| Arc::new(DeviceCode::new(code)));
         let user_code = text(&mut answer, "user_code").filter(is_shown);
         // The one with the code in it need not be there (section 3.3.1).
         let whole = text(&mut answer, "verification_uri_complete").filter(is_fit);
@@ -166,7 +210,10 @@ mod tests {
         let least = answered(&least).unwrap();
         assert_eq!(least.verification_uri, "https://example.com/device");
         assert_eq!(least.interval, 5);
-        assert!(!format!("{least:?}").contains("GmRhm"));
+        assert!(!format!("{least:?} {:?}", least.device_code).contains("GmRhm"));
+        for (said, taken) in [(0, 1), (600, 600), (601, 600), (u64::MAX, 600)] {
+            assert_eq!(answered(&json!({"interval": said})).unwrap().interval, taken);
+        }
     }
 
     #[test]

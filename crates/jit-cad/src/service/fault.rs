@@ -62,8 +62,11 @@ pub enum Fault {
     /// A login waits for somebody who has not signed on yet.
     #[error("nobody has signed on yet")]
     NotYet,
-    /// As many logins wait for somebody to sign on as may.
-    #[error("too many logins from your address wait to be confirmed")]
+    /// As many logins of the caller's network wait for somebody to sign on as may.
+    #[error("too many logins from your network wait to be confirmed")]
+    TooManyBegunHere,
+    /// As many wait as may, from everywhere.
+    #[error("too many logins from everywhere wait to be confirmed")]
     TooManyBegun,
     /// The idempotency key was used for another call.
     #[error("the idempotency key was used for another call before")]

@@ -54,9 +54,12 @@ pub async fn log_in_by_issuer(
             (brought, statement(challenge))
         }
         Credential::Device { challenge } => {
+            let (of, from) = ((&issuer.name, &digest), (address, arrived));
+            if let Some(login) = device::again(app, challenge, of, from, key).await? {
+                return Ok(login);
+            }
             must_be_open(app, challenge, address, arrived)?;
-            let login = (&issuer, &digest);
-            (device::brought(app, challenge, login, (address, arrived))?, statement(challenge))
+            (device::brought(app, challenge, (&issuer, &digest), from)?, statement(challenge))
         }
         Credential::Token(token) => (Brought::Token(token.clone()), String::new()),
     };
@@ -87,7 +90,11 @@ pub async fn log_in_by_issuer(
 
     // 2. The log knows whose login it is to be.
     vouch(app, &issuer, (&said.subject, &said.vouched)).await?;
-    log_in(app, &issuer, &said, &login_key, (address, key)).await
+    let login = log_in(app, &issuer, &said, &login_key, (address, key)).await?;
+    if let Credential::Device { challenge } = &call.credential {
+        app.devices.logged_in(challenge, &said.subject);
+    }
+    Ok(login)
 }
 
 /// A sign-on answers a challenge of ours, in time and once.

@@ -12,15 +12,15 @@ use jit_ca_core::{Digest, IssuerName, Span, UnixTime};
 use jit_ca_policy::{Issuer, PeopleIssuer, Vouches};
 
 use super::by_issuer::{no_such_issuer, provider, refuse};
-use super::{login_key, must_not_wait};
+use super::{Login, again_by, login_key, must_not_wait};
 use crate::app::App;
 use crate::clock;
 use crate::identity::{
     Brought, DEVICE_LIFE, Device, Network, NotAdded, NothingSaid, Said, Turn, nonce,
 };
-use crate::provider::{DeviceRequest, ProviderFault};
+use crate::provider::{DeviceRequest, Doing, ProviderFault};
 use crate::service::certificate::csr_der;
-use crate::service::{Fault, blocking};
+use crate::service::{CallKey, Fault, blocking};
 
 /// How often whoever waits asks us, in seconds. The issuer is asked as often as it wants.
 const ASKED_EVERY: u64 = 2;
@@ -49,9 +49,7 @@ pub async fn begin_device(
         )
     })?;
     let login_key = login_key(&csr_der(&call.csr)?)?.spki_digest();
-    if !app.devices.have_room(network, now) {
-        return Err(Fault::TooManyBegun);
-    }
+    app.devices.must_have_room(network, now)?;
 
     let (challenge, answerable) = app.challenges.make(now)?;
     let nonce = nonce(&sign_on(app, &issuer.name, &challenge, &login_key));
@@ -74,10 +72,7 @@ pub async fn begin_device(
         authorization,
     };
     let expires = device.expires;
-    let user_code = app.devices.add(device, now).map_err(|error| match error {
-        NotAdded::Full => Fault::TooManyBegun,
-        NotAdded::Randomness(error) => error.into(),
-    })?;
+    let user_code = app.devices.add(device, now)?;
     // Behind the `#`: no server is sent it, and no log of one has it.
     let url = format!("{}/#device={user_code}", page.origin());
     Ok(DeviceBegun { challenge, user_code, url, interval: ASKED_EVERY, expires })
@@ -136,7 +131,24 @@ pub(super) fn brought(
     }
 }
 
-/// What the issuer's answer means for the login that waits.
+/// The login that the same call made before, for whoever has signed on by then; its answer may not have arrived.
+pub(super) async fn again(
+    app: &App,
+    challenge: &str,
+    of: (&IssuerName, &Digest),
+    (address, now): (IpAddr, UnixTime),
+    key: &CallKey,
+) -> Result<Option<Login>, Fault> {
+    let Some(subject) = app.devices.signed_on_as(challenge, of, now) else { return Ok(None) };
+    let login = again_by(app, &subject, address, key).await?;
+    if login.is_some() {
+        app.devices.logged_in(challenge, &subject);
+    }
+    Ok(login)
+}
+
+/// What the issuer's answer means for the login that waits. Once the issuer has given its tokens, the login waits until it
+/// is too late or they are refused: the same call can go on with them.
 pub(super) fn settle(
     app: &App,
     challenge: &str,
@@ -154,7 +166,17 @@ pub(super) fn settle(
             app.devices.slow_down(challenge);
             Err(Fault::NotYet)
         }
-        Ok(_) | Err(_) => {
+        Ok(said) => {
+            app.devices.signed_on(challenge, &said.subject);
+            Ok(())
+        }
+        // Its keys can't be had: the tokens are as good as before.
+        Err(NothingSaid::Provider(fault))
+            if fault.doing() == Doing::Provider && app.devices.has_tokens(challenge) =>
+        {
+            Ok(())
+        }
+        Err(_) => {
             app.devices.forget(challenge);
             Ok(())
         }
@@ -184,6 +206,16 @@ fn must_have_devices(issuer: &Issuer) -> Result<&PeopleIssuer, Fault> {
         return Err(Fault::bad(what, hint));
     }
     Ok(people)
+}
+
+impl From<NotAdded> for Fault {
+    fn from(error: NotAdded) -> Self {
+        match error {
+            NotAdded::NetworkFull => Self::TooManyBegunHere,
+            NotAdded::Full => Self::TooManyBegun,
+            NotAdded::Randomness(error) => error.into(),
+        }
+    }
 }
 
 /// A wrong code is a guess at somebody's.
