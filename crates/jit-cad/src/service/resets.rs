@@ -35,6 +35,7 @@ pub async fn ask(app: &App, caller: &Caller, call: &ResetCall, key: &CallKey) ->
         }
         let caller = &*caller.today(app)?;
         let asking = Turn::new(app, caller, &call.name)?;
+        locking::must_not_be_locked(app, caller, Some(Action::Administer))?;
         asking.must_have_some()?;
         if let Some(asked) = asking.asked() {
             let text = format!("{} asked for it already, in entry {}", asked.name, asked.entry);
@@ -59,7 +60,7 @@ pub async fn ask(app: &App, caller: &Caller, call: &ResetCall, key: &CallKey) ->
     Err(Fault::Commit(CommitError::Busy))
 }
 
-/// Takes back what an administrator asked for.
+/// Takes back what an administrator asked for; also while everything is locked, as it takes nothing from anybody.
 ///
 /// # Errors
 /// If the policy does not let the caller, it is about the caller, or it does not wait.
@@ -113,6 +114,7 @@ pub async fn confirm(
         }
         let caller = &*caller.today(app)?;
         let turn = Turn::new(app, caller, &call.name)?;
+        locking::must_not_be_locked(app, caller, Some(Action::Administer))?;
         let asked = turn.must_wait(call.entry)?;
         if asked.by == caller.person.id {
             let text = "you asked for it, and another administrator has to confirm it";
@@ -203,7 +205,6 @@ impl<'c> Turn<'c> {
     fn new(app: &'c App, caller: &'c Caller, name: &PersonName) -> Result<Self, Fault> {
         let now = clock::now();
         let decision = app.ask(caller, caller.facts(Action::Administer, now))?;
-        locking::must_not_be_locked(app, caller, Some(Action::Administer))?;
         let person = person(&caller.policy, name)?;
         let snapshot = app.store.read()?;
         let record = snapshot.reset(&person.id)?;
