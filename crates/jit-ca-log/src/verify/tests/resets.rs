@@ -142,7 +142,7 @@ fn asked_by_carol(story: &mut Story) {
 fn a_reset_by_two_holds_and_lies_about_it_are_found() {
     let teller = Teller::new();
     holds(&Told::of(&story(&teller)), &teller);
-    let lies: [(Code, usize, Change); 26] = [
+    let lies: [(Code, usize, Change); 28] = [
         // Who: two, of whom neither is whose second factors they are.
         (Code::Reset, at::RESET, |_, s| asked_by_carol(s)),
         (Code::Reset, at::AGAIN, |_, s| {
@@ -174,7 +174,19 @@ fn a_reset_by_two_holds_and_lies_about_it_are_found() {
             event!(s, at::RESET, MfaReset).by = by_carol(&login, at::AGAIN);
         }),
         (Code::Lock, at::RESET + 1, |_, s| lock(s, at::RESET, Locked::All)),
-        (Code::Lock, at::RESET + 1, |_, s| lock(s, at::RESET, Locked::Subject(subject("u-2")))),
+        // Who is locked, or reset, has asked for nothing.
+        (Code::Reset, at::RESET + 1, |_, s| lock(s, at::RESET, Locked::Subject(subject("u-2")))),
+        (Code::Reset, at::RESET + 2, |_, s| {
+            let (lock, by) = (Locked::Subject(subject("u-2")), Officer::Machine { uid: 0 });
+            let reason = "it is back".parse().unwrap();
+            let lifted = LockLifted { lock: lock.clone(), by, reason };
+            s.insert(at::RESET, (ActorRef::DAEMON, lifted.into()));
+            super::lies::lock(s, at::RESET, lock);
+        }),
+        (Code::Reset, at::RESET + 1, |_, s| {
+            let of_bob = MfaReset { subject: subject("u-2"), ..reset(by_the_machine()) };
+            s.insert(at::RESET, (ActorRef::DAEMON, of_bob.into()));
+        }),
         // What was asked for, and waits still.
         (Code::Reset, at::RESET - 1, |_, s| drop(s.remove(at::AGAIN))),
         (Code::Reset, at::RESET, |_, s| {

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use jit_ca_core::event::{
-    Decided, Event, Factor, LoggedIn, MfaCodeMade, MfaEnrolled, MfaReset, MfaResetAsked,
-    MfaResetWithdrawn, ResetCode, Resetter, SubjectKnown,
+    Decided, Event, Factor, LockLifted, LockSet, Locked, LoggedIn, MfaCodeMade, MfaEnrolled,
+    MfaReset, MfaResetAsked, MfaResetWithdrawn, Officer, ResetCode, Resetter, SubjectKnown,
 };
 use jit_ca_core::{
     Action, ActorRef, Bytes, Decision, Digest, Facts, Outcome, Span, SubjectId, UnixTime, Window,
@@ -182,6 +182,30 @@ fn only_another_administrator_confirms_what_was_asked_for_and_waits() {
     assert_eq!(lab.admits(withdrawn(entry, BOB), late), Err(Clash::Reset));
     assert_eq!(lab.admits(asked(ALICE, CAROL), late), Ok(()));
     lab.write(CAROL, withdrawn(entry, CAROL));
+    assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
+}
+
+#[test]
+fn who_is_locked_or_reset_has_asked_for_nothing() {
+    let now = Span::from_secs(1);
+    let lock = || Locked::Subject(subject(BOB));
+    let by = || Officer::Machine { uid: 0 };
+    let reason = || "INC-9".parse().unwrap();
+    let mut lab = Lab::new();
+    let entry = lab.write(BOB, asked(ALICE, BOB));
+    lab.write(CAROL, LockSet { lock: Locked::All, by: by(), reason: reason() });
+    lab.write(CAROL, LockLifted { lock: Locked::All, by: by(), reason: reason() });
+    assert_eq!(lab.admits(reset(entry, CAROL), now), Ok(()), "that is about nobody");
+    lab.write(CAROL, LockSet { lock: lock(), by: by(), reason: reason() });
+    assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
+    lab.write(CAROL, LockLifted { lock: lock(), by: by(), reason: reason() });
+    assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
+    assert_eq!(lab.admits(asked(ALICE, CAROL), now), Ok(()));
+
+    let mut lab = Lab::new();
+    let entry = lab.write(BOB, asked(ALICE, BOB));
+    let by = Resetter::Machine { uid: 0, reason: reason() };
+    lab.write(0, MfaReset { subject: subject(BOB), by, ..reset(entry, CAROL) });
     assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
 }
 
