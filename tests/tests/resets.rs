@@ -303,6 +303,8 @@ fn on_the_machine_a_code_is_for_a_first_second_factor_unless_somebody_says_why()
     assert_ne!(none.says("neither an authenticator nor a passkey").code, 0);
 
     let code = enroll(&["alice", "--alone", "--reason", "INC-9: carol is on leave"]).ok();
+    // That code is not replaced by one for which nobody gives a reason.
+    assert_ne!(enroll(&["alice"]).says("was reset").says("--alone").code, 0);
     alice.wire.get("/v1/me").refused("unauthenticated");
     scene.log_in(json!({"totp": alice.authenticator.code()})).refused("login-refused");
     let listed = carol.wire.get(RESETS).ok().json();

@@ -9,8 +9,9 @@ DAY = 86400  # how long what was asked for waits, and how long a code can be use
 
 
 def check_code(log, e, p):
-    """A code is for a first second factor. Whoever has one is reset."""
+    """A code is for a first second factor. Whoever has one is reset, and enrols with the code of that."""
     with e.check("reset"):
+        valid(p["subject"] not in log.resets)
         valid(log.may_be_reset or
               (p["subject"] not in log.steps and
                not any(each.actor in log.actors_of(p["subject"]) for each in log.passkeys.values())))

@@ -189,6 +189,14 @@ pub(super) fn has_second_factor(snapshot: &Snapshot, person: &Person) -> Result<
     Ok(has_totp || !snapshot.passkeys(&person.id)?.is_empty())
 }
 
+/// Whether the person was reset and has enrolled nothing since: the code is that reset's, or another reset's.
+///
+/// # Errors
+/// If the store fails.
+pub(super) fn was_reset(snapshot: &Snapshot, person: &Person) -> Result<bool, Fault> {
+    Ok(snapshot.reset(&person.id)?.is_some_and(|record| record.done.is_some()))
+}
+
 /// What an administrator does about a reset, by the policy and the store of one moment.
 struct Turn<'c> {
     app: &'c App,
@@ -288,8 +296,7 @@ fn person(policy: &Policy, name: &PersonName) -> Result<Person, Fault> {
 
 /// Whether there is anything to reset, or was before the last reset; if not, what there is instead.
 fn has_some(snapshot: &Snapshot, person: &Person) -> Result<Result<(), String>, Fault> {
-    let was_reset = snapshot.reset(&person.id)?.is_some_and(|record| record.done.is_some());
-    if was_reset || has_second_factor(snapshot, person)? {
+    if was_reset(snapshot, person)? || has_second_factor(snapshot, person)? {
         return Ok(Ok(()));
     }
     let name = &person.name;

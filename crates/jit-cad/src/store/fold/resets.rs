@@ -23,7 +23,7 @@ impl Fold<'_> {
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
         let (may_be, login) = match event {
-            Event::MfaCodeMade(made) => (!self.has_second_factor(&made.subject)?, None),
+            Event::MfaCodeMade(made) => (!self.can_be_reset(&made.subject)?, None),
             Event::MfaResetAsked(asked) => {
                 let MfaResetAsked { subject, by, .. } = &**asked;
                 let is_new = self.waiting(subject, now)?.is_none();

@@ -222,6 +222,7 @@ fn what_was_on_its_way_when_it_was_reset_is_sent_back() {
     assert!(lab.admits(enrolled, now).is_err());
     assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
     assert_eq!(lab.admits(withdrawn(entry, BOB), now), Err(Clash::Reset));
+    assert_eq!(lab.admits(code_made(ALICE), now), Err(Clash::Reset), "hers is the reset's");
     let snapshot = lab.store.read().unwrap();
     assert!(snapshot.open_logins(&subject(ALICE)).unwrap().is_empty());
     assert_eq!(snapshot.open_logins(&subject(BOB)).unwrap().len(), 1);
