@@ -238,3 +238,13 @@ fn what_was_on_its_way_when_it_was_reset_is_sent_back() {
     assert_eq!(lab.store.read().unwrap().resets().unwrap(), []);
     assert_eq!(lab.admits(by_a_code(9), now), Ok(()));
 }
+
+#[test]
+fn a_login_by_a_code_alone_makes_nobody_have_an_authenticator() {
+    let mut lab = Lab::new();
+    // What had been enrolled, and its reset, are erased: the login is what is left.
+    let (serial, challenge) = (vec![9; 17].into(), "another".to_owned());
+    let factor = Factor::Totp { step: 8 };
+    lab.write(BOB, LoggedIn { serial, challenge, factor, ..logged_in(BOB) });
+    assert_eq!(lab.admits(code_made(BOB), Span::from_secs(1)), Ok(()));
+}
