@@ -129,6 +129,7 @@ class Log:
                 (self.locks.add if e.type == "lock" else self.locks.discard)(lock)
                 if (e.type, kind) == ("lock", "subject"):
                     self.end_logins_of(name)
+                    self.drop_asks_by(name)
 
     def take_back(self, now):
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
@@ -213,6 +214,11 @@ class Log:
             if login.acts == subject:  # and nothing rests on it
                 login.vouched = None
 
+    def drop_asks_by(self, subject):
+        """Who is locked, or reset, has asked for nothing: it may have been somebody else."""
+        actors = self.actors_of(subject)
+        self.asked_resets = {at: e for at, e in self.asked_resets.items() if e.actor not in actors}
+
     def reset(self, index, p):
         """Nothing that the subject had counts any more, but a new code."""
         subject = p["subject"]
@@ -221,6 +227,7 @@ class Log:
         self.asked_resets = {at: e for at, e in self.asked_resets.items()
                              if e.payload is UNKNOWN or e.payload["subject"] != subject}
         self.end_logins_of(subject)
+        self.drop_asks_by(subject)
         self.steps.pop(subject, None)
         self.resets[subject] = index
         self.codes.pop(subject, None)

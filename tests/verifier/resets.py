@@ -9,8 +9,9 @@ DAY = 86400  # how long what was asked for waits, and how long a code can be use
 
 
 def check_code(log, e, p):
-    """A code is for a first second factor. Whoever has one is reset."""
+    """A code is for a first second factor. Whoever has one is reset, and enrols with the code of that."""
     with e.check("reset"):
+        valid(p["subject"] not in log.resets)
         valid(log.may_be_reset or
               (p["subject"] not in log.steps and
                not any(each.actor in log.actors_of(p["subject"]) for each in log.passkeys.values())))
@@ -38,9 +39,6 @@ def check_reset(log, e, p):
         if e.type == "mfa.reset":
             valid((p["code"] is not None) == p["subject"].startswith("local/"))
             valid(p["code"] is None or is_near(e, p["code"]["expires"] - DAY))
-    if e.type == "mfa.reset" and by:
-        with e.check("lock"):
-            valid(("subject", asked.acts) not in log.locks)
 
 
 def may_have_factor(log, e):

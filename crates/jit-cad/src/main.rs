@@ -155,7 +155,6 @@ async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Opens and checks everything, then binds, then serves until it is told to stop.
 /// Prints a code for a first second factor.
 async fn enroll(socket: &Path, name: PersonName) -> Result<(), Failure> {
     let made = admin::ask_for_code(socket, name.clone()).await?;
@@ -194,6 +193,7 @@ fn warn_of_no_key(name: &PersonName) {
     );
 }
 
+/// Opens and checks everything, then binds, then serves until it is told to stop.
 async fn serve(file: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
     let app = App::open(file).await?;
     if let Err(fault) = erasure::finish(&app).await {

@@ -6,7 +6,6 @@ use jit_ca_core::event::{Decided, MfaReset, MfaResetAsked, MfaResetWithdrawn, Re
 use jit_ca_core::{Action, ActorRef, Bytes, PersonName, Span, SubjectId, UnixTime};
 
 use super::fault::{Fault, must, must_be_allowed, must_be_near};
-use super::locks::Locks;
 use super::state::second_of;
 use super::{Code, Logins, Passkeys, People};
 use crate::Leaf;
@@ -22,8 +21,8 @@ pub(super) struct Resets(BTreeMap<u64, Asked>);
 struct Asked {
     /// Who asked.
     actor: ActorRef,
-    /// For whom, until when it waits, and who asks; none where that is erased.
-    said: Option<(SubjectId, UnixTime, SubjectId)>,
+    /// For whom, and until when it waits; none where that is erased.
+    said: Option<(SubjectId, UnixTime)>,
     /// When its entry was written, in milliseconds since 1970.
     made: u64,
 }
@@ -69,7 +68,7 @@ impl Resets {
         let MfaResetAsked { subject, reason: _, by, name, login, decision, lapses } = asked;
         By { subject: by, name, login, decision }.must_act(people, logins, leaf, subject)?;
         must_end_in_a_day(leaf, *lapses, "it waits for another time than a day")?;
-        let said = Some((subject.clone(), *lapses, by.clone()));
+        let said = Some((subject.clone(), *lapses));
         self.0.insert(leaf.idx, Asked { actor: leaf.actor, said, made: leaf.ts_ms });
         Ok(())
     }
@@ -92,12 +91,10 @@ impl Resets {
         people: &People,
         logins: &mut Logins,
         passkeys: &mut Passkeys,
-        locks: &Locks,
         leaf: &Leaf,
         reset: &MfaReset,
     ) -> Result<(), Fault> {
         let MfaReset { subject, by, code } = reset;
-        let mut asker = None;
         match by {
             Resetter::Person { subject: by, name, login, decision, asked } => {
                 By { subject: by, name, login, decision }
@@ -108,7 +105,6 @@ impl Resets {
                     Code::Reset,
                     "one administrator asks and confirms",
                 )?;
-                asker = first.said.map(|(.., by)| by);
             }
             Resetter::Machine { .. } => {
                 let is_daemons = leaf.actor == ActorRef::DAEMON;
@@ -121,15 +117,21 @@ impl Resets {
             let message = "the code can be used for another time than a day";
             must_end_in_a_day(leaf, code.expires, message)?;
         }
-        let is_locked = asker.is_some_and(|asker| locks.hold(&asker));
-        must(!is_locked, Code::Lock, "who asked for it is locked")?;
         // Whatever else was asked for of this subject is done with it.
-        self.0.retain(|_, asked| asked.said.as_ref().is_none_or(|(of, ..)| of != subject));
+        self.0.retain(|_, asked| asked.said.as_ref().is_none_or(|(of, _)| of != subject));
         logins.reset(leaf, subject, code.as_ref());
         if let Some(actor) = people.actor_of(subject) {
             passkeys.reset(actor);
         }
+        self.drop_asks_by(people, subject);
         Ok(())
+    }
+
+    /// Who is locked, or reset, has asked for nothing: it may have been somebody else.
+    pub(super) fn drop_asks_by(&mut self, people: &People, subject: &SubjectId) {
+        if let Some(actor) = people.actor_of(subject) {
+            self.0.retain(|_, asked| asked.actor != actor);
+        }
     }
 
     /// Takes in what the leaf of an entry still says whose payload is erased.
@@ -148,7 +150,7 @@ impl Resets {
     fn take(&mut self, index: u64, subject: &SubjectId, leaf: &Leaf) -> Result<Asked, Fault> {
         let asked = self.0.remove(&index);
         let asked = asked.ok_or_else(|| Fault::new(Code::Reset, "nobody asked for it"))?;
-        if let Some((of, lapses, _)) = &asked.said {
+        if let Some((of, lapses)) = &asked.said {
             must(of == subject, Code::Reset, "it was asked for of somebody else")?;
             must(second_of(leaf) < *lapses, Code::Reset, "what was asked for has lapsed")?;
         }

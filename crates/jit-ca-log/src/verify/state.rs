@@ -186,7 +186,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::MfaResetWithdrawn(withdrawn) => {
                 resets.withdrawn(people, logins, leaf, withdrawn)
             }
-            Event::MfaReset(reset) => resets.reset(people, logins, passkeys, locks, leaf, reset),
+            Event::MfaReset(reset) => resets.reset(people, logins, passkeys, leaf, reset),
             Event::SubjectVouched(said) => people.vouched(leaf, said),
             Event::LoggedIn(login) => {
                 logins.login(log, (people, passkeys), signatures, leaf, login)
@@ -230,6 +230,7 @@ impl<'s, 'scope> State<'s, 'scope> {
                 locks.lock(people, leaf, &set.lock, &set.by)?;
                 if let Locked::Subject(subject) = &set.lock {
                     logins.end_all_of(subject);
+                    resets.drop_asks_by(people, subject);
                 }
                 Ok(())
             }

@@ -1,8 +1,8 @@
 //! Locks that an erasure takes: whole, or not at all.
 //!
 //! No leaf says what is locked. Of a lock whose end alone were erased nobody could tell that it has one, and it would hold
-//! again. Nor does a leaf say whose logins a lock ended: while one of those could be open if there had been no lock, it is
-//! erased with the person's own logins alone.
+//! again. Nor does a leaf say whose logins a lock ended, and whose asking for resets: while one of those could be open, or
+//! wait, if there had been no lock, it is erased with the person's own entries alone.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use jit_ca_core::{Span, SubjectId, UnixTime};
 
 use crate::service::Fault;
 
-/// No login lasts longer.
-const LONGEST_LOGIN: Span = Span::from_secs(12 * 60 * 60);
+/// No login lasts longer, and no reset that somebody asked for waits longer.
+const LONGEST: Span = Span::from_secs(24 * 60 * 60);
 
 /// The locks of a log, by their entries.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct Locks {
     open: BTreeMap<Locked, u64>,
     /// Each lock that was lifted: the indices of the two entries.
     lifted: Vec<(u64, u64)>,
-    /// Of each lock on a person, by its index: whom, and when the logins are over that it ended.
+    /// Of each lock on a person, by its index: whom, and when all is over that it ended.
     ending: BTreeMap<u64, (SubjectId, UnixTime)>,
 }
 
@@ -31,7 +31,7 @@ impl Locks {
             Some(Event::LockSet(set)) => {
                 self.open.insert(set.lock.clone(), index);
                 if let Locked::Subject(subject) = &set.lock {
-                    self.ending.insert(index, (subject.clone(), at.plus(LONGEST_LOGIN)));
+                    self.ending.insert(index, (subject.clone(), at.plus(LONGEST)));
                 }
             }
             Some(Event::LockLifted(lifted)) => {
@@ -45,7 +45,7 @@ impl Locks {
     /// Adds to the entries that are to be erased the other halves of locks.
     ///
     /// # Errors
-    /// If a lock among them holds, or keeps logins of somebody else ended.
+    /// If a lock among them holds, or keeps ended what somebody else did.
     pub(super) fn erased_whole(
         &self,
         (subject, now): (&SubjectId, UnixTime),
@@ -70,7 +70,7 @@ impl Locks {
         };
         if let Some((index, (of, over))) = self.ending.iter().find(keeps) {
             let detail = format!(
-                "entry {index} would be erased, a lock which keeps logins of {of} ended that would be open until {over}"
+                "entry {index} would be erased, a lock which keeps ended logins of {of} and what {of} asked for, until {over}"
             );
             return Err(Fault::bad(detail, "order it again after that time"));
         }
@@ -131,7 +131,7 @@ mod tests {
             let now = at.plus(Span::from_secs(later));
             locks.erased_whole((&subject(of), now), &mut entries, &mut Vec::new()).is_ok()
         };
-        let longest = LONGEST_LOGIN.secs();
+        let longest = LONGEST.secs();
         assert!(erased("local/u-1", 0), "with the logins");
         assert!(!erased("local/u-2", 0) && !erased("local/u-2", longest - 1));
         assert!(erased("local/u-2", longest), "they are over");

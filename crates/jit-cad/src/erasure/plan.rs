@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jit_ca_core::event::{Event, Locked};
+use jit_ca_core::event::{Event, Locked, Resetter};
 use jit_ca_core::{ActorRef, GrantId, RequestId, SubjectId, UnixTime};
 use jit_ca_log::{Bundle, Ids, Leaf};
 
@@ -126,9 +126,9 @@ impl Plan {
     ) -> Result<Aged, Fault> {
         let unfinished = unfinished(snapshot)?;
         let mut entries = BTreeMap::new();
-        let (size, mut forgotten) = (snapshot.size()?, Vec::new());
+        let size = snapshot.size()?;
         let end = snapshot.first_since(Some(before), 0, size)?;
-        let mut still_there = BTreeSet::new();
+        let (mut still_there, mut gone) = (BTreeSet::new(), BTreeSet::new());
         for known in snapshot.subjects()? {
             let younger = Filter {
                 subject: Some(known.actor),
@@ -141,9 +141,10 @@ impl Plan {
             if is_in_force || !snapshot.find(&younger)?.is_empty() {
                 still_there.insert(known.subject);
             } else {
-                forgotten.push(known.subject);
+                gone.insert(known.subject);
             }
         }
+        let forgotten = without_confirmers(snapshot, end, &mut still_there, gone)?;
         let held: Vec<Locked> = snapshot.locks()?.into_iter().map(|it| it.lock).collect();
         for_each_payload(snapshot, end, |leaf, _, event| {
             let kept = match event {
@@ -194,6 +195,34 @@ impl Plan {
         }
         types
     }
+}
+
+/// Those who are gone, but for whoever has confirmed a reset that is kept: its entry names them, and they can be erased by
+/// order for as long as it is. They are there still, and so are those who confirmed resets of theirs.
+fn without_confirmers(
+    snapshot: &Snapshot,
+    end: u64,
+    still_there: &mut BTreeSet<SubjectId>,
+    mut gone: BTreeSet<SubjectId>,
+) -> Result<Vec<SubjectId>, StoreError> {
+    let mut confirmed: BTreeMap<SubjectId, Vec<SubjectId>> = BTreeMap::new();
+    for_each_payload(snapshot, end, |_, _, event| {
+        if let Some(Event::MfaReset(reset)) = event
+            && let Resetter::Person { subject: by, .. } = reset.by
+        {
+            confirmed.entry(reset.subject).or_default().push(by);
+        }
+    })?;
+    let mut open: Vec<SubjectId> = still_there.iter().cloned().collect();
+    while let Some(subject) = open.pop() {
+        for by in confirmed.remove(&subject).unwrap_or_default() {
+            if gone.remove(&by) {
+                still_there.insert(by.clone());
+                open.push(by);
+            }
+        }
+    }
+    Ok(gone.into_iter().collect())
 }
 
 /// Requests that are not over or still to be reviewed, and the grants of those that were approved.
@@ -294,11 +323,13 @@ fn count(length: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use jit_ca_core::event::{
-        LogInit, MfaCodeMade, MfaEnrolled, MfaKept, PasskeyAdded, PasskeyRemoved, PersonListed,
-        Registration, SubjectKnown,
+        Decided, LogInit, MfaCodeMade, MfaEnrolled, MfaKept, MfaReset, PasskeyAdded,
+        PasskeyRemoved, PersonListed, Registration, SubjectKnown,
     };
-    use jit_ca_core::{Digest, PersonName};
+    use jit_ca_core::{Action, Decision, Digest, Facts, Outcome, PersonName};
     use jit_ca_log::{entry, payload};
 
     use super::*;
@@ -387,6 +418,59 @@ mod tests {
         assert_eq!((old.entries, old.forgotten), (vec![(1, 8)], vec![subject()]));
         let here = aged(&Bundle::new("UTC", [], [person]), 21);
         assert_eq!((here.entries, here.forgotten), (vec![(3, 3), (8, 8)], vec![]));
+    }
+
+    #[test]
+    fn who_confirmed_a_reset_that_is_kept_is_there_still() {
+        let subject = |who: u8| format!("local/u-{who}").parse::<SubjectId>().unwrap();
+        let actor = |who: u8| ActorRef::from_bytes([who; 16]);
+        let name = |who: u8| format!("u-{who}").parse::<PersonName>().unwrap();
+        let person = |who| PersonListed {
+            subject: subject(who),
+            name: name(who),
+            groups: BTreeSet::new(),
+            ssh_keys: Vec::new(),
+        };
+        let known = |who| -> (u64, ActorRef, Event) {
+            let known = SubjectKnown { subject: subject(who), name: name(who), actor: actor(who) };
+            (10, actor(who), known.into())
+        };
+        let reset = |of, who| -> (u64, ActorRef, Event) {
+            let facts = Facts {
+                action: Action::Administer,
+                subject: subject(who),
+                now: UnixTime::from_secs(11),
+                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                mfa_at: None,
+                means: Default::default(),
+                role: None,
+                requester: None,
+                hosts: None,
+                duration: None,
+                reason: None,
+                ticket: None,
+            };
+            let decision = Decision { outcome: Outcome::Allow, rules: vec![], reasons: vec![] };
+            let by = Resetter::Person {
+                subject: subject(who),
+                name: name(who),
+                login: vec![who; 17].into(),
+                decision: Box::new(Decided { facts, decision }),
+                asked: 0,
+            };
+            (11, actor(who), MfaReset { subject: subject(of), by, code: None }.into())
+        };
+        let init =
+            LogInit { origin: "ca.test/log".parse().unwrap(), keys: Vec::new(), succeeds: None };
+        // The first is in the policy, was reset by the second, and that one by the third; the fifth by the fourth.
+        let mut events = vec![(10, ActorRef::DAEMON, init.into())];
+        events.extend((1..=5).map(known));
+        events.extend([reset(2, 3), reset(1, 2), reset(5, 4)]);
+        let snapshot = log(&events);
+        let in_force = Bundle::new("UTC", [], [person(1)]);
+        let aged = Plan::of_age(&snapshot, &in_force, UnixTime::from_secs(20)).unwrap();
+        assert_eq!(aged.entries, [(4, 5), (8, 8)]);
+        assert_eq!(aged.forgotten, [subject(4), subject(5)]);
     }
 
     #[test]

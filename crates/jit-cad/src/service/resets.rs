@@ -7,11 +7,15 @@ use jit_ca_core::event::{
     Decided, Event, MfaReset, MfaResetAsked, MfaResetWithdrawn, ResetCode, Resetter,
 };
 use jit_ca_core::workflow::Refusal;
-use jit_ca_core::{Action, ActorRef, PersonName, RefusalCode, Span, SubjectKind, Text, UnixTime};
-use jit_ca_policy::{Person, SshKey};
+use jit_ca_core::{
+    Action, ActorRef, Facts, PersonName, RefusalCode, Span, SubjectKind, Text, UnixTime,
+};
+use jit_ca_log::Leaf;
+use jit_ca_policy::{Person, SshKey, decide};
 
 pub use list::list;
 
+use super::caller::is_vouched_for;
 use super::second_factor::{CODE_LIFE, enrolment_code};
 use super::{ATTEMPTS, Again, CallKey, Caller, Fault, again, locking};
 use crate::app::App;
@@ -19,7 +23,7 @@ use crate::clock;
 use crate::identity::enrolment_code_digest;
 use crate::policy::Policy;
 use crate::sequencer::{CommitError, Proposal};
-use crate::store::{AskedReset, Clash, ResetRecord, Resource, Snapshot};
+use crate::store::{AskedReset, Clash, ResetRecord, Resource, Snapshot, StoreError};
 
 /// How long what was asked for waits for another administrator.
 const WAIT: Span = Span::from_secs(24 * 60 * 60);
@@ -35,6 +39,7 @@ pub async fn ask(app: &App, caller: &Caller, call: &ResetCall, key: &CallKey) ->
         }
         let caller = &*caller.today(app)?;
         let asking = Turn::new(app, caller, &call.name)?;
+        locking::must_not_be_locked(app, caller, Some(Action::Administer))?;
         asking.must_have_some()?;
         if let Some(asked) = asking.asked() {
             let text = format!("{} asked for it already, in entry {}", asked.name, asked.entry);
@@ -59,7 +64,7 @@ pub async fn ask(app: &App, caller: &Caller, call: &ResetCall, key: &CallKey) ->
     Err(Fault::Commit(CommitError::Busy))
 }
 
-/// Takes back what an administrator asked for.
+/// Takes back what an administrator asked for; also while everything is locked, as it takes nothing from anybody.
 ///
 /// # Errors
 /// If the policy does not let the caller, it is about the caller, or it does not wait.
@@ -113,18 +118,14 @@ pub async fn confirm(
         }
         let caller = &*caller.today(app)?;
         let turn = Turn::new(app, caller, &call.name)?;
+        locking::must_not_be_locked(app, caller, Some(Action::Administer))?;
         let asked = turn.must_wait(call.entry)?;
         if asked.by == caller.person.id {
             let text = "you asked for it, and another administrator has to confirm it";
             return Err(turn.refused(RefusalCode::SelfApproval, text.to_owned()));
         }
         turn.must_have_some()?;
-        // Who has left, or is locked since, has not asked: it may have been somebody else.
-        locking::must_be_open(app, caller, Some(Action::Administer), &[&asked.by], None)?;
-        if caller.policy.bundle.person(&asked.by).is_none() {
-            let text = format!("{}, who asked for it, is no longer in the policy", asked.name);
-            return Err(turn.refused(RefusalCode::ResetUnchanged, text));
-        }
+        turn.must_stand(asked)?;
         let by = Resetter::Person {
             subject: caller.person.id.clone(),
             name: caller.person.name.clone(),
@@ -188,6 +189,14 @@ pub(super) fn has_second_factor(snapshot: &Snapshot, person: &Person) -> Result<
     Ok(has_totp || !snapshot.passkeys(&person.id)?.is_empty())
 }
 
+/// Whether the person was reset and has enrolled nothing since: the code is that reset's, or another reset's.
+///
+/// # Errors
+/// If the store fails.
+pub(super) fn was_reset(snapshot: &Snapshot, person: &Person) -> Result<bool, Fault> {
+    Ok(snapshot.reset(&person.id)?.is_some_and(|record| record.done.is_some()))
+}
+
 /// What an administrator does about a reset, by the policy and the store of one moment.
 struct Turn<'c> {
     app: &'c App,
@@ -203,7 +212,6 @@ impl<'c> Turn<'c> {
     fn new(app: &'c App, caller: &'c Caller, name: &PersonName) -> Result<Self, Fault> {
         let now = clock::now();
         let decision = app.ask(caller, caller.facts(Action::Administer, now))?;
-        locking::must_not_be_locked(app, caller, Some(Action::Administer))?;
         let person = person(&caller.policy, name)?;
         let snapshot = app.store.read()?;
         let record = snapshot.reset(&person.id)?;
@@ -226,6 +234,39 @@ impl<'c> Turn<'c> {
             let name = &self.person.name;
             let text = format!("no reset for {name} waits that entry {entry} asked for");
             self.refused(RefusalCode::ResetUnchanged, text)
+        })
+    }
+
+    /// Who asked may still: by the policy of today, on the facts of then. (What is asked by whom is locked or reset since
+    /// waits no longer.)
+    fn must_stand(&self, asked: &AskedReset) -> Result<(), Fault> {
+        let refused = |why: &str| {
+            let text = format!("{}, who asked for it, {why}: ask for it anew", asked.name);
+            Err(self.refused(RefusalCode::NoLongerPermitted, text))
+        };
+        let bundle = &self.caller.policy.bundle;
+        if bundle.person(&asked.by).is_none() {
+            return refused("is no longer in the policy");
+        }
+        let facts =
+            self.facts_of(asked)?.map(|it| Facts { now: self.now, mfa_at: Some(self.now), ..it });
+        if !facts.is_some_and(|facts| decide(bundle, &facts).allows()) {
+            return refused("may not administer any more");
+        }
+        // Their issuer may have ended their access meanwhile, and is asked for as long as they are logged in.
+        if !is_vouched_for(&self.snapshot, &asked.by)? {
+            return refused("has no login any more that their issuer vouches for");
+        }
+        Ok(())
+    }
+
+    /// What it was asked on; none where the entry that says it is erased.
+    fn facts_of(&self, asked: &AskedReset) -> Result<Option<Facts>, Fault> {
+        let Some(leaf) = self.snapshot.leaf(asked.entry)? else { return Ok(None) };
+        let leaf = Leaf::decode(&leaf).map_err(StoreError::from)?;
+        Ok(match self.snapshot.event(&leaf)? {
+            Some(Event::MfaResetAsked(asked)) => Some(asked.decision.facts),
+            _ => None,
         })
     }
 
@@ -255,8 +296,7 @@ fn person(policy: &Policy, name: &PersonName) -> Result<Person, Fault> {
 
 /// Whether there is anything to reset, or was before the last reset; if not, what there is instead.
 fn has_some(snapshot: &Snapshot, person: &Person) -> Result<Result<(), String>, Fault> {
-    let was_reset = snapshot.reset(&person.id)?.is_some_and(|record| record.done.is_some());
-    if was_reset || has_second_factor(snapshot, person)? {
+    if was_reset(snapshot, person)? || has_second_factor(snapshot, person)? {
         return Ok(Ok(()));
     }
     let name = &person.name;

@@ -31,16 +31,21 @@ pub struct EnrolmentCode {
 /// Makes a one-use code for a first second factor. A code made before can't be used any more.
 ///
 /// # Errors
-/// If there is no such person, the person has a second factor already, or the log can't be written.
+/// If there is no such person, the person has a second factor already or was reset, or the log can't be written.
 pub async fn make_code(app: &App, name: &PersonName) -> Result<EnrolmentCode, Fault> {
     let mut policy = app.policy();
     let code = enrolment_code()?;
     for _ in 0..ATTEMPTS {
         let person = policy.bundle.person_named(name).filter(|person| person.id.is_local());
         let person = person.ok_or(Fault::NotFound("person of users.toml"))?;
-        if resets::has_second_factor(&app.store.read()?, person)? {
-            let hint = "two administrators replace it: jit-ca mfa reset; where there are not two who can log in, here: --alone --reason TEXT";
+        let snapshot = app.store.read()?;
+        let hint = "two administrators replace it: jit-ca mfa reset; where there are not two who can log in, here: --alone --reason TEXT";
+        if resets::has_second_factor(&snapshot, person)? {
             return Err(Fault::bad(format!("{name} has a second factor already"), hint));
+        }
+        if resets::was_reset(&snapshot, person)? {
+            let detail = format!("{name} was reset, and has a code from that to enrol with");
+            return Err(Fault::bad(detail, hint));
         }
         let now = clock::now();
         let expires = now.plus(CODE_LIFE);

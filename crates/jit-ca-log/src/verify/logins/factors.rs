@@ -14,10 +14,12 @@ use crate::verify::state::Log;
 use crate::verify::{Code, People};
 
 impl Logins {
-    /// A code is for a first second factor. Whoever has one is reset.
+    /// A code is for a first second factor. Whoever has one is reset, and enrols with the code of that.
     pub(in crate::verify) fn code(&mut self, leaf: &Leaf, made: &MfaCodeMade) -> Result<(), Fault> {
         let has_one = self.steps.contains_key(&made.subject) && !self.may_be_reset;
         must(!has_one, Code::Reset, "the subject has a second factor, which was not reset")?;
+        let was_reset = self.resets.contains_key(&made.subject);
+        must(!was_reset, Code::Reset, "the subject was reset, and has a code from that")?;
         self.codes.insert(made.subject.clone(), (made.code, leaf.ts_ms));
         Ok(())
     }

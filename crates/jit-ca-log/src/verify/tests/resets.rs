@@ -142,7 +142,7 @@ fn asked_by_carol(story: &mut Story) {
 fn a_reset_by_two_holds_and_lies_about_it_are_found() {
     let teller = Teller::new();
     holds(&Told::of(&story(&teller)), &teller);
-    let lies: [(Code, usize, Change); 26] = [
+    let lies: [(Code, usize, Change); 29] = [
         // Who: two, of whom neither is whose second factors they are.
         (Code::Reset, at::RESET, |_, s| asked_by_carol(s)),
         (Code::Reset, at::AGAIN, |_, s| {
@@ -174,7 +174,19 @@ fn a_reset_by_two_holds_and_lies_about_it_are_found() {
             event!(s, at::RESET, MfaReset).by = by_carol(&login, at::AGAIN);
         }),
         (Code::Lock, at::RESET + 1, |_, s| lock(s, at::RESET, Locked::All)),
-        (Code::Lock, at::RESET + 1, |_, s| lock(s, at::RESET, Locked::Subject(subject("u-2")))),
+        // Who is locked, or reset, has asked for nothing.
+        (Code::Reset, at::RESET + 1, |_, s| lock(s, at::RESET, Locked::Subject(subject("u-2")))),
+        (Code::Reset, at::RESET + 2, |_, s| {
+            let (what, by) = (Locked::Subject(subject("u-2")), Officer::Machine { uid: 0 });
+            let reason = "it is back".parse().unwrap();
+            let lifted = LockLifted { lock: what.clone(), by, reason };
+            s.insert(at::RESET, (ActorRef::DAEMON, lifted.into()));
+            lock(s, at::RESET, what);
+        }),
+        (Code::Reset, at::RESET + 1, |_, s| {
+            let of_bob = MfaReset { subject: subject("u-2"), ..reset(by_the_machine()) };
+            s.insert(at::RESET, (ActorRef::DAEMON, of_bob.into()));
+        }),
         // What was asked for, and waits still.
         (Code::Reset, at::RESET - 1, |_, s| drop(s.remove(at::AGAIN))),
         (Code::Reset, at::RESET, |_, s| {
@@ -208,6 +220,11 @@ fn a_reset_by_two_holds_and_lies_about_it_are_found() {
             let (code, expires) = (sha256(b"mine"), UnixTime::from_secs(START + 60));
             let made = MfaCodeMade { subject: subject("u-1"), code, expires };
             s.insert(at::ASKED, (ActorRef::DAEMON, made.into()));
+        }),
+        (Code::Reset, at::LOGIN, |_, s| {
+            let (code, expires) = (sha256(b"mine"), UnixTime::from_secs(START + 60));
+            let made = MfaCodeMade { subject: subject("u-1"), code, expires };
+            s.insert(at::LOGIN, (ActorRef::DAEMON, made.into()));
         }),
         // What there was.
         (Code::Login, at::LOGIN, |t, s| {

@@ -84,8 +84,12 @@ fn shown(done: &ResetDone) -> String {
 
 fn resets_table(resets: &[Reset]) -> String {
     let row = |reset: &Reset| {
-        let machine = || "the CA's machine".to_owned();
-        let asked_by = reset.asked_by.as_ref().map_or_else(machine, ToString::to_string);
+        let asked_by = match (&reset.asked_by, &reset.confirmed_by) {
+            (Some(by), _) => by.to_string(),
+            (None, None) => "the CA's machine".to_owned(),
+            // Whose entry is erased.
+            (None, Some(_)) => String::new(),
+        };
         let state = match (reset.status, &reset.confirmed_by) {
             (ResetStatus::Asked, _) => "asked".to_owned(),
             (ResetStatus::Confirmed, Some(by)) => format!("confirmed by {by}"),

@@ -37,7 +37,7 @@ impl Fold<'_> {
             }
             Event::ErasureOrdered(order) => {
                 self.subjects.change(order.by.to_string().as_str(), |subject| {
-                    subject.totp_step = subject.totp_step.max(order.step);
+                    subject.totp_step = subject.totp_step.map(|last| order.step.unwrap_or(last));
                 })?;
             }
             Event::SubjectKnown(known) => {

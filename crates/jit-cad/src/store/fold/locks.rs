@@ -49,6 +49,10 @@ fn vouches(event: &Event) -> Option<&SubjectId> {
         },
         Event::BundleApproved(approved) => Some(&approved.by),
         Event::MfaResetAsked(asked) => Some(&asked.by),
+        Event::MfaReset(reset) => match &reset.by {
+            Resetter::Person { subject, .. } => Some(subject),
+            Resetter::Machine { .. } => None,
+        },
         Event::MfaEnrolled(enrolled) => Some(&enrolled.subject),
         Event::PasskeyAdded(added) => Some(&added.subject),
         Event::Reviewed(reviewed) => Some(&reviewed.by),
@@ -102,17 +106,6 @@ impl Fold<'_> {
                 }
                 None => None,
             },
-            Event::MfaReset(reset) => {
-                let asked = self.reset_of(&reset.subject)?.and_then(|record| record.asked);
-                match &reset.by {
-                    Resetter::Person { subject, .. } => {
-                        let asker = asked.as_ref().map(|asked| &asked.by);
-                        let both: Vec<_> = asker.into_iter().chain([subject]).collect();
-                        stopping(&self.locks, &both, None)?
-                    }
-                    Resetter::Machine { .. } => None,
-                }
-            }
             event => match vouches(event) {
                 Some(subject) => stopping(&self.locks, &[subject], None)?,
                 None => None,
@@ -165,6 +158,7 @@ impl Fold<'_> {
                 // is about no login, and people need theirs to take access away meanwhile.
                 if let Locked::Subject(subject) = &set.lock {
                     self.end_logins_of(subject)?;
+                    self.drop_asks_by(subject)?;
                 }
             }
             Event::LockLifted(lifted) => {

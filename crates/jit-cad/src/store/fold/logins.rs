@@ -41,7 +41,8 @@ impl Fold<'_> {
         self.subjects.change(login.subject.to_string().as_str(), |subject| {
             match &login.factor {
                 Factor::Totp { step } => {
-                    subject.totp_step = Some(*step);
+                    // Where there is none, the entries are erased that say whose it was, and that it was reset.
+                    subject.totp_step = subject.totp_step.map(|_| *step);
                     mfa_at = Some(at);
                 }
                 Factor::SecurityKey | Factor::Passkey(_) => mfa_at = Some(at),

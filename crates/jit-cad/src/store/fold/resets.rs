@@ -23,7 +23,7 @@ impl Fold<'_> {
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
         let (may_be, login) = match event {
-            Event::MfaCodeMade(made) => (!self.has_second_factor(&made.subject)?, None),
+            Event::MfaCodeMade(made) => (!self.can_be_reset(&made.subject)?, None),
             Event::MfaResetAsked(asked) => {
                 let MfaResetAsked { subject, by, .. } = &**asked;
                 let is_new = self.waiting(subject, now)?.is_none();
@@ -93,6 +93,7 @@ impl Fold<'_> {
             self.passkeys.remove(id.as_slice())?;
         }
         self.end_logins_of(subject)?;
+        self.drop_asks_by(subject)?;
         self.change_reset(subject, |record| {
             let asked = record.asked.take();
             record.done = code.map(|code| {
@@ -108,16 +109,25 @@ impl Fold<'_> {
         })
     }
 
+    /// Who is locked, or reset, has asked for nothing: it may have been somebody else.
+    pub(super) fn drop_asks_by(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        self.drop_asks(|asked| asked.by == *subject)
+    }
+
     /// Time goes back to `now`: what was asked for later was not asked for.
     pub(super) fn take_back_resets(&mut self, now: Millis) -> Result<(), StoreError> {
-        let mut later = Vec::new();
+        self.drop_asks(|asked| asked.made > now)
+    }
+
+    fn drop_asks(&mut self, is_over: impl Fn(&AskedReset) -> bool) -> Result<(), StoreError> {
+        let mut over = Vec::new();
         for row in self.resets.iter()? {
             let record: ResetRecord = payload::decode(row?.1.value())?;
-            if record.asked.is_some_and(|asked| asked.made > now) {
-                later.push(record.subject);
+            if record.asked.is_some_and(|asked| is_over(&asked)) {
+                over.push(record.subject);
             }
         }
-        for subject in later {
+        for subject in over {
             self.change_reset(&subject, |record| record.asked = None)?;
         }
         Ok(())

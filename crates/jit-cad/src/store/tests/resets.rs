@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use jit_ca_core::event::{
-    Decided, Event, Factor, LoggedIn, MfaCodeMade, MfaEnrolled, MfaReset, MfaResetAsked,
-    MfaResetWithdrawn, ResetCode, Resetter, SubjectKnown,
+    Decided, Event, Factor, LockLifted, LockSet, Locked, LoggedIn, MfaCodeMade, MfaEnrolled,
+    MfaReset, MfaResetAsked, MfaResetWithdrawn, Officer, ResetCode, Resetter, SubjectKnown,
 };
 use jit_ca_core::{
     Action, ActorRef, Bytes, Decision, Digest, Facts, Outcome, Span, SubjectId, UnixTime, Window,
@@ -186,6 +186,30 @@ fn only_another_administrator_confirms_what_was_asked_for_and_waits() {
 }
 
 #[test]
+fn who_is_locked_or_reset_has_asked_for_nothing() {
+    let now = Span::from_secs(1);
+    let lock = || Locked::Subject(subject(BOB));
+    let by = || Officer::Machine { uid: 0 };
+    let reason = || "INC-9".parse().unwrap();
+    let mut lab = Lab::new();
+    let entry = lab.write(BOB, asked(ALICE, BOB));
+    lab.write(CAROL, LockSet { lock: Locked::All, by: by(), reason: reason() });
+    lab.write(CAROL, LockLifted { lock: Locked::All, by: by(), reason: reason() });
+    assert_eq!(lab.admits(reset(entry, CAROL), now), Ok(()), "that is about nobody");
+    lab.write(CAROL, LockSet { lock: lock(), by: by(), reason: reason() });
+    assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
+    lab.write(CAROL, LockLifted { lock: lock(), by: by(), reason: reason() });
+    assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
+    assert_eq!(lab.admits(asked(ALICE, CAROL), now), Ok(()));
+
+    let mut lab = Lab::new();
+    let entry = lab.write(BOB, asked(ALICE, BOB));
+    let by = Resetter::Machine { uid: 0, reason: reason() };
+    lab.write(0, MfaReset { subject: subject(BOB), by, ..reset(entry, CAROL) });
+    assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
+}
+
+#[test]
 fn what_was_on_its_way_when_it_was_reset_is_sent_back() {
     let mut lab = Lab::new();
     let now = Span::from_secs(1);
@@ -198,6 +222,7 @@ fn what_was_on_its_way_when_it_was_reset_is_sent_back() {
     assert!(lab.admits(enrolled, now).is_err());
     assert_eq!(lab.admits(reset(entry, CAROL), now), Err(Clash::Reset));
     assert_eq!(lab.admits(withdrawn(entry, BOB), now), Err(Clash::Reset));
+    assert_eq!(lab.admits(code_made(ALICE), now), Err(Clash::Reset), "hers is the reset's");
     let snapshot = lab.store.read().unwrap();
     assert!(snapshot.open_logins(&subject(ALICE)).unwrap().is_empty());
     assert_eq!(snapshot.open_logins(&subject(BOB)).unwrap().len(), 1);
@@ -212,4 +237,14 @@ fn what_was_on_its_way_when_it_was_reset_is_sent_back() {
     lab.write(ALICE, MfaEnrolled { subject: subject(ALICE), login, step: 8 });
     assert_eq!(lab.store.read().unwrap().resets().unwrap(), []);
     assert_eq!(lab.admits(by_a_code(9), now), Ok(()));
+}
+
+#[test]
+fn a_login_by_a_code_alone_makes_nobody_have_an_authenticator() {
+    let mut lab = Lab::new();
+    // What had been enrolled, and its reset, are erased: the login is what is left.
+    let (serial, challenge) = (vec![9; 17].into(), "another".to_owned());
+    let factor = Factor::Totp { step: 8 };
+    lab.write(BOB, LoggedIn { serial, challenge, factor, ..logged_in(BOB) });
+    assert_eq!(lab.admits(code_made(BOB), Span::from_secs(1)), Ok(()));
 }
