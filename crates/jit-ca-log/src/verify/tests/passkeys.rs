@@ -151,7 +151,7 @@ fn approval(made: &RequestMade, by: &Authenticator, counter: u32) -> ApprovalGiv
     }
 }
 
-fn step_up(login: &Bytes, by: &Authenticator, counter: u32) -> LoginSteppedUp {
+pub(super) fn step_up(login: &Bytes, by: &Authenticator, counter: u32) -> LoginSteppedUp {
     let (challenge, who) = ("step up".to_owned(), subject("u-1"));
     let hex: String = login.as_slice().iter().map(|byte| format!("{byte:02x}")).collect();
     let origin = origin();
@@ -162,8 +162,8 @@ fn step_up(login: &Bytes, by: &Authenticator, counter: u32) -> LoginSteppedUp {
 }
 
 /// A login with an SSH key and a passkey.
-fn login(teller: &Teller, by: &Authenticator, counter: u32) -> LoggedIn {
-    let mut login = teller.login(IssuanceId::from_bytes(id(50)), Factor::SecurityKey);
+pub(super) fn login(teller: &Teller, by: &Authenticator, counter: u32) -> LoggedIn {
+    let mut login = teller.login(IssuanceId::from_bytes(id(70)), Factor::SecurityKey);
     let statement = statement::Login {
         origin: &origin(),
         pin: &sha256(&teller.keys.root.spki()),

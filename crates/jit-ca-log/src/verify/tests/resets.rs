@@ -5,7 +5,7 @@ use jit_ca_core::statement::{self, Kind};
 use jit_ca_core::{Action, ActorRef, Bytes, IssuanceId, UnixTime};
 
 use super::lies::{Change, event, lock};
-use super::passkeys::{self, first, page_login, with_challenge};
+use super::passkeys::{self, first, page_login, step_up, with_challenge};
 use super::story::*;
 use super::told::Told;
 use super::{SshKey, found_by_both, holds, id};
@@ -142,7 +142,7 @@ fn asked_by_carol(story: &mut Story) {
 fn a_reset_by_two_holds_and_lies_about_it_are_found() {
     let teller = Teller::new();
     holds(&Told::of(&story(&teller)), &teller);
-    let lies: [(Code, usize, Change); 29] = [
+    let lies: [(Code, usize, Change); 31] = [
         // Who: two, of whom neither is whose second factors they are.
         (Code::Reset, at::RESET, |_, s| asked_by_carol(s)),
         (Code::Reset, at::AGAIN, |_, s| {
@@ -235,6 +235,13 @@ fn a_reset_by_two_holds_and_lies_about_it_are_found() {
             let mut by_passkey = page_login(&first(), 9);
             by_passkey.challenge = "another".into();
             s[at::LOGIN].1 = by_passkey.into();
+        }),
+        (Code::Login, at::LOGIN, |t, s| {
+            s[at::LOGIN].1 = passkeys::login(t, &first(), 9).into();
+        }),
+        (Code::Login, at::LOGIN, |_, s| {
+            let old = event!(s, at::FIRST_LOGIN, LoggedIn).serial.clone();
+            s[at::LOGIN].1 = step_up(&old, &first(), 9).into();
         }),
         (Code::Login, at::ENROLLED, |_, s| {
             let old = event!(s, at::FIRST_LOGIN, LoggedIn).serial.clone();
