@@ -21,6 +21,7 @@ mod issuances;
 mod keys;
 mod levels;
 mod locks;
+mod log;
 mod logins;
 mod passkeys;
 mod people;

@@ -6,10 +6,10 @@ use jit_ca_core::workflow::{Approver, Voice};
 use jit_ca_core::{Action, ActorRef, Row};
 
 use super::fault::{Fault, must, must_be_allowed};
+use super::log::Log;
 use super::passkeys::Passkeys;
 use super::people::has_key;
 use super::requests::{Request, Requests, must_be_pending};
-use super::state::Log;
 use super::{Code, People, Signatures, signatures};
 use crate::Leaf;
 use crate::hash::sha256;

@@ -7,7 +7,7 @@ use jit_ca_core::statement::{Erasure, Kind};
 use jit_ca_core::{Span, UnixTime};
 
 use super::fault::{Fault, must};
-use super::state::Log;
+use super::log::Log;
 use super::{Code, People, Signatures, signatures};
 use crate::{EntryType, Leaf};
 

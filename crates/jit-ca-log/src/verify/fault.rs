@@ -4,7 +4,7 @@ use jit_ca_core::event::Decided;
 use jit_ca_core::{Action, Outcome, Span, SubjectId, UnixTime};
 
 use super::Code;
-use super::state::second_of;
+use super::log::second_of;
 use crate::Leaf;
 
 /// A check of an entry that failed.

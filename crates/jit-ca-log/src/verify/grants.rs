@@ -13,9 +13,9 @@ use super::fault::{
     Fault, LONGEST_DELAY, is_past, must, must_be_allowed, must_be_asked, must_be_near, must_be_past,
 };
 use super::locks::Locks;
+use super::log::second_of;
 use super::requests::{Request, Requests, must_be_pending, must_be_the_daemons};
 use super::scope::must_be_scope;
-use super::state::second_of;
 use super::terms::{self, deadline};
 use super::{Code, People};
 use crate::Leaf;

@@ -11,10 +11,10 @@ use jit_ca_core::{ActorRef, Bytes, GrantId, IssuanceId, Row};
 
 use super::fault::{Fault, must};
 use super::keys::{CLIENTS, LOGINS, ROOT, SERVERS, SSH_USER};
+use super::log::Log;
 use super::logins::Login;
 use super::requests::Requests;
 use super::ssh::{self, SshCertificate};
-use super::state::Log;
 use super::under::{Known, must_be_bounded, must_be_under};
 use super::x509::{self, X509};
 use super::{Code, Signatures, signatures};

@@ -9,8 +9,8 @@ use jit_ca_core::event::{LoggedOut, LoginEnded};
 use jit_ca_core::{ActorRef, Bytes, Digest, Span, SubjectId, UnixTime, Window};
 
 use super::fault::{Fault, must};
+use super::log::second_of;
 use super::people::has_key;
-use super::state::second_of;
 use super::{Code, People};
 use crate::Leaf;
 use crate::hash::sha256;

@@ -6,7 +6,7 @@ use jit_ca_core::event::{Assertion, LoginSteppedUp, PageLoggedIn, PasskeyAdded, 
 use jit_ca_core::{ActorRef, Bytes, Digest, statement};
 
 use super::fault::{Fault, must};
-use super::state::Log;
+use super::log::Log;
 use super::{Code, Logins, People, Signatures};
 use crate::Leaf;
 use crate::hash::sha256;

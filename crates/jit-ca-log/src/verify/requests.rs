@@ -21,8 +21,8 @@ use super::fault::{
     Fault, LONGEST_DELAY, is_past, must, must_be_allowed, must_be_near, must_be_past,
 };
 use super::grants::Grant;
+use super::log::{Log, second_of};
 use super::scope::must_be_scope;
-use super::state::{Log, second_of};
 use super::terms::deadline;
 use super::{Code, People};
 use crate::Leaf;

@@ -6,7 +6,7 @@ use jit_ca_core::event::{Decided, MfaReset, MfaResetAsked, MfaResetWithdrawn, Re
 use jit_ca_core::{Action, ActorRef, Bytes, PersonName, Span, SubjectId, UnixTime};
 
 use super::fault::{Fault, must, must_be_allowed, must_be_near};
-use super::state::second_of;
+use super::log::second_of;
 use super::{Code, Logins, Passkeys, People};
 use crate::Leaf;
 

@@ -8,7 +8,6 @@
 //! pseudonym and ids, and these count.
 
 use jit_ca_core::event::{Event, Locked, LogInit};
-use jit_ca_core::{Digest, Origin, UnixTime};
 
 use super::approvals::Agreeing;
 use super::clock::{self, Clock};
@@ -17,6 +16,7 @@ use super::fault::{Fault, must};
 use super::issuances::Issuances;
 use super::keys::Keys;
 use super::locks::{Done, Locks};
+use super::log::Log;
 use super::logins::Logins;
 use super::passkeys::Passkeys;
 use super::people::People;
@@ -27,24 +27,6 @@ use super::under::Known;
 use super::{Code, Counts, Signatures};
 use crate::archive::{Copies, Payload};
 use crate::{Ids, Leaf, LogKey, entry, payload};
-
-/// What is the same for all entries, once entry 0 was read.
-#[derive(Debug)]
-pub(super) struct Log {
-    pub(super) origin: Origin,
-    pub(super) key: LogKey,
-    /// None before entry 0, or if it is erased.
-    pub(super) keys: Option<Keys>,
-    /// Whether it goes on from another log, where that is known.
-    pub(super) succeeds: Option<bool>,
-}
-
-impl Log {
-    /// The CA's pin, where it is known.
-    pub(super) fn pin(&self) -> Option<Digest> {
-        self.keys.as_ref().and_then(Keys::pin)
-    }
-}
 
 /// All that entries so far add up to.
 pub(super) struct State<'s, 'scope> {
@@ -278,9 +260,4 @@ impl Log {
         self.succeeds = Some(init.succeeds.is_some());
         Ok(())
     }
-}
-
-/// The second in which an entry was written.
-pub(super) fn second_of(leaf: &Leaf) -> UnixTime {
-    UnixTime::from_secs(leaf.ts_ms / 1_000)
 }

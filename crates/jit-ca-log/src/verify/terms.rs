@@ -7,7 +7,7 @@ use jit_ca_core::{Span, UnixTime, Window};
 use super::Code;
 use super::agreement::Agreement;
 use super::fault::{Fault, LONGEST_DELAY, must, must_be_near};
-use super::state::second_of;
+use super::log::second_of;
 use crate::Leaf;
 
 /// A grant that is made now must have this term by what was asked for and agreed on.

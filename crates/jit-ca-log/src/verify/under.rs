@@ -6,8 +6,8 @@ use jit_ca_core::{Row, Span};
 
 use super::fault::{Fault, must};
 use super::keys::{CLIENTS, LOGINS, SERVERS, SSH_USER};
+use super::log::second_of;
 use super::requests::Requests;
-use super::state::second_of;
 use super::{Code, Logins, People, terms};
 use crate::Leaf;
 

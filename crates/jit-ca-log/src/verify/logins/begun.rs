@@ -10,9 +10,9 @@ use crate::Leaf;
 use crate::hash::sha256;
 use crate::verify::fault::{Fault, must, must_be_near};
 use crate::verify::issuances::Client;
+use crate::verify::log::{Log, second_of};
 use crate::verify::passkeys::Passkeys;
 use crate::verify::people::has_key;
-use crate::verify::state::{Log, second_of};
 use crate::verify::{Code, People, Signatures, signatures};
 
 /// No login is longer.

@@ -9,8 +9,8 @@ use super::{IN_USE, Logins, is_within};
 use crate::Leaf;
 use crate::sshsig;
 use crate::verify::fault::{Fault, must, must_be_allowed};
+use crate::verify::log::Log;
 use crate::verify::people::has_key;
-use crate::verify::state::Log;
 use crate::verify::{Code, People};
 
 impl Logins {
