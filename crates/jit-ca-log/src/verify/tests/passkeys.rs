@@ -7,7 +7,7 @@ use jit_ca_core::{Action, ActorRef, Bytes, Digest, IssuanceId, RequestId, statem
 use super::lies::{Change, event, lock};
 use super::story::*;
 use super::told::Told;
-use super::{SshKey, found_by_both, holds, request_hash};
+use super::{SshKey, each_is_found, found_by_both, holds, request_hash};
 use crate::hash::sha256;
 use crate::verify::Code;
 
@@ -326,16 +326,7 @@ fn what_passkeys_sign_holds_and_lies_about_it_are_found() {
         }),
         (Code::Lock, at::AGAIN + 1, |_, s| lock(s, at::AGAIN, Locked::Subject(subject("u-1")))),
     ];
-    let exports = lies.iter().map(|(_, _, lie)| {
-        let mut story = story(&teller);
-        lie(&teller, &mut story);
-        Told::of(&story).export(&teller)
-    });
-    let found = found_by_both(exports.collect());
-    for (nth, ((code, index, _), found)) in lies.iter().zip(found).enumerate() {
-        let index = u64::try_from(*index).unwrap();
-        assert_eq!(found, Some((*code, Some(index))), "lie {nth}");
-    }
+    each_is_found(&teller, &story(&teller), &lies);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::lies::{Change, event, lock};
 use super::passkeys::{self, first, page_login, step_up, with_challenge};
 use super::story::*;
 use super::told::Told;
-use super::{SshKey, found_by_both, holds, id};
+use super::{SshKey, each_is_found, found_by_both, holds, id};
 use crate::hash::sha256;
 use crate::verify::Code;
 
@@ -256,16 +256,7 @@ fn a_reset_by_two_holds_and_lies_about_it_are_found() {
             s[at::PASSKEY].1 = new_passkey(&old).into();
         }),
     ];
-    let exports = lies.iter().map(|(_, _, lie)| {
-        let mut story = story(&teller);
-        lie(&teller, &mut story);
-        Told::of(&story).export(&teller)
-    });
-    let found = found_by_both(exports.collect());
-    for (nth, ((code, index, _), found)) in lies.iter().zip(found).enumerate() {
-        let index = u64::try_from(*index).unwrap();
-        assert_eq!(found, Some((*code, Some(index))), "lie {nth}");
-    }
+    each_is_found(&teller, &story(&teller), &lies);
 }
 
 #[test]
