@@ -81,6 +81,10 @@ id!(
     IssuanceId, "i", "issuance id"
 );
 id!(
+    /// Names a session: one connection to a host that was opened with a certificate.
+    SessionId, "s", "session id"
+);
+id!(
     /// Names a call, so that it can be made again: our client's idempotency keys.
     CallId, "c", "call id"
 );

@@ -16,11 +16,13 @@ pub mod decision;
 pub mod digest;
 pub mod event;
 pub mod id;
+mod key_id;
 mod key_type;
 mod means;
 pub mod names;
 pub mod network;
 pub mod row;
+mod size;
 pub mod statement;
 pub mod time;
 mod value;
@@ -28,7 +30,8 @@ pub mod workflow;
 
 pub use decision::{Action, Decision, Facts, Outcome, Reason, RefusalCode};
 pub use digest::{ActorRef, Bytes, Digest};
-pub use id::{CallId, GrantId, IssuanceId, RequestId};
+pub use id::{CallId, GrantId, IssuanceId, RequestId, SessionId};
+pub use key_id::KeyId;
 pub use key_type::KeyType;
 pub use means::Means;
 pub use names::{
@@ -36,5 +39,6 @@ pub use names::{
     SubjectKind, Tag, Text,
 };
 pub use row::{Extension, Hosts, Row, RowName, SourceAddress, SshRow, X509Row};
+pub use size::Size;
 pub use time::{Span, UnixTime, Window};
 pub use value::ValueError;

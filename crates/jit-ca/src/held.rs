@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jit_ca_api::SshCertificate;
-use jit_ca_core::{GrantId, IssuanceId, UnixTime};
+use jit_ca_core::{GrantId, IssuanceId, KeyId, UnixTime};
 use ssh_key::Certificate;
 
 use crate::agent::Agent;
@@ -19,25 +19,6 @@ pub(crate) struct Held {
     pub(crate) issuance: IssuanceId,
     pub(crate) certificate: Certificate,
     folder: PathBuf,
-}
-
-/// The parts of a key id, as sshd logs it: `jit-ca:<grant>:<issuance>:<name>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KeyId {
-    pub(crate) grant: GrantId,
-    pub(crate) issuance: IssuanceId,
-    pub(crate) name: String,
-}
-
-impl KeyId {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.strip_prefix("jit-ca:")?.splitn(3, ':');
-        Some(Self {
-            grant: parts.next()?.parse().ok()?,
-            issuance: parts.next()?.parse().ok()?,
-            name: parts.next()?.to_owned(),
-        })
-    }
 }
 
 impl Held {
@@ -178,20 +159,5 @@ mod tests {
         assert_eq!(Held::list(&places, held.expires()).unwrap().len(), 0);
         assert_eq!(held.key_file(), None, "the key is removed with its certificate");
         assert!(!proof.exists());
-    }
-
-    #[test]
-    fn key_ids_are_read_as_they_are_written() {
-        let id =
-            KeyId::parse("jit-ca:g-01m3250v000w3ge1r70w3ge1r7:i-01m3250v000w3ge1r70w3ge1r7:alice")
-                .unwrap();
-        assert_eq!(
-            (id.grant.to_string().as_str(), id.name.as_str()),
-            ("g-01m3250v000w3ge1r70w3ge1r7", "alice")
-        );
-        for wrong in ["", "alice", "jit-ca:x:y:alice", "jit-ca:g-01m3250v000w3ge1r70w3ge1r7:alice"]
-        {
-            assert_eq!(KeyId::parse(wrong), None, "{wrong}");
-        }
     }
 }

@@ -7,7 +7,6 @@ mod issuer;
 mod notify;
 mod secret;
 mod section;
-mod size;
 mod web;
 
 use std::fmt;

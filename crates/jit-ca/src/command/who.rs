@@ -3,14 +3,13 @@
 use jit_ca_api::{Entry, LogQuery};
 use jit_ca_core::event::{Event, GrantMade, Ids, RequestMade};
 use jit_ca_core::{
-    GrantId, Hosts, IssuanceId, PersonName, RequestId, RoleName, Row, RowName, SubjectId, Text,
-    UnixTime, Window,
+    GrantId, Hosts, IssuanceId, KeyId, PersonName, RequestId, RoleName, Row, RowName, SubjectId,
+    Text, UnixTime, Window,
 };
 use serde::Serialize;
 
 use crate::command::{Context, log};
 use crate::error::{Error, Result};
-use crate::held::KeyId;
 use crate::printer::{fields, join};
 use crate::wait;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jit_ca_cert::{CaName, ServerName, TrustDomain};
-use jit_ca_core::{Origin, Span};
+use jit_ca_core::{Origin, Size, Span};
 use toml::de::DeTable;
 
 use super::anchor::AnchorPlace;
@@ -12,7 +12,6 @@ use super::issuer::IssuerAccess;
 use super::notify::NotifyTarget;
 use super::secret::SecretSource;
 use super::section::{Report, SEE_COMMENTS, Section};
-use super::size::Size;
 use super::web::Web;
 
 /// What the file says, checked; paths as they stand there.
