@@ -10,3 +10,4 @@
 //! It trusts sshd with who somebody is, and asks the CA for nothing at login.
 
 pub mod config;
+pub mod recording;
