@@ -35,6 +35,11 @@ npm                   npm
 c++                   g++
 /usr/include/openssl/evp.h  libssl-dev
 zbarimg               zbar-tools
+tmux                  tmux
+screen                screen
+xauth                 xauth
+rsync                 rsync
+git                   git
 "
 
 # What those packages would run at every boot.
@@ -46,6 +51,7 @@ main() {
     tests)
       provide "$tests"
       provide_oidc
+      provide_openssh
       ;;
     --as-root) install "${@:2}" ;; # how this script calls itself
     *) fail "usage: deploy/install-deps.sh demo|tests" ;;
@@ -76,6 +82,31 @@ provide_oidc() {
   npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
     fail "npm could not install what tests/oidc/package-lock.json names"
   cp "$wanted/package-lock.json" "$folder/installed.json"
+}
+
+# A newer sshd beside the system's, from Debian's backports: unpacked in .tools, installed nowhere.
+provide_openssh() {
+  local root folder work
+  root=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
+  folder=$root/.tools/openssh-10
+  [[ ! -x $folder/usr/sbin/sshd ]] || return 0
+  echo "unpacking OpenSSH 10 into $folder" >&2
+  work=$(mktemp -d)
+  mkdir -p "$work/lists/partial"
+  printf '%s\n' 'Types: deb' 'URIs: http://deb.debian.org/debian' 'Suites: bookworm-backports' 'Components: main' \
+    'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' >"$work/backports.sources"
+  local apt=(apt-get -qq -o Dir::Etc::sourcelist="$work/backports.sources" -o Dir::Etc::sourceparts=/nonexistent
+    -o Dir::State::lists="$work/lists" -o APT::Sandbox::User=root)
+  (
+    cd "$work"
+    "${apt[@]}" update
+    "${apt[@]}" download openssh-server/bookworm-backports
+    dpkg -x openssh-server_*.deb "$work/openssh-10"
+  ) >&2 || fail "OpenSSH 10 could not be had from Debian's backports"
+  mkdir -p "$root/.tools"
+  rm -rf "$folder"
+  mv "$work/openssh-10" "$folder"
+  rm -rf "$work"
 }
 
 fail() {

@@ -5,6 +5,7 @@
 //! Ca       jit-cad: made by `init`, serving, and checked by `log check` when it goes
 //! Person   somebody with an SSH key, an authenticator and a home; runs jit-ca
 //! Caller   the same person without jit-ca: curl, openssl and ssh-keygen speak the API by hand (Wire)
+//! GuardedHost     a real sshd beside our hostd and guard, and certificates that end in seconds
 //! Sshd     a real sshd that trusts the CA, at the time that the test wants
 //! Nginx    a real nginx that does
 //! OpenIdProvider  a real OpenID provider, and a Browser in which people log in there
@@ -30,6 +31,7 @@ mod caller;
 mod certificate;
 mod document;
 pub mod grown;
+mod guarded;
 mod lab;
 mod lines;
 mod nginx;
@@ -52,6 +54,7 @@ pub use ca::Ca;
 pub use caller::Caller;
 pub use certificate::{Issued, self_signed, sha256};
 pub use document::{Block, blocks, commands, documents};
+pub use guarded::{Found, GuardedHost, Hook, Pass, Release, processes};
 pub use lab::Lab;
 pub use lines::Lines;
 pub use nginx::Nginx;

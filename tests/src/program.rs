@@ -121,6 +121,7 @@ pub fn program(name: &str) -> PathBuf {
         }
         let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.args(["build", "--quiet", "--locked", "--package", "jit-cad", "--package", "jit-ca"]);
+        build.args(["--package", "jit-ca-host"]);
         // What cargo says of our own package makes ring's build script run again, and all be rebuilt.
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {

@@ -199,7 +199,7 @@ impl Drop for Sshd {
 }
 
 /// An account that nobody can log in to by a password. Not locked: sshd refuses that without PAM.
-fn make_account(name: &str) {
+pub(crate) fn make_account(name: &str) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if run(Command::new("id").arg(name)).code != 0 {

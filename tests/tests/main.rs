@@ -22,6 +22,7 @@ mod follow;
 mod guides;
 mod histories;
 mod holds;
+mod hosts;
 mod identity;
 mod input;
 mod issuers;

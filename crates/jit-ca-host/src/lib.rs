@@ -9,5 +9,16 @@
 //!
 //! It trusts sshd with who somebody is, and asks the CA for nothing at login.
 
+mod certificate;
+mod cgroup;
+mod client;
+mod clock;
+pub mod command;
 pub mod config;
+pub mod guard;
+mod hook;
+pub mod hostd;
+mod passwd;
+mod process;
+mod protocol;
 pub mod recording;

@@ -1,0 +1,142 @@
+//! The daemon that ends connections: it is told of each by sshd's hooks, holds it in a cgroup, and keeps its recording.
+//!
+//! ```text
+//! places      where all of it is: the socket, what is open, the cgroups, the spool
+//! login       a hook's question: may this connection be?
+//! connection  one that is open: who, by what certificate, held where, with which guards
+//! saved       the same as a file, so that the next hostd takes it up again
+//! registry    all that are open
+//! channel     a guard's thread: takes its frames and keeps them
+//! warden      one thread that looks at the clock, and ends what is over
+//! notice      what terminals are told, and when
+//! ```
+//!
+//! INVARIANT (nothing outlives its grant): a connection that a certificate opened is in the registry, with the certificate's end,
+//! before sshd goes on with it; the warden ends it then whatever the user, the guard or sshd do.
+
+mod channel;
+mod connection;
+mod login;
+mod notice;
+mod places;
+mod registry;
+mod saved;
+mod warden;
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::sockopt::socket_peercred;
+
+use crate::config::Config;
+use crate::process::Process;
+use crate::protocol::{Frame, Frames, Kind};
+use crate::recording;
+use registry::Registry;
+
+/// How many may be connected at once. Each has a thread.
+const MOST_CLIENTS: usize = 4096;
+/// How long a client may think before it says what it wants.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What a client's thread does needs little.
+const STACK: usize = 256 * 1024;
+
+/// Why hostd can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The machine doesn't give what is needed.
+    #[error("{0}: {1}")]
+    Machine(&'static str, io::Error),
+    /// Recordings can't be kept.
+    #[error(transparent)]
+    Recording(#[from] recording::Fault),
+}
+
+/// Somebody who is connected, as the kernel tells of them.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    process: Process,
+    user: u32,
+}
+
+/// Runs until the process is killed: that costs nothing, as everything is on the disk, and the next hostd goes on.
+///
+/// # Errors
+/// If it can't start.
+pub fn run(config: Config) -> Result<(), Fault> {
+    let listener = places::listen(&config.places)?;
+    let registry = Arc::new(Registry::open(config)?);
+    let warden = Arc::clone(&registry);
+    thread::Builder::new()
+        .name("warden".to_owned())
+        .spawn(move || warden::watch(&warden))
+        .map_err(|error| Fault::Machine("a thread can't be started", error))?;
+    tracing::info!(connections = registry.lock().len(), "jit-ca-hostd is up");
+    accept(&listener, &registry);
+    Ok(())
+}
+
+fn accept(listener: &UnixListener, registry: &Arc<Registry>) {
+    let clients = Arc::new(AtomicUsize::new(0));
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else {
+            // Out of descriptors, say: who waits is served once there are some.
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        };
+        if clients.fetch_add(1, Ordering::Relaxed) >= MOST_CLIENTS {
+            clients.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
+        let (registry, counted) = (Arc::clone(registry), Arc::clone(&clients));
+        let spawned = thread::Builder::new().stack_size(STACK).spawn(move || {
+            if let Err(error) = serve(stream, &registry) {
+                tracing::debug!(%error, "a client is gone");
+            }
+            counted.fetch_sub(1, Ordering::Relaxed);
+        });
+        if spawned.is_err() {
+            clients.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Answers one client.
+fn serve(mut stream: UnixStream, registry: &Arc<Registry>) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let credentials = socket_peercred(&stream)?;
+    let process = Process::of(credentials.pid.as_raw_nonzero().get())?;
+    let peer = Peer { process, user: credentials.uid.as_raw() };
+    let mut frames = Frames::default();
+    let Some(frame) = frames.receive(&mut stream)? else { return Ok(()) };
+    let answer = match frame.kind {
+        Kind::Alive => Ok(Frame::new(Kind::Done, "")),
+        Kind::Login => {
+            login::admit(registry, peer, &frame.read()?).map(|()| Frame::new(Kind::Done, ""))
+        }
+        Kind::Status => status(registry, peer),
+        Kind::Hello | Kind::Resume => {
+            return channel::serve(registry, peer, stream, frames, &frame);
+        }
+        _ => Err("that is not for hostd to answer".to_owned()),
+    };
+    let answer = answer.unwrap_or_else(|why| Frame::new(Kind::Refused, why));
+    answer.send(&mut stream)?;
+    stream.flush()?;
+    // Who is told no reads it before the socket is gone.
+    let _ = stream.read(&mut [0]);
+    Ok(())
+}
+
+fn status(registry: &Registry, peer: Peer) -> Result<Frame, String> {
+    if peer.user != 0 {
+        return Err("what is open is told to root alone: use sudo".to_owned());
+    }
+    let open: Vec<_> = registry.lock().values().map(connection::Connection::shown).collect();
+    Frame::json(Kind::Done, &open).map_err(|error| error.to_string())
+}
