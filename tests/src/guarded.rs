@@ -30,6 +30,27 @@ pub enum Release {
     Ten,
 }
 
+/// How a host is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// How sshd tells hostd.
+    pub hook: Hook,
+    /// Whose sshd.
+    pub release: Release,
+    /// More for `host.toml`.
+    pub toml: &'a str,
+    /// More for `sshd_config`.
+    pub sshd: &'a str,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        // By which bash doesn't read ~/.bashrc.
+        let sshd = "SetEnv SHLVL=1";
+        Self { hook: Hook::Pam, release: Release::Installed, toml: "", sshd }
+    }
+}
+
 /// A host: sshd, hostd and the guard, all as root, with folders of their own.
 #[derive(Debug)]
 pub struct GuardedHost {
@@ -52,14 +73,15 @@ pub struct Pass {
 }
 
 impl GuardedHost {
-    /// One that lets in, by certificates for `web`, the accounts `deploy` and `mallory`, and `rescue` also without hostd.
-    pub fn start(lab: &Lab, hook: Hook) -> Self {
-        Self::start_with(lab, hook, Release::Installed, "")
+    /// One that lets in, by certificates for `web`, the accounts `deploy`, `mallory` and `trudy`, and `rescue` also without hostd.
+    pub fn start(lab: &Lab) -> Self {
+        Self::start_with(lab, &Setup::default())
     }
 
-    /// One with these lines in its configuration besides.
-    pub fn start_with(lab: &Lab, hook: Hook, release: Release, lines: &str) -> Self {
-        for account in ["deploy", "mallory", "rescue"] {
+    /// One that is set up otherwise.
+    pub fn start_with(lab: &Lab, setup: &Setup) -> Self {
+        let Setup { hook, release, toml: lines, sshd: sshd_lines } = *setup;
+        for account in ["deploy", "mallory", "trudy", "rescue"] {
             make_account(account);
         }
         let port = free_port();
@@ -72,6 +94,7 @@ impl GuardedHost {
             "[host]\nname = \"web1\"\n\
              [accounts.deploy]\ntags = [\"web\"]\n\
              [accounts.mallory]\ntags = [\"web\"]\n\
+             [accounts.trudy]\ntags = [\"web\"]\n\
              [accounts.rescue]\ntags = [\"web\"]\nbreak_glass = true\n\
              [sshd]\nforwarding = true\n{lines}\n\
              [places]\nrun = \"{0}/run\"\nstate = \"{0}/state\"\nprograms = \"{1}\"\n",
@@ -121,7 +144,7 @@ impl GuardedHost {
              TrustedUserCAKeys {0}/ca.pub\nAuthenticationMethods publickey\nLogLevel VERBOSE\n\
              AuthorizedKeysFile {1}/keys-%u\n\
              MaxStartups 500\nMaxSessions 500\nX11Forwarding yes\nGatewayPorts no\n\
-             PermitUserRC no\nPermitUserEnvironment no\nExposeAuthInfo yes\nSetEnv SHLVL=1\n\
+             PermitUserRC no\nPermitUserEnvironment no\nExposeAuthInfo yes\n{sshd_lines}\n\
              Subsystem sftp internal-sftp\n\
              ForceCommand exec {2}/jit-ca-guard --config {0}/host.toml\n{hook_line}\n{release_lines}",
             folder.display(),
@@ -149,6 +172,8 @@ impl GuardedHost {
             pam,
             hostd: None,
         };
+        let key = fs::read_to_string(host.folder.join("host_key.pub")).expect("a key");
+        fs::write(host.folder.join("known_hosts"), format!("* {key}")).expect("a file");
         wait_for("sshd", || host.log().contains("Server listening on").then_some(()));
         host.start_hostd();
         host
@@ -191,6 +216,16 @@ impl GuardedHost {
         Pass { key, serial: number, end }
     }
 
+    /// A key of the host's own, as it were a certificate.
+    pub fn key(&self) -> Pass {
+        Pass { key: self.folder.join("id"), serial: 0, end: 0 }
+    }
+
+    /// One of our programs, as the host has it.
+    pub fn program(&self, name: &str) -> PathBuf {
+        programs().join(name)
+    }
+
     /// `ssh` as an account by a certificate, with these arguments.
     pub fn ssh(&self, pass: &Pass, account: &str, arguments: &[&str]) -> Command {
         // Options are taken up to the host's name, and a command stands behind it.
@@ -217,9 +252,9 @@ impl GuardedHost {
         let more = [
             format!("Port={}", self.port),
             "IdentitiesOnly=yes".to_owned(),
-            "StrictHostKeyChecking=no".to_owned(),
-            "UserKnownHostsFile=/dev/null".to_owned(),
-            "LogLevel=ERROR".to_owned(),
+            "StrictHostKeyChecking=yes".to_owned(),
+            format!("UserKnownHostsFile={}/known_hosts", self.folder.display()),
+            "LogLevel=INFO".to_owned(),
             "BatchMode=yes".to_owned(),
             "ExitOnForwardFailure=yes".to_owned(),
         ];

@@ -54,7 +54,7 @@ pub use ca::Ca;
 pub use caller::Caller;
 pub use certificate::{Issued, self_signed, sha256};
 pub use document::{Block, blocks, commands, documents};
-pub use guarded::{Found, GuardedHost, Hook, Pass, Release, processes};
+pub use guarded::{Found, GuardedHost, Hook, Pass, Release, Setup, processes};
 pub use lab::Lab;
 pub use lines::Lines;
 pub use nginx::Nginx;

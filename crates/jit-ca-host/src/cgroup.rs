@@ -57,8 +57,13 @@ impl Group {
         let group = Self { path: parent.join(name), ours: true };
         fs::create_dir(&group.path)?;
         group.bound();
-        fs::write(group.path.join("cgroup.procs"), monitor.pid.to_string())?;
+        group.take(monitor)?;
         Ok(group)
+    }
+
+    /// Moves a process into it.
+    pub(crate) fn take(&self, process: Process) -> io::Result<()> {
+        fs::write(self.path.join("cgroup.procs"), process.pid.to_string())
     }
 
     /// The group that an earlier hostd made, of which nothing else is known.

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
-use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use jit_ca_tests::{GuardedHost, Hook, Lab, Release, free_port, now, processes, run, wait_for};
+use super::{Client, held, marked};
+use jit_ca_tests::{GuardedHost, Hook, Lab, Release, Setup, free_port, now, run, wait_for};
 
 /// How long a certificate is valid.
 const VALID: u64 = 15;
@@ -109,7 +109,8 @@ fn try_all() -> BTreeMap<&'static str, Vec<String>> {
     let tried: Vec<(&str, Result<(), String>)> = thread::scope(|scope| {
         let each = hosts.map(|(hook, release, ways)| {
             scope.spawn(move || {
-                let host = GuardedHost::start_with(labs, hook, release, "");
+                let host =
+                    GuardedHost::start_with(labs, &Setup { hook, release, ..Setup::default() });
                 let wanted = |way: &&Way| ways.is_none_or(|ways| ways.contains(&way.name));
                 let tries: Vec<&Way> = WAYS.iter().filter(wanted).collect();
                 let (host, label) = (&host, format!("{hook:?}, {release:?}"));
@@ -160,7 +161,7 @@ fn attempt(host: &GuardedHost, way: &Way) -> Result<(), String> {
     client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut client = Client(client.spawn().expect("ssh"));
     if way.arguments.is_empty() || way.arguments == ["-tt"] {
-        type_in(&mut client.0, &format!("sleep {mark} & sleep {mark}\n"));
+        client.types(&format!("sleep {mark} & sleep {mark}\n"));
     }
     let session = host.session(&pass);
     let second = (way.name == "multiplexing").then(|| {
@@ -178,20 +179,20 @@ fn attempt(host: &GuardedHost, way: &Way) -> Result<(), String> {
         wait_for("the forwarding", || listens().then_some(()));
     }
     if way.is_marked {
-        wait_for("the process", || (!marked(&mark).is_empty()).then_some(()));
+        wait_for("the process", || (!marked("deploy", &mark).is_empty()).then_some(()));
     }
     let told = std::fs::read_to_string(format!("/tmp/{mark}")).unwrap_or_default();
     while now() + 1 < pass.end {
         thread::sleep(Duration::from_millis(100));
     }
-    let before = (held(&session), marked(&mark));
+    let before = (held(&session), marked("deploy", &mark));
     if before.0.is_empty() || (way.is_marked && before.1.is_empty()) {
         return Err(format!("it was over before the end: {before:?}"));
     }
     while now() < pass.end + 2 {
         thread::sleep(Duration::from_millis(50));
     }
-    let after = (held(&session), marked(&mark), is_forwarding && listens());
+    let after = (held(&session), marked("deploy", &mark), is_forwarding && listens());
     if after != (Vec::new(), Vec::new(), false) {
         return Err(format!("it is still there: {after:?}"));
     }
@@ -223,36 +224,6 @@ fn attempt(host: &GuardedHost, way: &Way) -> Result<(), String> {
     let _ = std::fs::remove_file(format!("/tmp/{mark}"));
     drop(agent);
     Ok(())
-}
-
-fn type_in(client: &mut Child, text: &str) {
-    use std::io::Write as _;
-    client.stdin.as_mut().expect("a pipe").write_all(text.as_bytes()).expect("a keyboard");
-}
-
-/// What is in a session's cgroup.
-fn held(session: &str) -> Vec<String> {
-    let all = processes().into_iter();
-    all.filter(|process| process.cgroups.contains(session)).map(|process| process.words).collect()
-}
-
-/// The marked processes of deploy's: the client's bear the mark, too.
-fn marked(mark: &str) -> Vec<String> {
-    let deploy = std::fs::metadata("/home/deploy").expect("a home").uid();
-    let all = processes().into_iter();
-    all.filter(|process| process.user == deploy && process.words.contains(mark))
-        .map(|process| process.words)
-        .collect()
-}
-
-/// A client that is stopped with the test.
-struct Client(Child);
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// An ssh-agent.

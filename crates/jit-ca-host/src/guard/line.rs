@@ -176,6 +176,7 @@ impl Line {
             match frame.kind {
                 Kind::Kept => self.forget(frame.number().map_err(Lost::Down)?),
                 Kind::Tell => text = Some(frame.text()),
+                Kind::Refused => return Err(Lost::Refused(frame.text())),
                 _ => {}
             }
         }
@@ -191,8 +192,8 @@ impl Line {
                         (self.written, self.part) = (self.written + 1, 0);
                     }
                 }
-                Err(error) if is_soon(&error) => return,
-                Err(_) => self.hang_up(),
+                // That hostd is gone is found by reading, after what it has said last.
+                Err(_) => return,
             }
         }
     }

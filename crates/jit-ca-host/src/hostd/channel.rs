@@ -10,6 +10,7 @@ use jit_ca_core::SessionId;
 use super::Peer;
 use super::connection::{Channel, Connection, Phase};
 use super::login::admit_unannounced;
+use super::notice;
 use super::registry::Registry;
 use crate::clock;
 use crate::process::Executable;
@@ -37,7 +38,11 @@ pub(super) fn serve(
             let number = welcome.channel;
             Frame::json(Kind::Welcome, &welcome)?.send(&mut stream)?;
             stream.set_read_timeout(Some(PAUSE))?;
-            let ended = take(&mut recording, stream, frames);
+            let ended = take(&mut recording, &mut stream, frames);
+            if let Ended::Unkept(fault) = &ended {
+                let why = why(registry, id, end_for(fault));
+                let _ = Frame::new(Kind::Refused, why).send(&mut stream);
+            }
             if let Err(fault) = recording.end(clock::now_ms()) {
                 tracing::error!(session = %id, channel = number, %fault, "its recording can't be ended");
             }
@@ -151,7 +156,7 @@ enum Ended {
 }
 
 /// Keeps a guard's frames until there are no more.
-fn take(recording: &mut Recording, mut stream: UnixStream, mut frames: Frames) -> Ended {
+fn take(recording: &mut Recording, stream: &mut UnixStream, mut frames: Frames) -> Ended {
     let mut bytes = vec![0; 16 * 1024];
     let mut told = recording.frames();
     loop {
@@ -164,7 +169,7 @@ fn take(recording: &mut Recording, mut stream: UnixStream, mut frames: Frames) -
             match keep(recording, &frame) {
                 Ok(true) => {
                     let kept = Frame::new(Kind::Kept, recording.frames().to_string());
-                    let _ = kept.send(&mut stream);
+                    let _ = kept.send(stream);
                     return Ended::Well;
                 }
                 Ok(false) => {}
@@ -174,7 +179,7 @@ fn take(recording: &mut Recording, mut stream: UnixStream, mut frames: Frames) -
         }
         if recording.frames() != told {
             told = recording.frames();
-            if Frame::new(Kind::Kept, told.to_string()).send(&mut stream).is_err() {
+            if Frame::new(Kind::Kept, told.to_string()).send(stream).is_err() {
                 return Ended::Vanished;
             }
         }
@@ -227,6 +232,13 @@ fn end(registry: &Registry, id: SessionId, number: u32, ended: Ended) {
     if let Err(error) = registry.save(connection) {
         tracing::error!(session = %id, error);
     }
+}
+
+/// What the user is told.
+fn why(registry: &Registry, id: SessionId, end: End) -> String {
+    let host = registry.config.host.name.as_str();
+    let connections = registry.lock();
+    connections.get(&id).map_or_else(String::new, |found| notice::ending(&found.saved, host, end))
 }
 
 fn end_for(fault: &recording::Fault) -> End {

@@ -1,6 +1,7 @@
 //! A hook's question: may this connection be?
 
 use super::Peer;
+use super::connection::Connection;
 use super::registry::{Arrival, Registry};
 use crate::certificate::Accepted;
 use crate::clock;
@@ -44,10 +45,20 @@ pub(super) fn admit_unannounced(registry: &Registry, peer: Peer) -> Result<(), S
     endless(registry, &account)?;
     let ancestors =
         std::iter::successors(Some(peer.process), |process: &Process| process.parent().ok());
-    let monitor = ancestors.take(DEEPEST).find_map(|process| registry.monitor(process).ok());
+    let mut between = Vec::new();
+    let monitor = ancestors.take(DEEPEST).find_map(|process| {
+        let monitor = registry.monitor(process).ok();
+        between.push(process);
+        monitor
+    });
     let monitor = monitor.ok_or("a guard is started by sshd, not by hand")?;
     let arrival = Arrival { account, from: None, certificate: None, is_session: true };
-    registry.hold(monitor, arrival).map(|_| ())
+    let id = registry.hold(monitor, arrival)?;
+    // What sshd has started before is not in the cgroup yet.
+    let connections = registry.lock();
+    let group = connections.get(&id).map(Connection::group).ok_or("it is over already")?;
+    let moved = between.into_iter().try_for_each(|process| group.take(process));
+    moved.map_err(|error| format!("the connection can't be held: {error}"))
 }
 
 /// Whether an account may be opened without a certificate, and so without an end.
