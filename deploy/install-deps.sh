@@ -26,6 +26,7 @@ shellcheck            shellcheck
 systemd-creds         systemd
 script                bsdutils
 unshare               util-linux
+/lib/x86_64-linux-gnu/security/pam_systemd.so  libpam-systemd
 strace                strace
 /usr/lib/python3/dist-packages/cryptography  python3-cryptography
 /usr/bin/pip3         python3-pip

@@ -7,6 +7,7 @@
 //! Caller   the same person without jit-ca: curl, openssl and ssh-keygen speak the API by hand (Wire)
 //! GuardedHost     a real sshd beside our hostd and guard, and certificates that end in seconds
 //! Sshd     a real sshd that trusts the CA, at the time that the test wants
+//! Server   a machine with a systemd and a network of its own
 //! Nginx    a real nginx that does
 //! OpenIdProvider  a real OpenID provider, and a Browser in which people log in there
 //! TokenIssuer     signs tokens for workloads, as a forge or a cluster does
@@ -41,6 +42,7 @@ mod person;
 mod program;
 pub mod security_key;
 mod served;
+mod server;
 mod sign_on;
 mod slow;
 mod sshd;
@@ -65,6 +67,7 @@ pub use program::{
     Output, as_root, free_port, mix, now, program, repository, run, seconds, wait_for,
 };
 pub use served::Served;
+pub use server::Server;
 pub use sign_on::SigningOn;
 pub use slow::Slow;
 pub use sshd::{Clock, Ssh, Sshd};

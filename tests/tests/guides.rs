@@ -8,6 +8,7 @@ mod access;
 mod administrators;
 mod erasure;
 mod first_ca;
+mod hosts;
 mod machine;
 mod notifications;
 mod passkeys;

@@ -1,5 +1,8 @@
 //! What `jit-ca-host` does.
 
+mod doctor;
+mod install;
+mod observed;
 mod pam;
 mod principals;
 mod status;
@@ -12,14 +15,14 @@ use clap::{Parser, Subcommand};
 
 use crate::client::Unanswered;
 use crate::config::{self, Config};
-use crate::hook;
+use crate::{clock, fault, hook};
 
-/// A host's part of jit-ca: the hooks that sshd calls, and what an administrator asks.
+/// A host's part of jit-ca: sshd's trust, sessions that end when the access ends, and what is wrong with either
 #[derive(Debug, Parser)]
 #[command(name = "jit-ca-host", version)]
 pub struct Cli {
-    /// The host's configuration.
-    #[arg(long, value_name = "FILE", default_value = config::DEFAULT)]
+    /// The host's configuration
+    #[arg(long, global = true, value_name = "FILE", default_value = config::DEFAULT)]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -27,13 +30,21 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tells jit-ca-hostd of a connection; pam_exec(8) calls it in the `account` and `session` phases.
-    Pam,
-    /// Writes the principals that open an account, and tells jit-ca-hostd of the connection; for sshd's
-    /// AuthorizedPrincipalsCommand.
-    Principals(principals::Arguments),
-    /// Lists the connections that are open.
+    /// Have sshd do what the configuration says: checked and tried first, and undone if that fails
+    Install(install::Arguments),
+    /// Have sshd do none of it any more
+    Uninstall,
+    /// Say what is wrong on this host
+    Doctor(doctor::Arguments),
+    /// List the connections that are open
     Status(status::Arguments),
+    /// Print which certificates were used here, for `jit-ca log verify --observed`
+    Observed,
+    /// Tell jit-ca-hostd of a connection; pam_exec(8) calls it in the `account` and `session` phases
+    Pam,
+    /// Print the principals that open an account, and tell jit-ca-hostd of the connection; for sshd's
+    /// AuthorizedPrincipalsCommand
+    Principals(principals::Arguments),
 }
 
 /// Why it can't be done.
@@ -47,12 +58,14 @@ enum Fault {
     Unanswered(#[from] Unanswered),
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[error("{0}")]
+    Stopped(#[from] fault::Fault),
 }
 
 /// Does what the command line says.
 pub fn run(cli: &Cli) -> ExitCode {
     match perform(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(fault) => {
             // pam_exec(8) shows a user what is written to standard output, and nothing else.
             let is_for_user = matches!(cli.command, Command::Pam);
@@ -64,11 +77,18 @@ pub fn run(cli: &Cli) -> ExitCode {
     }
 }
 
-fn perform(cli: &Cli) -> Result<(), Fault> {
+fn perform(cli: &Cli) -> Result<ExitCode, Fault> {
     let config = Config::load(&cli.config)?;
     match &cli.command {
-        Command::Pam => pam::run(&config),
-        Command::Principals(arguments) => principals::run(&config, arguments),
-        Command::Status(arguments) => status::run(&config, arguments),
+        Command::Install(arguments) => install::install(&config, &cli.config, arguments)?,
+        Command::Uninstall => install::uninstall(&config)?,
+        Command::Doctor(arguments) => {
+            return Ok(doctor::run(&config, arguments, clock::now_ms() / 1000));
+        }
+        Command::Status(arguments) => status::run(&config, arguments)?,
+        Command::Observed => observed::run(&config)?,
+        Command::Pam => pam::run(&config)?,
+        Command::Principals(arguments) => principals::run(&config, arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -61,14 +61,20 @@ pub struct Account {
 }
 
 /// What sshd is told beyond that.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sshd {
-    /// Whether keys that stand on the host open accounts as before, without an end. Otherwise they open those alone that
-    /// are set apart as break-glass.
+    /// Whether keys that stand on the host, and passwords, open accounts as before, without an end. Otherwise keys open
+    /// those accounts alone that are set apart as break-glass, and passwords none.
     pub static_keys: bool,
     /// Whether certificates that allow it may forward ports. Otherwise none may.
     pub forwarding: bool,
+}
+
+impl Default for Sshd {
+    fn default() -> Self {
+        Self { static_keys: true, forwarding: false }
+    }
 }
 
 /// Recordings.
@@ -100,6 +106,8 @@ pub struct Places {
     pub state: PathBuf,
     /// The folder with `sshd_config` and `sshd_config.d`.
     pub ssh: PathBuf,
+    /// What PAM does for sshd.
+    pub pam: PathBuf,
     /// The folder with our programs.
     pub programs: PathBuf,
 }
@@ -110,6 +118,7 @@ impl Default for Places {
             run: "/run/jit-ca".into(),
             state: "/var/lib/jit-ca-host".into(),
             ssh: "/etc/ssh".into(),
+            pam: "/etc/pam.d/sshd".into(),
             programs: "/usr/lib/jit-ca".into(),
         }
     }
@@ -119,6 +128,26 @@ impl Places {
     /// hostd's socket.
     pub fn socket(&self) -> PathBuf {
         self.run.join("hostd.sock")
+    }
+
+    /// The CA's keys for SSH certificates of users, as sshd reads them.
+    pub fn user_ca(&self) -> PathBuf {
+        self.ssh.join("jit-ca/user_ca.pub")
+    }
+
+    /// A file for each account, with the principals that open it.
+    pub fn principals(&self) -> PathBuf {
+        self.ssh.join("jit-ca/principals")
+    }
+
+    /// What sshd reads of us. In `sshd_config` the first value wins, so that the name begins with a low number.
+    pub fn drop_in(&self) -> PathBuf {
+        self.ssh.join("sshd_config.d/10-jit-ca.conf")
+    }
+
+    /// The host's certificate, if it is enrolled.
+    pub fn host_certificate(&self) -> PathBuf {
+        self.ssh.join("ssh_host_ed25519_key-cert.pub")
     }
 }
 
@@ -151,7 +180,7 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let paths = &config.places;
-        for path in [&paths.run, &paths.state, &paths.ssh, &paths.programs] {
+        for path in [&paths.run, &paths.state, &paths.ssh, &paths.pam, &paths.programs] {
             if !path.is_absolute() {
                 return Err(format!("{} is relative; write a path from / on", path.display()));
             }
@@ -211,6 +240,24 @@ mod tests {
         assert!(config.principals("root").is_empty());
         assert!(config.is_break_glass("rescue") && !config.is_break_glass("deploy"));
         assert_eq!(config.recording.session.to_string(), "64 MiB");
+    }
+
+    #[test]
+    fn the_file_to_start_from_says_what_is_so_without_it() {
+        let text = include_str!("../../../deploy/host.toml");
+        let (given, plain) = (Config::parse(text).unwrap(), "[host]\nname = \"web1\"\n");
+        assert_eq!(format!("{given:?}"), format!("{:?}", Config::parse(plain).unwrap()));
+        // What it shows in comments is a configuration, too.
+        let shown: String = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.starts_with('[') || line.contains(" = "))
+            .map(|line| format!("{}\n", line.split("   ").next().unwrap_or_default()))
+            .collect();
+        let shown = Config::parse(&format!("{plain}{shown}")).unwrap();
+        assert!(shown.is_break_glass("rescue"));
+        assert_eq!(shown.principals("deploy").len(), 4);
+        assert_eq!(format!("{:?}", shown.places), format!("{:?}", given.places));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use jit_ca_core::SessionId;
+use jit_ca_core::{SessionId, UnixTime};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::connection::{Channel, Connection, Phase};
@@ -17,6 +17,7 @@ use crate::certificate::Accepted;
 use crate::cgroup::Group;
 use crate::clock;
 use crate::config::Config;
+use crate::observed::{Observed, Use};
 use crate::passwd::Passwd;
 use crate::process::Process;
 use crate::recording::{self, Bounds, Certified, End, SessionClosed, SessionOpened, Spool};
@@ -167,9 +168,24 @@ impl Registry {
             opened_ms: saved.opened_ms,
         };
         self.spool.open_session(&opened).map_err(|fault| fault.to_string())?;
+        self.observe(&opened)
+            .map_err(|error| format!("the list of certificates that were used: {error}"))?;
         tracing::info!(session = %saved.id, account = %saved.account, "let in");
         connection.saved.is_session = true;
         self.save(connection)
+    }
+
+    /// Notes which certificate was used, for whoever compares that with the CA's log.
+    fn observe(&self, opened: &SessionOpened) -> io::Result<()> {
+        let Some(certificate) = &opened.certificate else { return Ok(()) };
+        Observed::of(&self.config.places.state).add(&Use {
+            time: UnixTime::from_secs(opened.opened_ms / 1000),
+            host: opened.host.clone(),
+            account: opened.account.clone(),
+            ca: certificate.ca.clone(),
+            serial: certificate.serial.to_string(),
+            key_id: certificate.key_id.clone(),
+        })
     }
 
     /// Keeps what has changed of a connection.
