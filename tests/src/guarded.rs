@@ -96,7 +96,7 @@ impl GuardedHost {
              [accounts.mallory]\ntags = [\"web\"]\n\
              [accounts.trudy]\ntags = [\"web\"]\n\
              [accounts.rescue]\ntags = [\"web\"]\nbreak_glass = true\n\
-             [sshd]\nforwarding = true\n{lines}\n\
+             [sshd]\nforwarding = true\nstatic_keys = false\n{lines}\n\
              [places]\nrun = \"{0}/run\"\nstate = \"{0}/state\"\nprograms = \"{1}\"\n",
             folder.display(),
             programs.display(),

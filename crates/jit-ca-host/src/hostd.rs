@@ -6,6 +6,7 @@
 //! connection  one that is open: who, by what certificate, held where, with which guards
 //! saved       the same as a file, so that the next hostd takes it up again
 //! registry    all that are open
+//! clients     who is connected, and how many
 //! channel     a guard's thread: takes its frames and keeps them
 //! warden      one thread that looks at the clock, and ends what is over
 //! notice      what terminals are told, and when
@@ -15,6 +16,7 @@
 //! before sshd goes on with it; the warden ends it then whatever the user, the guard or sshd do.
 
 mod channel;
+mod clients;
 mod connection;
 mod login;
 mod notice;
@@ -26,20 +28,19 @@ mod warden;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rustix::net::sockopt::socket_peercred;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
 use crate::process::Process;
 use crate::protocol::{Frame, Frames, Kind};
 use crate::recording;
+use clients::Clients;
 use registry::Registry;
 
-/// How many may be connected at once. Each has a thread.
-const MOST_CLIENTS: usize = 4096;
 /// How long a client may think before it says what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What a client's thread does needs little.
@@ -69,6 +70,9 @@ struct Peer {
 /// If it can't start.
 pub fn run(config: Config) -> Result<(), Fault> {
     let listener = places::listen(&config.places)?;
+    // A connection takes one descriptor, and each guard two.
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let registry = Arc::new(Registry::open(config)?);
     let warden = Arc::clone(&registry);
     thread::Builder::new()
@@ -81,37 +85,40 @@ pub fn run(config: Config) -> Result<(), Fault> {
 }
 
 fn accept(listener: &UnixListener, registry: &Arc<Registry>) {
-    let clients = Arc::new(AtomicUsize::new(0));
+    let clients = Clients::default();
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
             // Out of descriptors, say: who waits is served once there are some.
             thread::sleep(Duration::from_millis(10));
             continue;
         };
-        if clients.fetch_add(1, Ordering::Relaxed) >= MOST_CLIENTS {
-            clients.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        }
-        let (registry, counted) = (Arc::clone(registry), Arc::clone(&clients));
-        let spawned = thread::Builder::new().stack_size(STACK).spawn(move || {
-            if let Err(error) = serve(stream, &registry) {
+        let Ok(peer) = peer(&stream) else { continue };
+        // Who is one too many finds the line closed.
+        let Some(client) = clients.enter(peer.user) else { continue };
+        let registry = Arc::clone(registry);
+        let serve = move || {
+            if let Err(error) = serve(stream, peer, &registry) {
                 tracing::debug!(%error, "a client is gone");
             }
-            counted.fetch_sub(1, Ordering::Relaxed);
-        });
-        if spawned.is_err() {
-            clients.fetch_sub(1, Ordering::Relaxed);
+            drop(client);
+        };
+        if let Err(error) = thread::Builder::new().stack_size(STACK).spawn(serve) {
+            tracing::warn!(%error, "a thread can't be started");
         }
     }
 }
 
+/// Who is connected, as the kernel has it.
+fn peer(stream: &UnixStream) -> io::Result<Peer> {
+    let credentials = socket_peercred(stream)?;
+    let process = Process::of(credentials.pid.as_raw_nonzero().get())?;
+    Ok(Peer { process, user: credentials.uid.as_raw() })
+}
+
 /// Answers one client.
-fn serve(mut stream: UnixStream, registry: &Arc<Registry>) -> io::Result<()> {
+fn serve(mut stream: UnixStream, peer: Peer, registry: &Arc<Registry>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let credentials = socket_peercred(&stream)?;
-    let process = Process::of(credentials.pid.as_raw_nonzero().get())?;
-    let peer = Peer { process, user: credentials.uid.as_raw() };
     let mut frames = Frames::default();
     let Some(frame) = frames.receive(&mut stream)? else { return Ok(()) };
     let answer = match frame.kind {
