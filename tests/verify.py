@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Verifies exports of a jit-ca log as docs/log-format.md says ("Verifying a log").
 
-    tests/verify.py [--key VKEY] [--pin FILE]... FILE...
+    tests/verify.py [--key VKEY] [--pin FILE]... [--observed FILE]... FILE...
 
-One JSON line for each FILE that `jit-ca log export` wrote; exit status 0 if all of them hold, 1 if not.
+One JSON line for each FILE that `jit-ca log export` wrote; exit status 0 if all of them hold, 1 if not. With
+--observed, what hosts saw is held against each log that holds, and is 1 as well where it is not as the log has it.
 It is written from that page alone and uses none of the CA's code: python3-cryptography checks signatures
 and reads X.509, all else is Python's standard library and what lies in verifier/.
 
@@ -14,7 +15,7 @@ and reads X.509, all else is Python's standard library and what lies in verifier
     values.py        text forms, statements             requests.py      those of requests and approvals
     payloads.py      what payloads may hold, a table    grants.py        those of what became of them, and locks
     log.py           what entries add up to             passkeys.py      those of passkeys, and WebAuthn
-    signatures.py    keys, SSHSIG, checkpoint, tree
+    signatures.py    keys, SSHSIG, checkpoint, tree       observed.py      what hosts saw
 """
 import argparse
 import itertools
@@ -26,6 +27,7 @@ sys.dont_write_bytecode = True  # of the modules that follow
 from verifier.archive import entry_parts, log_names, part_names, read_archive, records
 from verifier.checks import check_entry
 from verifier.log import Entry, Log
+from verifier.observed import compare, read_uses
 from verifier.reading import Broken, b64, check, valid
 from verifier.signatures import LogKey, Note, tree_hash
 
@@ -66,6 +68,7 @@ def verify(data, log_key, pins, report):
             valid(pin.is_signed_by(key) and tree_hash(hashes[:pin.size]) == pin.root)
     with check("copy"):
         valid(copies == [*log.key_copies(), *log.copies])
+    return log
 
 
 def readable_note(data):
@@ -114,9 +117,14 @@ def main():
     arguments = argparse.ArgumentParser(description="Verifies exports of a jit-ca log.")
     arguments.add_argument("--key", help="the log key, as <origin>+<key id>+<base64>; else the export's own")
     arguments.add_argument("--pin", action="append", default=[], help="a checkpoint that was kept")
+    arguments.add_argument("--observed", action="append", default=[], help="what a host saw")
     arguments.add_argument("file", nargs="+")
     arguments = arguments.parse_args()
     pins = [open(pin, "rb").read() for pin in arguments.pin]
+    try:
+        uses = [used for name in arguments.observed for used in read_uses(name)]
+    except ValueError as error:
+        sys.exit(f"--observed: {error}")
     all_hold = True
     for name in arguments.file:
         report = dict(file=name, verdict="holds", code=None, first_bad_index=None, size=None, root=None,
@@ -124,7 +132,10 @@ def main():
         with open(name, "rb") as file:
             data = file.read()
         try:
-            verify(data, arguments.key, pins, report)
+            log = verify(data, arguments.key, pins, report)
+            if arguments.observed:
+                report.update(observed=compare(log, uses))
+                all_hold = all_hold and not report["observed"]["mismatched"]
         except Broken as broken:
             code, index = broken.args
             report.update(verdict="broken", code=code, first_bad_index=index)

@@ -303,7 +303,12 @@ fn again<C: Profile>(
 }
 
 /// A CA key's PKCS#8, which the daemon never lets out of `jit-ca-cert`: see `jit_ca_cert::Key`.
-fn unsealed(folder: &Path, keys: &Keys, purpose: Purpose, public: &PublicKey) -> Vec<u8> {
+pub(crate) fn unsealed(
+    folder: &Path,
+    keys: &Keys,
+    purpose: Purpose,
+    public: &PublicKey,
+) -> Vec<u8> {
     let at_rest = fs::read(folder.join(format!("{purpose}.key"))).expect("a key");
     let (length, rest) = at_rest.split_first().expect("a key");
     let label = format!("key {purpose} {}", public.spki_digest());
@@ -312,7 +317,7 @@ fn unsealed(folder: &Path, keys: &Keys, purpose: Purpose, public: &PublicKey) ->
 }
 
 /// SSH's strings (RFC 4251 section 5).
-fn strings(strings: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn strings(strings: &[&[u8]]) -> Vec<u8> {
     let length = |string: &[u8]| u32::try_from(string.len()).expect("a length").to_be_bytes();
     strings.iter().flat_map(|string| [&length(string), *string].concat()).collect()
 }

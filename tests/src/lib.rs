@@ -6,6 +6,7 @@
 //! Person   somebody with an SSH key, an authenticator and a home; runs jit-ca
 //! Caller   the same person without jit-ca: curl, openssl and ssh-keygen speak the API by hand (Wire)
 //! GuardedHost     a real sshd beside our hostd and guard, and certificates that end in seconds
+//! Host     a host that enrols, by hand as well
 //! Sshd     a real sshd that trusts the CA, at the time that the test wants
 //! Server   a machine with a systemd and a network of its own
 //! Nginx    a real nginx that does
@@ -33,6 +34,7 @@ mod certificate;
 mod document;
 pub mod grown;
 mod guarded;
+mod host;
 mod lab;
 mod lines;
 mod nginx;
@@ -46,6 +48,7 @@ mod server;
 mod sign_on;
 mod slow;
 mod sshd;
+mod stolen;
 pub mod stored;
 mod terminal;
 mod token_issuer;
@@ -57,6 +60,7 @@ pub use caller::Caller;
 pub use certificate::{Issued, self_signed, sha256};
 pub use document::{Block, blocks, commands, documents};
 pub use guarded::{Found, GuardedHost, Hook, Pass, Release, Setup, processes};
+pub use host::Host;
 pub use lab::Lab;
 pub use lines::Lines;
 pub use nginx::Nginx;
@@ -64,13 +68,15 @@ pub use open_id::{Means, OpenIdProvider, Visitor, parameter};
 pub use passkey::SoftPasskey;
 pub use person::{Authenticator, Person};
 pub use program::{
-    Output, as_root, free_port, mix, now, program, repository, run, seconds, wait_for,
+    Output, as_root, free_port, mix, now, program, repository, run, run_with_input, seconds,
+    wait_for,
 };
 pub use served::Served;
 pub use server::Server;
 pub use sign_on::SigningOn;
 pub use slow::Slow;
 pub use sshd::{Clock, Ssh, Sshd};
+pub use stolen::{steal_ssh_user_key, used};
 pub use terminal::Terminal;
 pub use token_issuer::{TokenIssuer, workloads};
 pub use wire::{Reply, Wire};

@@ -78,7 +78,7 @@ pub fn run(command: &mut Command) -> Output {
 }
 
 /// Runs a program to its end, with this to read.
-pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Output {
+pub fn run_with_input(command: &mut Command, input: &str) -> Output {
     let shown = format!("{command:?}");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));

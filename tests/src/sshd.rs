@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use crate::{Lab, Output, Person, as_root, free_port, run, wait_for};
+use crate::{Host, Lab, Output, Person, as_root, free_port, run, wait_for};
 
 /// The time that a server reads off its clock.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,17 @@ impl Sshd {
     /// An sshd that trusts `user_ca` (a line of an authorized keys file). For each account the principals
     /// that open it; the accounts are made where they are missing.
     pub fn start(lab: &Lab, clock: Clock, user_ca: &str, accounts: &[(&str, &[&str])]) -> Self {
+        Self::start_as(lab, clock, user_ca, accounts, None)
+    }
+
+    /// The same, with this host key and the certificate beside it.
+    pub fn start_as(
+        lab: &Lab,
+        clock: Clock,
+        user_ca: &str,
+        accounts: &[(&str, &[&str])],
+        host: Option<&Host>,
+    ) -> Self {
         let port = free_port();
         let folder = lab.folder(&format!("sshd-{port}"));
         let strict = PathBuf::from(format!("/run/jit-ca-tests/sshd-{port}"));
@@ -62,11 +73,16 @@ impl Sshd {
             run(as_root("install").args(["-m", "644"]).arg(file).arg(&strict)).ok();
         }
 
-        let host_key = folder.join("host_key");
+        let mut host_key = folder.join("host_key");
         run(Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
             .arg(&host_key))
         .ok();
+        let mut certificate = String::new();
+        if let Some(host) = host {
+            host_key.clone_from(&host.key);
+            certificate = format!("HostCertificate {}\n", host.certificate().display());
+        }
         let user_ca_file = folder.join("user_ca.pub");
         fs::write(&user_ca_file, format!("{user_ca}\n")).expect("a file");
         let config = folder.join("sshd_config");
@@ -80,6 +96,7 @@ impl Sshd {
              AuthorizedKeysFile none\n\
              AuthenticationMethods publickey\n\
              UsePAM no\n\
+             {certificate}\
              LogLevel VERBOSE\n",
             host_key.display(),
             folder.join("pid").display(),

@@ -87,7 +87,7 @@ pub fn export(file: &Path, signer: &Signer) -> Result<Vec<u8>, String> {
 
 /// The code of what the verifier finds first; none if the log holds.
 pub fn verdict(export: &[u8], signer: &Signer) -> Option<String> {
-    let options = Options { key: Some(signer.log_key()), pins: Vec::new() };
+    let options = Options { key: Some(signer.log_key()), ..Options::default() };
     let verdict =
         verify::verify(Cursor::new(export), &options, &mut |_, _| ()).expect("bytes in memory");
     verdict.finding.map(|finding| finding.code.to_string())

@@ -69,7 +69,7 @@ fn judge(files: &[PathBuf], key: Option<&LogKey>, pins: &[PathBuf]) -> Vec<(Valu
 fn by_library(files: &[PathBuf], key: Option<&LogKey>, pins: &[PathBuf]) -> Vec<Value> {
     let pins: Vec<SignedCheckpoint> =
         pins.iter().map(|pin| fs::read_to_string(pin).unwrap().parse().unwrap()).collect();
-    let options = Options { key: key.cloned(), pins };
+    let options = Options { key: key.cloned(), pins, uses: None };
     let verdict = |file: &PathBuf| {
         let file = File::open(file).unwrap();
         let verdict = jit_ca_log::verify(file, &options, &mut |_, _| ()).unwrap();

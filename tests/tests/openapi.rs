@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use jit_ca_tests::{
-    Authenticator, Ca, Caller, Lab, OpenIdProvider, Reply, SoftPasskey, TokenIssuer, Wire,
+    Authenticator, Ca, Caller, Host, Lab, OpenIdProvider, Reply, SoftPasskey, TokenIssuer, Wire,
     repository, run, workloads,
 };
 use serde_json::{Value, json};
@@ -87,6 +87,8 @@ impl Scene {
             change("jit-cad.toml", &|text| {
                 let text =
                     text.replace("second_administrator = false", "second_administrator = true");
+                let text =
+                    text + "[hosts]\nnames = [\"*.prod.test\", \"web1\"]\ncertificate = \"7d\"\n";
                 text + "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n"
             });
             let rule = "@id(\"workloads\")\npermit (principal is Workload, action == Action::\"issue\", resource);\n\
@@ -345,6 +347,28 @@ impl Scene {
     }
 
     /// A policy that waits for a second administrator.
+    /// A host that enrols, renews its certificate and is revoked.
+    fn hosts(&mut self) {
+        let Self { bob, alice, record, lab, ca, .. } = self;
+        let host = Host::new(lab, ca, "web1.prod.test", "ed25519");
+        let call = json!({"host": host.name, "aliases": ["web1"], "duration": "2h"});
+        record.post(&alice.wire, "/v1/hosts/tokens", &call).refused("not-permitted");
+        let token = record.post(&bob.wire, "/v1/hosts/tokens", &call).ok().json();
+        let enrolment = host.enrolment(&token);
+        record.post(&host.wire, "/v1/hosts/enrolment", &enrolment).ok();
+        record.post(&host.wire, "/v1/hosts/enrolment", &enrolment).refused("login-refused");
+        let call = host.login_call().0;
+        record.post(&host.wire, "/v1/hosts/login", &call).ok();
+        record.post(&host.wire, "/v1/hosts/login", &call).refused("login-refused");
+        record.post(&host.login(), "/v1/host/certificate", &json!({})).ok();
+        record.get(&bob.wire, "/v1/hosts").ok();
+        record.get(&host.wire, "/v1/trust").ok();
+        let call = json!({"reason": "the disk was stolen"});
+        record.post(&bob.wire, "/v1/hosts/web1/revoke", &call).ok();
+        record.post(&bob.wire, "/v1/hosts/web1/revoke", &call).refused("host-unchanged");
+        record.get(&host.wire, "/v1/trust").ok();
+    }
+
     fn policy(&mut self) {
         let (alice, bob, record) = (&self.alice.wire, &self.bob.wire, &mut self.record);
         record.get(alice, "/v1/policy").refused("not-permitted");
@@ -489,6 +513,7 @@ fn a_real_daemon_answers_every_call_as_the_openapi_document_says() {
     scene.passkeys();
     scene.resets();
     scene.access();
+    scene.hosts();
     scene.policy();
     scene.log();
     scene.strangers(&served);

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use jit_ca_tests::{Ca, Caller, Lab, Output, Person, blocks, now, program, repository, run};
+use jit_ca_tests::{Ca, Caller, Lab, Output, Person, blocks, now, program, repository, run, used};
 use serde_json::{Value, json};
 
 /// What somebody writes to mislead whoever reads the report.
@@ -19,6 +19,8 @@ struct Scene {
     alice: Caller,
     bob: Caller,
     carol: Person,
+    /// Alice's certificate for a shell.
+    shell: PathBuf,
     from: String,
     to: String,
     ca: Ca,
@@ -35,7 +37,7 @@ impl Scene {
         let shell =
             json!({"reason": HOSTILE, "duration": "10m", "ticket": "OPS-7", "hosts": ["web1"]});
         let shell = alice.granted("web-shell", shell, &[&bob]);
-        alice.take_ssh(&shell["grant"], &alice.person.make_key("work", "ed25519"));
+        let (shell, _) = alice.take_ssh(&shell["grant"], &alice.person.make_key("work", "ed25519"));
         let denied = alice.request("web-shell", json!({})).ok().json();
         bob.decide(&denied, "deny", &json!({"reason": "not today"})).ok();
         let logs = alice.granted("web-logs", json!({"duration": "5m"}), &[]);
@@ -44,7 +46,7 @@ impl Scene {
         alice.take_x509(&orders["grant"], &["-subj", "/CN=x"]);
         alice.request("web-shell", json!({"duration": "5h"})).refused("too-long");
         let to = next_second();
-        let scene = Self { alice, bob, carol, from, to, ca, lab };
+        let scene = Self { alice, bob, carol, shell, from, to, ca, lab };
         scene.go_on();
         scene
     }
@@ -256,6 +258,8 @@ fn the_guide_to_auditing_works_as_it_stands() {
     symlink(repository().join("tests/verify.py"), carol.file("verify.py")).unwrap();
     let certificates = scene.json(&[])["certificates"].clone();
     let key_id = certificates[0]["key_id"].as_str().unwrap();
+    let used = used(&scene.shell, "web1", "deploy", now());
+    fs::write(carol.file("web1.jsonl"), format!("{used}\n")).unwrap();
     let bin = program("jit-ca");
     let path = format!("{}:{}", bin.parent().unwrap().display(), env::var("PATH").unwrap());
     let mut said = String::new();
@@ -265,7 +269,13 @@ fn the_guide_to_auditing_works_as_it_stands() {
         bash.env("PATH", &path).env("KEY_ID", key_id).env("FROM", &scene.from).env("TO", &scene.to);
         said += &run(bash.args(["-euo", "pipefail", "-c", &block.text])).ok().stdout;
     }
-    for text in ["holds", "\"verdict\": \"holds\"", "OPS-7"] {
+    for text in [
+        "holds",
+        "\"verdict\": \"holds\"",
+        "OPS-7",
+        "1 of 1 use that hosts saw are as the log has it",
+        "\"mismatched\": []",
+    ] {
         assert!(said.contains(text), "{text} is not in {said}");
     }
     for name in ["report.html", "report.md", "report.json", "offline.html"] {

@@ -12,7 +12,7 @@ from .requests import is_key_of
 from .signatures import PURPOSES, Wire, is_strong, possession_holds, spki, ssh_key, wire
 from .values import UNKNOWN, digest, hosts, id_text, in_order, networks, row
 
-LONGEST = {"x509-logins": 12 * 3600 + 60, "x509-servers": 24 * 3600 + 60}
+LONGEST = {"ssh-host": 30 * 24 * 3600 + 60, "x509-logins": 12 * 3600 + 60, "x509-servers": 24 * 3600 + 60}
 LONGEST_GRANT = 24 * 3600 + 60
 LOGIN_IN_USE = 12 * 3600 + 10  # how long after a login without a payload its certificate may still be used
 SSH_KEYS = {b"ssh-ed25519-cert-v01@openssh.com": (b"ssh-ed25519", 1),
@@ -36,6 +36,9 @@ def check_intent(log, e, p):
             grant = log.begun["g", p["grant"]].payload
             given = grant if grant is UNKNOWN else granted_row(purpose, under, grant)
             check_open(log, e, p)
+        if purpose == "ssh-host":
+            host = log.hosts.get(e.actor)
+            valid(host and not host.is_revoked)
         if purpose == "x509-logins":
             valid(login.actor == e.actor if login else log.is_gone("login", e, 60))
     with e.check("window"):
@@ -50,11 +53,13 @@ def check_intent(log, e, p):
         valid(purpose not in LONGEST or until - begin <= LONGEST[purpose])
     called = asked["name"], e.actor.hex()
     with e.check("certificate"):
-        valid(purpose == "ssh-user" or PURPOSES[purpose] != "ed25519")
-        c = (read_ssh if purpose == "ssh-user" else read_x509)(p["tbs"])
+        valid(purpose in ("ssh-user", "ssh-host") or PURPOSES[purpose] != "ed25519")
+        c = (read_ssh if purpose.startswith("ssh-") else read_x509)(p["tbs"])
         valid((c.serial, c.begin, c.until) == (p["serial"], begin, until))
         if purpose == "ssh-user":
             check_ssh(log, p, c, grant, given, called)
+        elif purpose == "ssh-host":
+            check_ssh_host(log, p, c, host)
         elif purpose == "x509-root":
             valid(log.keys is UNKNOWN or spki(c.load_key()) in [log.keys[own] for own in PURPOSES if own[:5] == "x509-"])
         else:
@@ -122,7 +127,7 @@ def read_ssh(tbs):
     extensions, reserved, signer = fields.strings()
     valid(reserved == b"" and len(nonce) == 32)
     return SimpleNamespace(
-        serial=serial, is_user=role == 1, key_id=key_id.decode(), begin=begin, until=until, key=key, signer=signer,
+        serial=serial, role=role, key_id=key_id.decode(), begin=begin, until=until, key=key, signer=signer,
         principals=[each.decode() for each in Wire(principals).strings()], options=pairs(options),
         extensions=pairs(extensions))
 
@@ -137,7 +142,7 @@ def pairs(data):
 def check_ssh(log, p, c, grant, given, called):
     valid(is_strong(ssh_key(c.key)))
     begins = f"jit-ca:{id_text('g', p['grant'])}:{id_text('i', p['issuance'])}:"
-    valid(c.is_user and c.key_id.startswith(begins) and c.key_id.removeprefix(begins) in called)
+    valid(c.role == 1 and c.key_id.startswith(begins) and c.key_id.removeprefix(begins) in called)
     valid(log.keys is UNKNOWN or c.signer == wire(b"ssh-ed25519", log.keys["ssh-user"][-32:]))
     if grant is UNKNOWN:
         return
@@ -153,6 +158,13 @@ def check_ssh(log, p, c, grant, given, called):
         valid(only.num_addresses == 1)
         wanted["source-address"] = source.decode()
     valid(options == {name: [value.encode()] for name, value in wanted.items() if value is not None})
+
+
+def check_ssh_host(log, p, c, host):
+    """It says what the host has enrolled as, and no more."""
+    valid(c.role == 2 and c.key_id == f"jit-ca:host:{id_text('i', p['issuance'])}:{host.name}")
+    valid(log.keys is UNKNOWN or c.signer == wire(b"ssh-ed25519", log.keys["ssh-host"][-32:]))
+    valid(c.key == host.key and c.principals == host.names() and not c.options and not c.extensions)
 
 
 # === X.509 ===

@@ -2,6 +2,7 @@
 from .certificates import LOGIN_IN_USE, check_intent, check_login_open, is_login_open
 from .grants import (
     check_grant_end, check_grant_revoke, check_grant_start, check_lock, check_locked, check_review)
+from .hosts import check_enrolled, check_host_login, check_revoked, check_token as check_host_token
 from .log import DAEMON, step_of
 from .passkeys import assertion_of, check_counter, check_signed, find, read_registration
 from .payloads import NEVER_ERASED, PAYLOADS, fits
@@ -22,7 +23,7 @@ ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass
            "grant.revoke": "revoke",
            "lock": "lock", "unlock": "lock", "erase.order": "erase",
            "bundle.approval": "administer", "mfa.reset.asked": "administer", "mfa.reset.withdrawn": "administer",
-           "mfa.reset": "administer"}
+           "mfa.reset": "administer", "host.token": "enrol-host", "host.revoked": "lock"}
 
 
 def check_entry(log, e):
@@ -79,7 +80,7 @@ def read_payload(e, salt, payload):
 def acts(entry_type, p):
     """The subject that acts, where the payload names it."""
     if entry_type in ("person", "mfa.enrolled", "mfa.kept", "passkey.added", "passkey.removed", "login", "login.token", "login.certificate",
-                      "page.login", "login.step-up", "logout", "refusal", "request", "subject.vouched"):
+                      "host.enrolled", "login.host", "host.revoked", "page.login", "login.step-up", "logout", "refusal", "request", "subject.vouched"):
         return p["subject"]
     by = p.get("by")  # of an approval or a lock, or who denies, reviews, revokes or orders
     return by.get("person", {}).get("subject") if isinstance(by, dict) else by
@@ -106,6 +107,9 @@ def check_who(log, e, p):
             valid(issuer != "local" and p["name"].partition("@")[2] == issuer and log.has_issuer(p["subject"]))
         if e.type in OVER_OTHERS and log.vouched.get(e.actor, UNKNOWN) is not UNKNOWN:
             valid(not log.is_workload(e))
+        if e.type == "host.revoked":
+            valid(not any(log.vouched.get(actor, UNKNOWN) is not UNKNOWN and log.vouched[actor]["kind"] == "workload"
+                          for actor in log.actors_of(p["by"])))
     with e.check("bundle"):
         if e.type == "bundle":
             check_bundle(log, e, p)
@@ -113,7 +117,7 @@ def check_who(log, e, p):
         decided = p["by"].get("person", {}).get("decision") if e.type in ("lock", "unlock", "mfa.reset") else p.get("decision")
         if e.type in ACTIONS and decided:
             actions = "skip-approval" if e.type == "approval" and e.acts is None else ACTIONS[e.type]
-            facts, subject = decided["facts"], e.acts or log.asked(e)["subject"]
+            facts, subject = decided["facts"], p["by"] if e.type == "host.revoked" else e.acts or log.asked(e)["subject"]
             valid(decided["decision"]["outcome"] == ("deny" if e.type == "grant.end" else "allow"))
             valid(facts["action"] in actions.split(" ") and facts["subject"] == subject)
         for each in p["approvals"] if e.type == "grant.start" else []:
@@ -320,7 +324,8 @@ BY_TYPE = {
     "mfa.code": check_code, "mfa.reset.asked": check_reset, "mfa.reset.withdrawn": check_reset, "mfa.reset": check_reset,
     "bundle.approval": check_activation, "login": check_login, "passkey.added": check_passkey,
     "passkey.removed": check_passkey, "page.login": check_page_login, "login.step-up": check_step_up,
-    "logout": check_logout, "login.end": check_login_end, "request": check_request, "approval": check_approval,
+    "host.token": check_host_token, "host.enrolled": check_enrolled, "login.host": check_host_login,
+    "host.revoked": check_revoked, "logout": check_logout, "login.end": check_login_end, "request": check_request, "approval": check_approval,
     "break-glass": check_pending, "review": check_review, "denial": check_pending, "cancel": check_pending,
     "lapse": check_pending, "grant": check_grant, "grant.start": check_grant_start, "grant.end": check_grant_end,
     "grant.revoke": check_grant_revoke, "lock": check_lock, "unlock": check_lock,

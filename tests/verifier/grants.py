@@ -90,11 +90,12 @@ def check_lock(log, e, p):
         valid(not is_locked if e.type == "lock" else is_locked or log.locks_are_partial)
 
 
-STOPPED = ("login", "login.token", "login.certificate", "page.login", "login.step-up", "request", "approval",
+STOPPED = ("login", "login.token", "login.certificate", "login.host", "host.enrolled", "page.login", "login.step-up",
+           "request", "approval",
            "break-glass", "grant", "grant.start", "issue.intent")
 # What the person vouches for who acts; whom and what it is about may be locked.
 VOUCHED = ("unlock", "mfa.enrolled", "mfa.reset.asked", "mfa.reset", "passkey.added", "review", "bundle.approval",
-           "erase.order")
+           "host.token", "erase.order")
 
 
 def check_locked(log, e, p):
@@ -102,6 +103,9 @@ def check_locked(log, e, p):
     if e.type in VOUCHED and e.acts is not None:
         with e.check("lock"):
             valid(("subject", e.acts) not in log.locks and ("all", None) not in log.locks)
+    if e.type == "issue.intent" and p["purpose"] == "ssh-host":
+        with e.check("lock"):
+            valid(not {("all", None), ("subject", f"host/{log.hosts[e.actor].name}")} & log.locks)
     if not log.locks or e.type not in STOPPED or (e.type == "issue.intent" and p["under"] is None):
         return
     with e.check("lock"):

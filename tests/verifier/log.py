@@ -2,6 +2,7 @@
 import itertools
 import textwrap
 
+from .enrolled import apply_hosts
 from .passkeys import apply_passkeys
 from .reading import b64, check, sha256
 from .values import UNKNOWN
@@ -48,6 +49,8 @@ class Log:
         self.asked_resets = {}  # entries that asked for a reset which still waits, by their indices
         self.resets = {}  # of each subject that has enrolled nothing since, the index of its reset
         self.may_be_reset = False  # whoever it is, as a reset's payload is missing
+        self.hosts, self.host_keys = {}, {}  # by pseudonym; whose each key is or was
+        self.host_tokens, self.host_tokens_are_partial = {}, False  # entries that made tokens which were not used
         self.codes, self.codes_are_partial = {}, False  # of each subject the newest enrolment code, until it is used
         self.files, self.people, self.parts_known = {}, {}, True  # the parts of the next bundle; people by pseudonym
         self.vouched, self.tokens = {}, set()  # what issuers said last, by pseudonym; tokens that were used
@@ -76,7 +79,7 @@ class Log:
             ends.is_open = False
         self.apply_access(e, p)
         if not e.record:
-            gone = "login" if e.type in ("login.token", "login.certificate") else e.type
+            gone = "login" if e.type in ("login.token", "login.certificate", "login.host") else e.type
             self.gone.setdefault((gone, e.actor), []).append(e.leaf["ts_ms"])
             self.codes_are_partial |= e.type in ("mfa.code", "mfa.reset")
             self.may_be_reset |= e.type == "mfa.reset"
@@ -96,6 +99,7 @@ class Log:
             self.asked_resets[e.index] = e
         if e.type in ("clock.fault", "clock.ack"):
             self.clock_is_right = e.type == "clock.ack"
+        apply_hosts(self, e, p)
         if p is not UNKNOWN:
             self.apply_payload(e, p)
 
@@ -134,12 +138,14 @@ class Log:
     def take_back(self, now):
         """What was made later is over. Where something was made by then, what lies before it was taken back before."""
         for e in itertools.takewhile(lambda e: e.leaf["ts_ms"] > now, reversed(self.entries)):
-            if e.type in ("login", "login.token", "login.certificate", "page.login", "request", "grant"):
+            if e.type in ("login", "login.token", "login.certificate", "login.host", "page.login", "request", "grant"):
                 e.is_open, e.vouched = False, None
             elif e.type == "grant.start" and ("g", e.ids.get("g")) in self.begun:
                 self.begun["g", e.ids["g"]].is_open = False
             elif e.type == "mfa.reset.asked":
                 self.asked_resets.pop(e.index, None)
+            elif e.type == "host.token" and e.payload is not UNKNOWN:
+                self.host_tokens.pop(e.payload["token"], None)
             elif e.type in ("mfa.code", "mfa.reset") and e.payload is not UNKNOWN:
                 self.codes.pop(e.payload["subject"], None)
         for gone in self.gone.values():
@@ -171,8 +177,9 @@ class Log:
             case "login.certificate":
                 self.begin_login(e, p)
                 e.has_factor, e.vouched = False, p["since"]
-            case "page.login":
+            case "page.login" | "login.host":
                 self.begin_login(e, p)
+                e.has_factor = e.type == "page.login"
             case "login.step-up":
                 self.challenges.add(p["challenge"])
                 if p["login"] in self.logins:

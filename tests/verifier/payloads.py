@@ -17,6 +17,17 @@ def number(most):
     return lambda value: valid(type(value) is int and value <= most)
 
 
+def host(text):
+    valid(hosts(text) == [text])
+
+
+def host_names(value):
+    valid(isinstance(value, list))
+    in_order(value)
+    for name in value:
+        host(name)
+
+
 def names(value):
     valid(isinstance(value, list))
     in_order(value)
@@ -33,6 +44,7 @@ VALUES = {
     "person-name": matches("(?!.{64})[a-z][a-z0-9._-]*(@[a-z][a-z0-9-]{0,31})?"), "name": matches("[a-z][a-z0-9-]{0,62}"), "tag": matches(TAG),
     "names": names, "flag": lambda value: valid(isinstance(value, bool)),
     "type": matches("(?!.{64})[a-z][a-z0-9]*([._-][a-z][a-z0-9]*)*"), "hosts": lambda text: text == "*" or hosts(text),
+    "host": host, "host-names": host_names,
 }
 
 
@@ -81,6 +93,12 @@ passkey.removed     subject:subject-id passkey:bytes login:bytes
 page.login          subject:subject-id name:person-name challenge:text assertion:assertion address:address serial:bytes \
                     window:window
 login.step-up       subject:subject-id login:bytes challenge:text assertion:assertion
+host.token          token:digest host:host aliases:host-names expires:time by:subject-id name:person-name login:bytes \
+                    decision:decision
+host.enrolled       subject:subject-id host:host aliases:host-names key:bytes token:digest signature:bytes address:address
+login.host          subject:subject-id host:host challenge:text login_key:digest signature:bytes address:address \
+                    serial:bytes window:window
+host.revoked        subject:subject-id reason:line by:subject-id name:person-name login:bytes decision:decision
 logout              subject:subject-id login:bytes
 login.end           subject:subject-id login:bytes refusal:text
 refusal             subject:subject-id action:action? code:code detail:text address:address decision:decision? \
@@ -109,7 +127,7 @@ issue.failed        error:text
 erase.order         by:subject-id name:person-name signature:signature step:count? decision:decision
 erase               cause:cause reason:line entries:count*2*
 """)
-NEVER_ERASED = ("log.init", "bundle", "person.removed", "erase")
+NEVER_ERASED = ("log.init", "bundle", "person.removed", "host.enrolled", "erase")
 SHAPES = PAYLOADS | table("""
 leaf              ~ v:one ids:ids idx:count tbs:digest? type:type actor:id ts_ms:count bundle:digest? commit:digest
 ids               ~ g:id? i:id? r:id?
@@ -151,7 +169,8 @@ registration        client_data:bytes authenticator_data:bytes
 assertion           passkey:bytes client_data:bytes authenticator_data:bytes signature:bytes
 cause             = subject:id retention:time
 address           = V4:small*4 V6:small*16
-action            = request skip-approval approve issue break-glass review revoke lock read-log erase administer
+action            = request skip-approval approve issue break-glass review revoke lock read-log erase administer \
+                    enrol-host
 outcome           = allow deny
 code              = not-permitted forbidden rule-error mfa-required mfa-too-old too-long unknown-role unknown-host \
                     ticket-required ticket-refused start-out-of-bounds no-break-glass too-many-requests \
@@ -159,7 +178,7 @@ code              = not-permitted forbidden rule-error mfa-required mfa-too-old 
                     reason-required signature-required wrong-statement not-pending already-approved \
                     too-few-approvals no-longer-permitted not-yours \
                     grant-ended grant-waiting grant-revoked already-extended not-to-review lock-unchanged \
-                    reset-unchanged unknown-row role-changed key-refused no-possession not-proposed not-a-person login-refused too-many-attempts
+                    reset-unchanged host-refused host-unchanged unknown-row role-changed key-refused no-possession not-proposed not-a-person login-refused too-many-attempts
 decision            facts:facts decision:answer
 answer              outcome:outcome rules:text* reasons:reason*
 reason              code:code text:text

@@ -98,7 +98,7 @@ def start_time(text):
 
 
 TAG = "[a-z_][a-z0-9_-]{0,62}"
-ROW = re.compile(rf"(?P<kind>ssh|x509) (?P<name>{TAG})( login=[a-z_][a-z0-9_-]{{0,31}} hosts=(?P<hosts>[^ ]+)"
+ROW = re.compile(rf"(?P<kind>ssh|x509) (?P<name>{TAG})( login=(?P<login>[a-z_][a-z0-9_-]{{0,31}}) hosts=(?P<hosts>[^ ]+)"
                  r"( extensions=(?P<extensions>permit-port-forwarding|(permit-port-forwarding,)?permit-pty))?"
                  r"( source-address=(?P<source>[^ ]+))?( force-command=(?P<command>.+))?)?")
 

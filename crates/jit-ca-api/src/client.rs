@@ -11,7 +11,7 @@ mod transport;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jit_ca_core::{CallId, Digest, GrantId, IssuerName, RequestId};
+use jit_ca_core::{CallId, Digest, GrantId, HostName, IssuerName, RequestId};
 use ring::rand::SecureRandom as _;
 
 pub use error::Error;
@@ -19,7 +19,8 @@ pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
     ActivateCall, ApproveCall, BreakGlassCall, CertificateLoginCall, Challenge, Consistency,
-    ConsistencyQuery, DenyCall, DeviceBegun, DeviceCall, Entry, ExtendCall, GrantFile,
+    ConsistencyQuery, DenyCall, DeviceBegun, DeviceCall, EnrolCall, Entry, ExtendCall, GrantFile,
+    Host, HostCertificate, HostLoginCall, HostLoginReply, HostRevokeCall, HostToken, HostTokenCall,
     IssuerLoginCall, IssuerView, Lock, LockCall, LogQuery, LoginCall, LoginReply, LoginsFilter,
     LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, Passkey, PasskeyCall, PasskeyLink,
     PolicyState, Request, RequestCall, RequestFilter, RequestList, Reset, ResetCall, ResetDone,
@@ -111,6 +112,73 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn login(&self, call: &LoginCall, key: &IdempotencyKey) -> Result<LoginReply, Error> {
         self.http.post("/v1/logins", call, key)
+    }
+
+    // === hosts ===
+
+    /// The hosts that have enrolled.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn hosts(&self) -> Result<Vec<Host>, Error> {
+        self.http.get("/v1/hosts", &())
+    }
+
+    /// Makes a one-use token by which a host enrols.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn host_token(
+        &self,
+        call: &HostTokenCall,
+        key: &IdempotencyKey,
+    ) -> Result<HostToken, Error> {
+        self.http.post("/v1/hosts/tokens", call, key)
+    }
+
+    /// Revokes a host.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn revoke_host(
+        &self,
+        host: &HostName,
+        call: &HostRevokeCall,
+        key: &IdempotencyKey,
+    ) -> Result<Vec<Host>, Error> {
+        self.http.post(&format!("/v1/hosts/{host}/revoke"), call, key)
+    }
+
+    /// Enrols a host; without a login.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn enrol_host(
+        &self,
+        call: &EnrolCall,
+        key: &IdempotencyKey,
+    ) -> Result<HostCertificate, Error> {
+        self.http.post("/v1/hosts/enrolment", call, key)
+    }
+
+    /// Logs a host in.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn host_login(
+        &self,
+        call: &HostLoginCall,
+        key: &IdempotencyKey,
+    ) -> Result<HostLoginReply, Error> {
+        self.http.post("/v1/hosts/login", call, key)
+    }
+
+    /// A new certificate of the host that the login is of.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn host_certificate(&self, key: &IdempotencyKey) -> Result<HostCertificate, Error> {
+        self.http.post("/v1/host/certificate", &(), key)
     }
 
     /// The issuers that the policy names.

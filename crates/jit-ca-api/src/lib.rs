@@ -39,6 +39,12 @@
 //! GET  /v1/locks                             with MFA   [Lock]
 //! POST /v1/locks             LockCall        with MFA   -> [Lock]
 //! POST /v1/locks/lift        LockCall        with MFA   -> [Lock]
+//! GET  /v1/hosts                             with MFA   [Host]
+//! POST /v1/hosts/tokens      HostTokenCall   with MFA   -> HostToken
+//! POST /v1/hosts/enrolment   EnrolCall       anybody    -> HostCertificate
+//! POST /v1/hosts/login       HostLoginCall   anybody    -> HostLoginReply
+//! POST /v1/hosts/NAME/revoke HostRevokeCall  with MFA   -> [Host]
+//! POST /v1/host/certificate                  a host     -> HostCertificate
 //! POST /v1/grants/ID/ssh     SshCall         with MFA   -> SshCertificate
 //! POST /v1/grants/ID/x509    X509Call        with MFA   -> X509Certificate
 //! GET  /v1/policy                            administer PolicyState
@@ -61,6 +67,7 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+mod enrolment;
 mod grants;
 pub mod hosts;
 mod issuers;
@@ -74,6 +81,10 @@ mod problem;
 mod requests;
 mod resets;
 
+pub use enrolment::{
+    EnrolCall, Host, HostCertificate, HostLoginCall, HostLoginReply, HostRevokeCall, HostToken,
+    HostTokenCall,
+};
 pub use grants::{
     CertificateView, DecisionView, ExtensionView, GrantFile, RevokeCall, SshCall, SshCertificate,
     X509Call, X509Certificate,

@@ -1,7 +1,7 @@
 //! Logins: the CA's trust anchors, the challenge, the login itself and the second factor.
 
 use jit_ca_core::event::Assertion;
-use jit_ca_core::{Digest, GroupName, Origin, PersonName, SubjectId, UnixTime};
+use jit_ca_core::{Digest, GroupName, HostPattern, Origin, PersonName, SubjectId, UnixTime};
 use serde::{Deserialize, Serialize};
 
 /// What a client keeps of a CA. Fetched over TLS that the pin verified.
@@ -17,6 +17,12 @@ pub struct Trust {
     pub ssh_user_ca: String,
     /// The key that signs SSH host certificates, as in an authorized keys file.
     pub ssh_host_ca: String,
+    /// For which hosts that key is believed: the names that this CA enrols. None, if it enrols none.
+    #[serde(default)]
+    pub hosts: Vec<HostPattern>,
+    /// Host keys that are to be refused, as in an authorized keys file.
+    #[serde(default)]
+    pub revoked_host_keys: Vec<String>,
     /// The X.509 authorities, the root first.
     pub x509: Vec<X509Authority>,
     /// The SPIFFE trust domain in the names of X.509 certificates.

@@ -27,14 +27,14 @@ pub enum Lint {
     /// PROTOCOL.certkeys: against collisions in the hash that is signed.
     #[error("the nonce is not of 32 bytes")]
     Nonce,
-    /// A user CA signed a host certificate.
+    /// A user CA is to sign a host certificate, or a host CA a user's.
     #[error("the certificate's type is not the CA key's purpose")]
     CertificateType,
     /// The subject's key is not on the list of accepted types, or malformed.
     #[error("the subject's key is not an accepted one")]
     SubjectKey,
-    /// The key id does not name grant, issuance and subject.
-    #[error("the key id does not name grant, issuance and subject")]
+    /// The key id does not name grant, issuance and subject, or of a host issuance and name.
+    #[error("the key id does not name what it was issued for")]
     KeyId,
     /// None, too many, out of order, twice the same, or with characters that sshd may misread.
     #[error("the principals are not a non-empty, sorted list of accepted names")]

@@ -1,4 +1,4 @@
-//! SSH user certificates (PROTOCOL.certkeys, draft-miller-ssh-cert).
+//! SSH certificates, of people and of hosts (PROTOCOL.certkeys, draft-miller-ssh-cert).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,8 +13,11 @@ use crate::purpose::SshUser;
 use crate::stand_in::StandIn;
 use crate::{BACKDATE, Error, Lint, PublicKey, SubjectKey, SubjectName, text};
 
+mod host;
 mod read;
 pub(crate) mod wire;
+
+pub use host::{HostCertificate, LONGEST_HOST};
 
 /// What a person's SSH certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,16 +67,11 @@ impl Profile for UserCertificate {
     }
 
     fn write(&self, issuer: &PublicKey) -> Result<Vec<u8>, Error> {
-        let issuer = key_data(&issuer.ssh_blob());
-        let stand_in = StandIn::new(issuer.map_err(|error| Error::Write(Box::new(error)))?);
-        write(self, &stand_in).map_err(|error| Error::Write(Box::new(error)))?;
-        Ok(stand_in.into_noted())
+        noted(issuer, |ca| write(self, ca))
     }
 
     fn finish(to_be_signed: &[u8], signature: &[u8]) -> Vec<u8> {
-        // RFC 8709 6: the signature is a string of two strings.
-        let signature = wire::strings(&[SIGNATURE_TYPE, signature]);
-        [to_be_signed, &wire::strings(&[&signature])].concat()
+        finish(to_be_signed, signature)
     }
 
     fn signature<'c>(certificate: &'c [u8], to_be_signed: &[u8]) -> Option<&'c [u8]> {
@@ -151,6 +149,23 @@ impl Principals {
     pub fn iter(&self) -> impl Iterator<Item = &Principal> {
         self.0.iter()
     }
+}
+
+/// What `write` has signed by the CA key `issuer`, or by what stands in for it.
+fn noted(
+    issuer: &PublicKey,
+    write: impl FnOnce(&StandIn<KeyData>) -> ssh_key::Result<()>,
+) -> Result<Vec<u8>, Error> {
+    let issuer = key_data(&issuer.ssh_blob());
+    let stand_in = StandIn::new(issuer.map_err(|error| Error::Write(Box::new(error)))?);
+    write(&stand_in).map_err(|error| Error::Write(Box::new(error)))?;
+    Ok(stand_in.into_noted())
+}
+
+fn finish(to_be_signed: &[u8], signature: &[u8]) -> Vec<u8> {
+    // RFC 8709 6: the signature is a string of two strings.
+    let signature = wire::strings(&[SIGNATURE_TYPE, signature]);
+    [to_be_signed, &wire::strings(&[&signature])].concat()
 }
 
 fn write(content: &UserCertificate, ca: &StandIn<KeyData>) -> ssh_key::Result<()> {

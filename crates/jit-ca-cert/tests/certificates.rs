@@ -1,6 +1,8 @@
 //! What this crate makes, judged by other people's code, and what it must refuse.
 
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod lints_ssh;

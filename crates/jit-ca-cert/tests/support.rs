@@ -5,8 +5,8 @@ use std::fs;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use jit_ca_cert::purpose::{Clients, Issuing, Log, Logins, Root, Servers, SshUser};
-use jit_ca_cert::ssh::{Principals, SshSerial, UserCertificate};
+use jit_ca_cert::purpose::{Clients, Issuing, Log, Logins, Root, Servers, SshHost, SshUser};
+use jit_ca_cert::ssh::{HostCertificate, Principals, SshSerial, UserCertificate};
 use jit_ca_cert::x509::{
     CaCertificate, ClientCertificate, IssuingCertificate, LoginCertificate, RootCertificate,
     ServerCertificate,
@@ -29,6 +29,7 @@ pub(crate) static CA: LazyLock<Ca> = LazyLock::new(Ca::new);
 
 pub(crate) struct Ca {
     pub(crate) ssh_user: Key<SshUser>,
+    pub(crate) ssh_host: Key<SshHost>,
     pub(crate) root_key: Key<Root>,
     pub(crate) clients_key: Key<Clients>,
     pub(crate) servers_key: Key<Servers>,
@@ -56,8 +57,10 @@ impl Ca {
         let (servers_key, servers) = issuing(&root_key, &root, 3, &log);
         let (logins_key, logins) = issuing(&root_key, &root, 4, &log);
         let ssh_user = Key::create(&kek).unwrap().0;
+        let ssh_host = Key::create(&kek).unwrap().0;
         Self {
             ssh_user,
+            ssh_host,
             root_key,
             clients_key,
             servers_key,
@@ -72,6 +75,10 @@ impl Ca {
 
     pub(crate) fn ssh(&self, content: &UserCertificate) -> Signed<UserCertificate> {
         sign(&self.ssh_user, content, self.ssh_user.public(), &self.log)
+    }
+
+    pub(crate) fn host(&self, content: &HostCertificate) -> Signed<HostCertificate> {
+        sign(&self.ssh_host, content, self.ssh_host.public(), &self.log)
     }
 
     pub(crate) fn client(&self, content: &ClientCertificate) -> Signed<ClientCertificate> {
@@ -196,6 +203,20 @@ pub(crate) fn user_certificate() -> UserCertificate {
             .map(|n| n.parse().unwrap())
             .into(),
         nonce: [0xa5; 32],
+    }
+}
+
+/// A week's certificate of a host with two aliases.
+pub(crate) fn host_certificate() -> HostCertificate {
+    HostCertificate {
+        key: ed25519(8),
+        serial: SshSerial::new(1_795_338_000_000, 6),
+        issuance: issuance(10),
+        host: "web1.prod.example.org".parse().unwrap(),
+        aliases: ["web1", "1.web.example.org"].map(|name| name.parse().unwrap()).into(),
+        issued: START,
+        end: START.plus(Span::from_secs(7 * 24 * 3_600)),
+        nonce: [0x5a; 32],
     }
 }
 

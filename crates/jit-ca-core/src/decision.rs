@@ -35,6 +35,8 @@ pub enum Action {
     Erase,
     /// Have a policy that is proposed come into force.
     Administer,
+    /// Have a host enrol under some names.
+    EnrolHost,
 }
 
 impl fmt::Display for Action {
@@ -51,6 +53,7 @@ impl fmt::Display for Action {
             Self::ReadLog => "read-log",
             Self::Erase => "erase",
             Self::Administer => "administer",
+            Self::EnrolHost => "enrol-host",
         })
     }
 }
@@ -75,7 +78,7 @@ pub struct Facts {
     pub role: Option<RoleName>,
     /// Who asked for the role; the subject itself unless it approves, reviews or revokes.
     pub requester: Option<SubjectId>,
-    /// The hosts asked for.
+    /// The hosts asked for; of [`Action::EnrolHost`], the names that the host is to have.
     pub hosts: Option<Hosts>,
     /// How long.
     pub duration: Option<Span>,
@@ -171,6 +174,10 @@ pub enum RefusalCode {
     AlreadyApproved,
     /// Of those who approved, too few may today.
     TooFewApprovals,
+    /// The CA enrols no host of that name, another host has it, or the key is revoked.
+    HostRefused,
+    /// The host is revoked already, or there is none.
+    HostUnchanged,
     /// The policy of today no longer lets the requester have it.
     NoLongerPermitted,
     /// Only the requester may do that.

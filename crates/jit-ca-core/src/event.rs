@@ -9,6 +9,7 @@ mod daemon;
 mod decisions;
 mod erasures;
 mod grants;
+mod hosts;
 mod ids;
 mod issuances;
 mod locks;
@@ -28,6 +29,7 @@ pub use bundles::{
 pub use daemon::{ClockAcknowledged, ClockFaulted, DaemonStarted, DaemonStopped, LogInit};
 pub use erasures::{Erased, ErasureOrdered};
 pub use grants::{GrantEnded, GrantMade, GrantRevoked, GrantStarted};
+pub use hosts::{HostEnrolled, HostLoggedIn, HostRevoked, HostTokenMade};
 pub use ids::Ids;
 pub use issuances::{CertificateIntended, CertificateIssued, IssuanceFailed};
 pub use locks::{LockLifted, LockSet};
@@ -123,6 +125,10 @@ events! {
     "passkey.removed" PasskeyRemoved,
     "page.login" PageLoggedIn,
     "login.step-up" LoginSteppedUp,
+    "host.token" HostTokenMade,
+    "host.enrolled" HostEnrolled,
+    "login.host" HostLoggedIn,
+    "host.revoked" HostRevoked,
     "logout" LoggedOut,
     "login.end" LoginEnded,
     "refusal" Refused,

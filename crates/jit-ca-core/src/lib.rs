@@ -21,6 +21,7 @@ mod key_type;
 mod means;
 pub mod names;
 pub mod network;
+mod observed;
 pub mod row;
 mod size;
 pub mod statement;
@@ -35,9 +36,10 @@ pub use key_id::KeyId;
 pub use key_type::KeyType;
 pub use means::Means;
 pub use names::{
-    GroupName, HostName, IssuerName, Login, Origin, PersonName, Principal, RoleName, SubjectId,
-    SubjectKind, Tag, Text,
+    GroupName, HostName, HostPattern, IssuerName, Login, Origin, PersonName, Principal, RoleName,
+    SubjectId, SubjectKind, Tag, Text,
 };
+pub use observed::Use;
 pub use row::{Extension, Hosts, Row, RowName, SourceAddress, SshRow, X509Row};
 pub use size::Size;
 pub use time::{Span, UnixTime, Window};

@@ -62,6 +62,18 @@ text_value!(
 );
 
 impl PersonName {
+    /// What a host is called among subjects: `web1@host`, so that it is never taken for a person.
+    ///
+    /// # Errors
+    /// If the host's name begins with no letter, or is longer than 58 characters.
+    pub fn of_host(name: &HostName) -> Result<Self, ValueError> {
+        format!("{name}@{}", SubjectId::HOST).parse().map_err(|_| {
+            let hint =
+                "a host that enrols has a name of at most 58 characters that begins with a letter";
+            ValueError::new("name for a host to enrol by", name.as_str(), hint)
+        })
+    }
+
     /// The issuer that vouches for whoever is called so; none for people of the user file.
     pub fn issuer(&self) -> Option<&str> {
         self.as_str().split_once('@').map(|(_, issuer)| issuer)
@@ -70,8 +82,8 @@ impl PersonName {
 
 text_value!(
     /// An issuer of identities, as this CA's configuration calls it: `okta`.
-    IssuerName, "issuer's name", "use a-z, 0-9, '-', starting with a letter, at most 32, and another word than local",
-    |text| is_issuer(text) && text != SubjectId::LOCAL
+    IssuerName, "issuer's name", "use a-z, 0-9, '-', starting with a letter, at most 32, and another word than local and host",
+    |text| is_issuer(text) && ![SubjectId::LOCAL, SubjectId::HOST].contains(&text)
 );
 
 fn is_issuer(text: &str) -> bool {
@@ -95,6 +107,23 @@ text_value!(
             })
     }
 );
+
+text_value!(
+    /// Which hosts a CA enrols: one name, or `*.` and what a name ends with, `*.prod.example.org`. As in a known hosts file
+    /// (sshd(8)), the `*` stands for any labels, one or more.
+    HostPattern, "pattern of hosts", "write a host's name, or *. and the end of names, such as *.prod.example.org",
+    |text| text.strip_prefix("*.").unwrap_or(text).parse::<HostName>().is_ok()
+);
+
+impl HostPattern {
+    /// Whether a host may be called so.
+    pub fn matches(&self, host: &HostName) -> bool {
+        match self.as_str().strip_prefix('*') {
+            Some(end) => host.as_str().len() > end.len() && host.as_str().ends_with(end),
+            None => host.as_str() == self.as_str(),
+        }
+    }
+}
 
 text_value!(
     /// One line that a person wrote: a reason, a ticket, a comment, a command.
@@ -133,6 +162,19 @@ pub struct SubjectId {
 impl SubjectId {
     /// The issuer of those whom the user file names.
     pub const LOCAL: &'static str = "local";
+
+    /// The issuer of hosts: this CA itself, which enrols them. No other issuer is called so.
+    pub const HOST: &'static str = "host";
+
+    /// The host of this name: `host/web1`.
+    pub fn of_host(name: &HostName) -> Self {
+        Self { issuer: Self::HOST.to_owned(), sub: name.to_string() }
+    }
+
+    /// Whether it is a host, which is neither a person nor a workload.
+    pub fn is_host(&self) -> bool {
+        self.issuer == Self::HOST
+    }
 
     /// The subject that an issuer calls `sub`.
     ///
@@ -240,6 +282,40 @@ mod tests {
             assert!(wrong.parse::<Text>().is_err(), "{wrong:?}");
         }
         assert!("INC-42: größere Störung".parse::<Text>().is_ok());
+    }
+
+    #[test]
+    fn patterns_of_hosts_stand_for_whole_labels() {
+        let matches = |pattern: &str, host: &str| {
+            pattern.parse::<HostPattern>().unwrap().matches(&host.parse().unwrap())
+        };
+        assert!(matches("web1", "web1") && !matches("web1", "web10") && !matches("web1", "a.web1"));
+        assert!(matches("*.prod.example.org", "web1.prod.example.org"));
+        assert!(matches("*.prod.example.org", "a.b.prod.example.org"));
+        for other in ["prod.example.org", "xprod.example.org", "web1.prod.example.org.evil.org"] {
+            assert!(!matches("*.prod.example.org", other), "{other}");
+        }
+        for wrong in
+            ["", "*", "*.", "web*", "*web", "*.*.org", "a.*.org", "*,b", "*.example.org b", "!a"]
+        {
+            assert!(wrong.parse::<HostPattern>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_no_issuers_subjects() {
+        assert!("host".parse::<IssuerName>().is_err());
+        let host = |name: &str| name.parse::<HostName>().unwrap();
+        let web1 = SubjectId::of_host(&host("web1.prod.example.org"));
+        assert!(web1.is_host() && !web1.is_local());
+        assert_eq!(web1.to_string().parse::<SubjectId>().unwrap(), web1);
+        assert_eq!(PersonName::of_host(&host("web1")).unwrap().as_str(), "web1@host");
+        let longest = format!("a.{}", "b".repeat(56));
+        assert!(PersonName::of_host(&host(&longest)).is_ok());
+        for wrong in [format!("{longest}b"), "1web".to_owned()] {
+            let told = PersonName::of_host(&host(&wrong)).unwrap_err().to_string();
+            assert!(told.contains("begins with a letter"), "{told}");
+        }
     }
 
     proptest! {

@@ -8,12 +8,13 @@
 //! Nobody parses a statement: who checks a signature makes the text anew from the values that it
 //! acts on, so that what was signed and what is done can't differ.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use crate::workflow::Start;
 use crate::{
-    ActorRef, Digest, GrantId, Hosts, IssuerName, Origin, PersonName, RequestId, RoleName, Row,
-    Span, SubjectId, Text,
+    ActorRef, Digest, GrantId, HostName, Hosts, IssuerName, Origin, PersonName, RequestId,
+    RoleName, Row, Span, SubjectId, Text,
 };
 
 /// The kinds of statements.
@@ -33,6 +34,10 @@ pub enum Kind {
     Approval,
     /// A person orders that what the log says of a subject be erased.
     Erasure,
+    /// A host enrols: its key signs what it is to be called.
+    Host,
+    /// A host logs in.
+    HostLogin,
     /// A person signs on at an issuer. Its SHA-256 is the nonce that the issuer's token has to bear; no key signs it.
     SignOn,
     /// What is asked for. Its SHA-256 is the request's hash; it is not signed by itself.
@@ -50,6 +55,8 @@ impl Kind {
             Self::Possession => "possession",
             Self::Approval => "approval",
             Self::Erasure => "erasure",
+            Self::Host => "host",
+            Self::HostLogin => "host-login",
             Self::SignOn => "sign-on",
             Self::Request => "request",
         }
@@ -276,6 +283,65 @@ impl Erasure<'_> {
     }
 }
 
+/// A host enrols: signed by the host key that it is to be known by from then on.
+#[derive(Clone, Debug)]
+pub struct Host<'a> {
+    /// The log of the CA that is to certify it.
+    pub origin: &'a Origin,
+    /// That CA's pin, so that the signature is worth nothing at another.
+    pub pin: &'a Digest,
+    /// What the host is called.
+    pub host: &'a HostName,
+    /// What it is called besides.
+    pub aliases: &'a BTreeSet<HostName>,
+    /// SHA-256 of the one-use token, which is used up by it.
+    pub token: &'a Digest,
+    /// SHA-256 of the key in its SSH wire form: what `ssh-keygen -l` prints.
+    pub key: &'a Digest,
+}
+
+impl Host<'_> {
+    /// The text to sign.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::Host)
+            .line("origin", self.origin)
+            .line("pin", self.pin)
+            .line("host", self.host)
+            .lines("alias", self.aliases)
+            .line("token", self.token)
+            .line("key", self.key)
+            .0
+    }
+}
+
+/// A host logs in: signed by the host key that it enrolled with.
+#[derive(Clone, Debug)]
+pub struct HostLogin<'a> {
+    /// The log of the CA that is logged in to.
+    pub origin: &'a Origin,
+    /// That CA's pin.
+    pub pin: &'a Digest,
+    /// What the host is called.
+    pub host: &'a HostName,
+    /// What the CA sent to be answered, once.
+    pub challenge: &'a str,
+    /// SHA-256 of the login key's SubjectPublicKeyInfo.
+    pub login_key: &'a Digest,
+}
+
+impl HostLogin<'_> {
+    /// The text to sign.
+    pub fn text(&self) -> String {
+        Lines::new(Kind::HostLogin)
+            .line("origin", self.origin)
+            .line("pin", self.pin)
+            .line("host", self.host)
+            .line("challenge", self.challenge)
+            .line("login-key", self.login_key)
+            .0
+    }
+}
+
 /// What a subject asks for.
 ///
 /// The id is in it, so that an approval of one request is none of the same request made again.
@@ -365,6 +431,37 @@ mod tests {
              reason: DPO-31\n\
              entries: 3-5,9,12-20\n"
         );
+    }
+
+    #[test]
+    fn the_statements_of_hosts_are_for_ever() {
+        let (origin, pin) = ("ca.example.org/jit-ca".parse().unwrap(), Digest::from_bytes([0; 32]));
+        let host = "web1.prod.example.org".parse().unwrap();
+        let aliases = ["web1", "db.prod.example.org"].map(|alias| alias.parse().unwrap());
+        let (token, key) = (Digest::from_bytes([1; 32]), Digest::from_bytes([2; 32]));
+        let (origin, pin, host) = (&origin, &pin, &host);
+        let aliases = &BTreeSet::from(aliases);
+        assert_eq!(
+            Host { origin, pin, host, aliases, token: &token, key: &key }.text(),
+            "jit-ca host v1\n\
+             origin: ca.example.org/jit-ca\n\
+             pin: SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\
+             host: web1.prod.example.org\n\
+             alias: db.prod.example.org\n\
+             alias: web1\n\
+             token: SHA256:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\n\
+             key: SHA256:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI\n"
+        );
+        assert_eq!(
+            HostLogin { origin, pin, host, challenge: "abc", login_key: &key }.text(),
+            "jit-ca host-login v1\n\
+             origin: ca.example.org/jit-ca\n\
+             pin: SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\
+             host: web1.prod.example.org\n\
+             challenge: abc\n\
+             login-key: SHA256:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI\n"
+        );
+        assert_eq!(Kind::HostLogin.namespace(), "host-login.v1@jit-ca");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What hostd takes from the certificate that sshd has accepted.
 
 use base64ct::{Base64, Encoding as _};
+use jit_ca_core::Digest;
+use jit_ca_log::hash::sha256;
 use serde::{Deserialize, Serialize};
 use ssh_key::certificate::CertType;
 use ssh_key::public::KeyData;
@@ -9,8 +11,8 @@ use ssh_key::{Certificate, HashAlg};
 /// A certificate by which somebody logged in. That it is genuine, valid now and for this account was for sshd to see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Accepted {
-    /// The CA key's fingerprint, `SHA256:…`.
-    pub(crate) ca: String,
+    /// The CA key's fingerprint.
+    pub(crate) ca: Digest,
     /// Its serial.
     pub(crate) serial: u64,
     /// Its key id.
@@ -19,6 +21,8 @@ pub(crate) struct Accepted {
     pub(crate) valid_before: u64,
     /// The only command that it allows; an `sshd_config` with a `ForceCommand` of its own runs that instead, and tells nobody.
     pub(crate) forced_command: Option<String>,
+    /// The SHA-256 of all its bytes but the signature: the CA's log says the same of it.
+    pub(crate) tbs: Digest,
 }
 
 /// Why a certificate opens nothing here.
@@ -88,11 +92,17 @@ impl Accepted {
             return Err(Refused::Principals);
         }
         Ok(Self {
-            ca: ca.fingerprint(HashAlg::Sha256).to_string(),
+            ca: ca
+                .fingerprint(HashAlg::Sha256)
+                .as_bytes()
+                .try_into()
+                .map(Digest::from_bytes)
+                .map_err(|_| Refused::Ca)?,
             serial: certificate.serial(),
             key_id: certificate.key_id().to_owned(),
             valid_before: certificate.valid_before(),
             forced_command: certificate.critical_options().get("force-command").cloned(),
+            tbs: tbs(&blob, &certificate).ok_or(Refused::Unreadable)?,
         })
     }
 
@@ -100,6 +110,15 @@ impl Accepted {
     pub(crate) fn end_ms(&self) -> u64 {
         self.valid_before.saturating_mul(1000)
     }
+}
+
+/// The SHA-256 of what is signed: all but the last field, which is the signature as a string (PROTOCOL.certkeys).
+fn tbs(blob: &[u8], certificate: &Certificate) -> Option<Digest> {
+    // The signature's own two strings: the algorithm's name, and what that makes.
+    let signature = certificate.signature();
+    let length = 4 + signature.algorithm().as_str().len() + 4 + signature.as_bytes().len();
+    let (before, _) = blob.split_at_checked(blob.len().checked_sub(length)?)?;
+    before.strip_suffix(&u32::try_from(length).ok()?.to_be_bytes()).map(sha256)
 }
 
 #[cfg(test)]
@@ -134,7 +153,15 @@ mod tests {
         assert_eq!((read.serial, read.key_id.as_str()), (7, "jit"));
         assert_eq!(read.valid_before, 1_767_225_615);
         assert_eq!(read.forced_command.as_deref(), Some("uptime"));
-        assert!(read.ca.starts_with("SHA256:"), "{}", read.ca);
+        let shown =
+            Command::new("ssh-keygen").arg("-lf").arg(folder.path().join("ca.pub")).output();
+        let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+        assert!(shown.contains(&format!(" {} ", read.ca)), "{shown}");
+        // RFC 8709: behind it comes a string of 83 bytes.
+        let blob = Base64::decode_vec(&self::certify(folder.path(), &forced)).unwrap();
+        let signed = &blob[..blob.len() - 4 - 83];
+        let again = Accepted::of_base64(&Base64::encode_string(&blob)).unwrap();
+        assert_eq!(again.tbs, sha256(signed));
 
         assert_eq!(certify(&["-h", "-n", "web", "-V", validity]), Err(Refused::Host));
         assert_eq!(certify(&["-V", validity]), Err(Refused::Principals));

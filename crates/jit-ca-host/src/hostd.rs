@@ -9,6 +9,7 @@
 //! clients     who is connected, and how many
 //! channel     a guard's thread: takes its frames and keeps them
 //! warden      one thread that looks at the clock, and ends what is over
+//! courier     the questions of who carries recordings to the CA
 //! notice      what terminals are told, and when
 //! ```
 //!
@@ -18,6 +19,7 @@
 mod channel;
 mod clients;
 mod connection;
+mod courier;
 mod login;
 mod notice;
 mod places;
@@ -127,6 +129,7 @@ fn serve(mut stream: UnixStream, peer: Peer, registry: &Arc<Registry>) -> io::Re
             login::admit(registry, peer, &frame.read()?).map(|()| Frame::new(Kind::Done, ""))
         }
         Kind::Status => status(registry, peer),
+        Kind::Courier => courier::answer(registry, peer, &frame),
         Kind::Hello | Kind::Resume => {
             return channel::serve(registry, peer, stream, frames, &frame);
         }

@@ -133,7 +133,7 @@ fn a_certificate_was_used(config: &Config) -> Result<(), Fault> {
         keys.map(|key| key.fingerprint(ssh_key::HashAlg::Sha256).to_string()).collect();
     let observed = Observed::of(&places.state);
     let uses = observed.all().map_err(|error| Fault::file(&places.state, &error))?;
-    match uses.iter().any(|used| ours.contains(&used.ca)) {
+    match uses.iter().any(|used| ours.contains(&used.ca.to_string())) {
         true => Ok(()),
         false => Err(Fault::new(
             "nobody has logged in here by a certificate of the CA yet, and static_keys = false would close the other ways",

@@ -15,6 +15,7 @@ mod client;
 mod clock;
 pub mod command;
 pub mod config;
+mod courier;
 mod doctor;
 mod fault;
 pub mod guard;

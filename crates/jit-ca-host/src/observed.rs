@@ -8,29 +8,10 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use jit_ca_core::{HostName, UnixTime};
-use serde::{Deserialize, Serialize};
+use jit_ca_core::Use;
 
 /// Beyond this many bytes a file is put aside, and the one before it forgotten: some 60,000 logins.
 const LONGEST: u64 = 16 << 20;
-
-/// A certificate that opened a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Use {
-    /// When sshd had accepted it.
-    pub time: UnixTime,
-    /// On which host.
-    pub host: HostName,
-    /// To which account.
-    pub account: String,
-    /// The fingerprint of the key that signed it: `SHA256:…`.
-    pub ca: String,
-    /// Its serial, as a decimal number: JSON's numbers end at 2^53.
-    pub serial: String,
-    /// Its key id.
-    pub key_id: String,
-}
 
 /// The host's list.
 #[derive(Clone, Debug)]
@@ -88,6 +69,7 @@ impl Observed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jit_ca_core::{Digest, UnixTime};
 
     #[test]
     fn uses_are_read_as_they_were_noted() {
@@ -98,9 +80,10 @@ mod tests {
             time: UnixTime::from_secs(1_790_000_000),
             host: "web1".parse().unwrap(),
             account: "deploy".to_owned(),
-            ca: "SHA256:x".to_owned(),
-            serial: serial.to_string(),
+            ca: Digest::from_bytes([1; 32]),
+            serial,
             key_id: "a \"name\"\nin two lines".to_owned(),
+            tbs: Digest::from_bytes([2; 32]),
         };
         observed.add(&used(1)).unwrap();
         observed.add(&used(u64::MAX)).unwrap();

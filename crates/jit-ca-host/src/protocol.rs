@@ -6,6 +6,7 @@
 //! a guard         Hello | Resume  -> Welcome or Refused; then    -> Output… Input… Resize… File… Exit
 //!                                                                <- Kept…, Tell…
 //! an administrator  Status                                       -> Done
+//! the courier       Courier                                      -> Done or Refused
 //! ```
 
 use std::io::{self, Read, Write};
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
     Login,
     /// root asks what is open.
     Status,
+    /// The courier asks: [`Question`](crate::courier::Question).
+    Courier,
     /// A guard has started: [`Hello`].
     Hello,
     /// A guard was here before: [`Resume`].
@@ -53,10 +56,11 @@ pub(crate) enum Kind {
     Tell,
 }
 
-const KINDS: [(u8, Kind); 15] = [
+const KINDS: [(u8, Kind); 16] = [
     (b'a', Kind::Alive),
     (b'l', Kind::Login),
     (b's', Kind::Status),
+    (b'c', Kind::Courier),
     (b'h', Kind::Hello),
     (b'r', Kind::Resume),
     (b'o', Kind::Output),

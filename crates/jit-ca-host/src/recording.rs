@@ -7,6 +7,7 @@
 //!   s-01m3…/                   a session
 //!     open.json                who came in, from where, with what: SessionOpened
 //!     1/                       its first channel: a terminal, a command, an sftp
+//!       header.json            what it is: Header
 //!       000000, 000001, …      its chunks, each of whole lines; together they are one asciicast v3
 //!       chunks                 of each chunk that is sealed a line: hash, length, and where the recording stood behind it
 //!       sealed.json            once it is over: root, number of chunks, bytes
@@ -107,7 +108,8 @@ pub enum End {
 }
 
 /// What is known of a channel when it is opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Header {
     /// When, in milliseconds since 1970.
     pub started_ms: u64,
@@ -118,7 +120,8 @@ pub struct Header {
 }
 
 /// A terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terminal {
     /// How wide it is, in characters.
     pub cols: u16,

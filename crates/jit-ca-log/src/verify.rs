@@ -17,12 +17,14 @@ mod entries;
 mod erasures;
 mod fault;
 mod grants;
+mod hosts;
 mod issuances;
 mod keys;
 mod levels;
 mod locks;
 mod log;
 mod logins;
+mod observed;
 mod passkeys;
 mod people;
 mod requests;
@@ -41,6 +43,8 @@ mod x509;
 use std::io::{self, Read, Seek};
 use std::thread;
 
+use jit_ca_core::Use;
+pub use observed::{Mismatch, Mismatched, Observed};
 pub use verdict::{Code, Counts, Finding, Verdict};
 
 use crate::archive::{self, Archive, ArchiveError, Copies};
@@ -48,9 +52,11 @@ use crate::part::{Part, PartKind};
 use crate::{Checkpoint, LogKey, SignedCheckpoint};
 use levels::Levels;
 use logins::Logins;
+use observed::Uses;
 use passkeys::Passkeys;
 use people::People;
 use signatures::Signatures;
+use state::State;
 
 /// What the reader of an export brings along.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +65,8 @@ pub struct Options {
     pub key: Option<LogKey>,
     /// Checkpoints that the reader kept from before.
     pub pins: Vec<SignedCheckpoint>,
+    /// Certificates that hosts saw, to be held against the log.
+    pub uses: Option<Vec<Use>>,
 }
 
 /// Verifies an export; `progress` is told how many entries are done, and of how many.
@@ -76,6 +84,7 @@ pub fn verify(
         size: None,
         root: None,
         counts: None,
+        observed: None,
         pins: options.pins.len(),
     };
     let mut archive = match Archive::open(archive) {
@@ -91,7 +100,10 @@ pub fn verify(
         (verdict.size, verdict.root) = (Some(claimed.size), Some(claimed.root));
     }
     match whole(&mut archive, options, progress) {
-        Ok(counts) => verdict.counts = Some(counts),
+        Ok((counts, observed)) => {
+            verdict.counts = Some(counts);
+            verdict.observed = options.uses.is_some().then_some(observed);
+        }
         Err(Stop::Finding(finding)) => verdict.finding = Some(finding),
         Err(Stop::Io(error)) => return Err(error),
     }
@@ -122,7 +134,7 @@ fn whole<R: Read + Seek>(
     archive: &mut Archive<R>,
     options: &Options,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Counts, Stop> {
+) -> Result<(Counts, Observed), Stop> {
     // 2. What the log claims to be, and who says so.
     let (key, checkpoint) = checkpoint(archive, options.key.as_ref())?;
     // 3 to 5. Entries, with signatures beside them.
@@ -130,7 +142,9 @@ fn whole<R: Read + Seek>(
     let mut levels = Levels::new(sizes);
     let passed = thread::scope(|scope| {
         let signatures = Signatures::start(scope);
-        let passed = entries::pass(archive, &key, &checkpoint, &signatures, &mut levels, progress);
+        let uses = Uses::new(options.uses.as_deref().unwrap_or_default());
+        let state = State::new(key.clone(), &signatures, uses);
+        let passed = entries::pass(archive, state, checkpoint.size, &mut levels, progress);
         // Of what is found in both, what comes first counts.
         match (passed, signatures.finish()) {
             (Err(Stop::Finding(finding)), failed) => Err(finding.or_earlier(failed).into()),
@@ -147,7 +161,7 @@ fn whole<R: Read + Seek>(
     must_have_tiles(archive, checkpoint.size, &levels)?;
     must_extend_pins(&options.pins, &key, &checkpoint, &levels)?;
     must_have_copies(archive, checkpoint.size, &passed.copies)?;
-    Ok(passed.counts)
+    Ok((passed.counts, passed.observed))
 }
 
 /// The key to go by, and the checkpoint that it signed.

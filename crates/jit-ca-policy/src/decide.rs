@@ -107,7 +107,7 @@ pub(crate) fn question<'a>(bundle: &'a Bundle, facts: &'a Facts) -> Result<Quest
 /// have no workload as principal.
 fn a_workload_may(action: Action) -> bool {
     match action {
-        Action::Request | Action::SkipApproval | Action::Issue => true,
+        Action::Request | Action::SkipApproval | Action::Issue | Action::EnrolHost => true,
         Action::Approve
         | Action::BreakGlass
         | Action::Review
@@ -253,6 +253,7 @@ fn deed(question: &Question<'_>) -> String {
         Action::ReadLog => "read the log".to_owned(),
         Action::Erase => "erase a subject from the log".to_owned(),
         Action::Administer => "bring a policy into force".to_owned(),
+        Action::EnrolHost => "have a host enrol".to_owned(),
     }
 }
 

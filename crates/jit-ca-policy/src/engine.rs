@@ -30,7 +30,7 @@ use crate::{Person, Role};
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
 
 /// Every action, for slicing.
-pub(crate) const ACTIONS: [Action; 11] = [
+pub(crate) const ACTIONS: [Action; 12] = [
     Action::Request,
     Action::SkipApproval,
     Action::Approve,
@@ -42,6 +42,7 @@ pub(crate) const ACTIONS: [Action; 11] = [
     Action::ReadLog,
     Action::Erase,
     Action::Administer,
+    Action::EnrolHost,
 ];
 
 /// Whether the action is about a role; the others are about the CA.
@@ -54,7 +55,9 @@ pub fn concerns_a_role(action: Action) -> bool {
         | Action::BreakGlass
         | Action::Review
         | Action::Revoke => true,
-        Action::Lock | Action::ReadLog | Action::Erase | Action::Administer => false,
+        Action::Lock | Action::ReadLog | Action::Erase | Action::Administer | Action::EnrolHost => {
+            false
+        }
     }
 }
 
@@ -367,6 +370,14 @@ fn told(question: &Question<'_>, needs: &Needs) -> Result<Vec<(&'static str, Tol
         if facts.ticket.is_some() {
             tell("ticket", &|| text(facts.ticket.as_ref()));
         }
+    }
+    if facts.action == Action::EnrolHost {
+        tell("hosts", &|| match &facts.hosts {
+            Some(Hosts::Named(hosts)) => {
+                Told::Texts(hosts.iter().map(ToString::to_string).collect())
+            }
+            None | Some(Hosts::All) => Told::Texts(Vec::new()),
+        });
     }
     if concerns_anothers(facts.action) {
         tell("requester", &|| Told::Person((*requester_id).clone()));

@@ -336,6 +336,8 @@ impl Hurdle {
             | RefusalCode::NotToReview
             | RefusalCode::LockUnchanged
             | RefusalCode::ResetUnchanged
+            | RefusalCode::HostRefused
+            | RefusalCode::HostUnchanged
             | RefusalCode::NotProposed
             | RefusalCode::UnknownRow
             | RefusalCode::RoleChanged

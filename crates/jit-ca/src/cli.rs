@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access;
+mod host;
 mod log;
 mod policy;
 mod report;
@@ -15,9 +16,10 @@ pub(crate) use access::{
     ApproveCommand, BreakGlassCommand, ExtendCommand, GrantCommand, LockCommand, RequestCommand,
     RequestsCommand, ReviewCommand, RevokeCommand, Status,
 };
+pub(crate) use host::HostCommand;
 pub(crate) use log::{
     ExportFormat, LogCommand, LogExportCommand, LogFilterArgs, LogFollowCommand, LogListCommand,
-    LogReplayCommand, LogVerifyCommand,
+    LogReplayCommand, LogToCheckArgs, LogVerifyCommand,
 };
 pub(crate) use policy::{ExplainCommand, PolicyCommand};
 pub(crate) use report::ReportCommand;
@@ -119,6 +121,10 @@ pub(crate) enum Command {
     Unlock(LockCommand),
     /// List what is locked
     Locks,
+
+    /// Hosts that enrol, and what is done on a server
+    #[command(subcommand)]
+    Host(HostCommand),
 
     /// Get a certificate under a grant
     #[command(subcommand)]
@@ -330,6 +336,9 @@ pub(crate) struct TrustCommand {
     /// The X.509 root, as PEM
     #[arg(long, group = "key")]
     pub(crate) x509_root: bool,
+    /// What a known hosts file has to say: for which hosts the CA's host certificates are believed, and keys to refuse
+    #[arg(long, group = "key")]
+    pub(crate) known_hosts: bool,
     /// Take the CA's log of this name in place of the one known, which it goes on from
     #[arg(long, group = "key", value_name = "ORIGIN")]
     pub(crate) accept_log: Option<Origin>,

@@ -7,6 +7,7 @@ mod cert;
 mod completions;
 mod emergency;
 mod grant;
+mod host;
 mod locks;
 mod log;
 mod login;
@@ -74,6 +75,7 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Lock(arguments) => locks::lock(context, &arguments)?,
         Command::Unlock(arguments) => locks::unlock(context, &arguments)?,
         Command::Locks => locks::locks(context)?,
+        Command::Host(arguments) => host::run(context, arguments)?,
         Command::Cert(arguments) => cert::run(context, &arguments)?,
         Command::Ssh(arguments) => return ssh::run(context, &arguments),
         Command::Status => status::status(context)?,

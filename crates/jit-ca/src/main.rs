@@ -17,6 +17,7 @@ mod grant;
 mod held;
 mod id_ending;
 mod interrupt;
+mod known_hosts;
 mod login;
 mod named;
 mod output;

@@ -48,6 +48,11 @@ impl Places {
         self.config.join("profile.json")
     }
 
+    /// What ssh knows the CA's hosts by.
+    pub(crate) fn known_hosts(&self) -> PathBuf {
+        self.config.join("known_hosts")
+    }
+
     /// The newest checkpoint of each log that was seen.
     pub(crate) fn checkpoints(&self) -> PathBuf {
         self.config.join("checkpoints")

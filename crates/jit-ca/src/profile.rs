@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::ContactArgs;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::known_hosts;
 use crate::places::Places;
 use crate::witness::{self, Witness};
 
@@ -53,7 +54,8 @@ impl Profile {
 
     pub(crate) fn save(&self, places: &Places) -> Result<()> {
         files::private_folder(&places.config)?;
-        files::write_json(&places.profile(), self)
+        files::write_json(&places.profile(), self)?;
+        known_hosts::write(places, &self.ca.trust)
     }
 }
 

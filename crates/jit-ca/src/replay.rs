@@ -305,7 +305,7 @@ fn is_of_the_rules(decided: &Decided) -> bool {
 }
 
 /// Types of entries whose payloads say what was decided, or may.
-const DECIDED: [&str; 16] = [
+const DECIDED: [&str; 18] = [
     "bundle.approval",
     "refusal",
     "request",
@@ -321,6 +321,8 @@ const DECIDED: [&str; 16] = [
     "mfa.reset.withdrawn",
     "mfa.reset",
     "erase.order",
+    "host.token",
+    "host.revoked",
     "grant.end",
 ];
 

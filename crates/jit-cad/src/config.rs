@@ -3,6 +3,7 @@
 mod anchor;
 mod embedded;
 mod file;
+mod hosts;
 mod issuer;
 mod notify;
 mod secret;
@@ -19,6 +20,7 @@ use jit_ca_core::{Origin, Span};
 
 pub use anchor::AnchorPlace;
 pub use embedded::EMBEDDED;
+pub use hosts::Hosts;
 pub use issuer::IssuerAccess;
 pub use notify::{NotifyPlace, NotifyTarget};
 pub use secret::{NoSecret, SecretSource};
@@ -69,6 +71,8 @@ pub struct Config {
     pub issuers: Vec<IssuerAccess>,
     /// The page for browsers, if one is served.
     pub web: Option<Web>,
+    /// Which hosts enrol, if any.
+    pub hosts: Option<Hosts>,
 }
 
 /// Everything that is wrong with a configuration, a fault a line with its hint below.
@@ -145,6 +149,7 @@ impl Config {
             issuers: file.issuers.into_iter().map(|issuer| issuer.relative_to(base)).collect(),
             notify: file.notify.into_iter().map(|target| target.relative_to(base)).collect(),
             web: file.web.map(|web| web.relative_to(base)),
+            hosts: file.hosts,
         }
     }
 }

@@ -7,6 +7,7 @@ mod connection;
 mod connections;
 mod grants;
 mod health;
+mod hosts;
 mod issuers;
 mod locks;
 mod log;
@@ -96,6 +97,12 @@ fn calls() -> Vec<Call> {
         post("/v1/locks/lift", locks::lift),
         post("/v1/grants/{id}/ssh", grants::ssh),
         post("/v1/grants/{id}/x509", grants::x509),
+        get("/v1/hosts", hosts::list),
+        post("/v1/hosts/tokens", hosts::token),
+        post("/v1/hosts/enrolment", hosts::enrol),
+        post("/v1/hosts/login", hosts::log_in),
+        post("/v1/hosts/{name}/revoke", hosts::revoke),
+        post("/v1/host/certificate", hosts::certificate),
         get("/v1/policy", policy::get),
         post("/v1/policy/activate", policy::activate),
         get("/v1/log/entries", log::list),

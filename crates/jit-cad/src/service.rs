@@ -14,6 +14,8 @@ mod days;
 pub mod ending;
 mod fault;
 pub mod grant_file;
+mod host_caller;
+pub mod hosts;
 pub mod locking;
 pub mod log;
 pub mod login;
@@ -38,6 +40,7 @@ use jit_ca_core::{Action, ActorRef, Digest, Facts, Outcome, UnixTime};
 
 pub use caller::Caller;
 pub use fault::Fault;
+pub use host_caller::HostCaller;
 pub use signature::signed_by;
 
 use crate::app::App;

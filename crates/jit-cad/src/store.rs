@@ -45,8 +45,8 @@ pub use fold::{Between, Clash, Exceeded, Limits, Most, Phase, Whose};
 pub use outbox::{Delivery, Due, Letter};
 pub use query::Filter;
 pub use record::{
-    AccessRecord, AskedReset, DoneReset, EnrolmentCode, LockRecord, LoginRecord, PasskeyRecord,
-    PolicyVersion, ResetRecord, SubjectRecord,
+    AccessRecord, AskedReset, DoneReset, EnrolmentCode, HostRecord, HostTokenRecord, LockRecord,
+    LoginRecord, PasskeyRecord, PolicyVersion, ResetRecord, SubjectRecord,
 };
 pub use requests::{Found, Group, Search};
 pub use rewrite::Rewriting;

@@ -61,6 +61,7 @@ macro_rules! forgeries {
 mod access;
 mod certificates;
 mod ends;
+mod hosts;
 mod issuers;
 mod leaves;
 mod people;
@@ -73,6 +74,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Forgery> {
         people::TABLE,
         issuers::TABLE,
         resets::TABLE,
+        hosts::TABLE,
         access::TABLE,
         ends::TABLE,
         certificates::TABLE,

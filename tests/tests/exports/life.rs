@@ -9,8 +9,8 @@ use jit_ca_cert::purpose::Log as LogPurpose;
 use jit_ca_core::UnixTime;
 use jit_ca_log::{LogKey, SignedCheckpoint};
 use jit_ca_tests::{
-    Ca, Caller, Lab, Means, OpenIdProvider, Person, SoftPasskey, TokenIssuer, now, run, seconds,
-    security_key, wait_for, workloads,
+    Ca, Caller, Host, Lab, Means, OpenIdProvider, Person, SoftPasskey, TokenIssuer, now, run,
+    seconds, security_key, wait_for, workloads,
 };
 use jit_cad::keys::Keys;
 use serde_json::{Value, json};
@@ -82,6 +82,8 @@ impl Life {
             export(&mut exports);
         }
         vouched_for(&ca, &op, &ci);
+        export(&mut exports);
+        enrols(&lab, &ca, &bob);
         export(&mut exports);
         // Somebody ends the login, and comes back.
         alice.wire.post("/v1/logout", &json!({})).ok();
@@ -197,6 +199,25 @@ fn vouched_for(ca: &Ca, op: &OpenIdProvider, ci: &TokenIssuer) {
     }
 }
 
+/// A host that enrols, twice, gets certificates, and is revoked; another one that stays.
+fn enrols(lab: &Lab, ca: &Ca, bob: &Caller) {
+    let token = |host: &str, aliases: Value| {
+        let call = json!({"host": host, "aliases": aliases});
+        bob.wire.post("/v1/hosts/tokens", &call).ok().json()
+    };
+    let host = Host::new(lab, ca, "web1.example.org", "ed25519");
+    let tokens = [token(&host.name, json!(["web1"])), token(&host.name, json!([]))];
+    for token in &tokens {
+        host.enrol(token);
+        host.login().post("/v1/host/certificate", &json!({})).ok();
+    }
+    let stays = Host::new(lab, ca, "db1.example.org", "ecdsa");
+    stays.enrol(&token(&stays.name, json!([])));
+    let reason = json!({"reason": "the disk was stolen"});
+    bob.wire.post(&format!("/v1/hosts/{}/revoke", host.name), &reason).ok();
+    stays.login().post("/v1/host/certificate", &json!({})).ok();
+}
+
 /// Keys of all kinds; roles whose requests lapse soon, with rows of both kinds, for some networks, of which the time begins
 /// with the first certificate, and that two groups have to agree to.
 fn configure(config: &Path, homes: &Path) {
@@ -234,7 +255,8 @@ fn configure(config: &Path, homes: &Path) {
     let text = fs::read_to_string(&file).unwrap();
     let text = text.replace("second_administrator = false", "second_administrator = true");
     let web = "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n";
-    fs::write(&file, text + web).unwrap();
+    let hosts = "[hosts]\nnames = [\"*.example.org\", \"web1\"]\ncertificate = \"7d\"\n";
+    fs::write(&file, text + web + hosts).unwrap();
     let rules = config.join("policies/operation.cedar");
     let rule = "@id(\"sre-administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
     fs::write(&rules, fs::read_to_string(&rules).unwrap() + rule).unwrap();

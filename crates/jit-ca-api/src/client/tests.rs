@@ -122,6 +122,8 @@ fn trust(pin: Digest) -> Option<String> {
         pin,
         ssh_user_ca: String::new(),
         ssh_host_ca: String::new(),
+        hosts: Vec::new(),
+        revoked_host_keys: Vec::new(),
         x509: Vec::<X509Authority>::new(),
         succeeds: None,
         trust_domain: "example.org".to_owned(),

@@ -51,6 +51,8 @@ impl Event {
             Self::MfaResetWithdrawn(event) => Some(&event.decision),
             Self::MfaReset(event) => event.by.decision(),
             Self::ErasureOrdered(event) => Some(&event.decision),
+            Self::HostTokenMade(event) => Some(&event.decision),
+            Self::HostRevoked(event) => Some(&event.decision),
             // Each by its name: an event that is new is not to be left out unseen.
             Self::LogInit(_)
             | Self::FileListed(_)
@@ -75,6 +77,8 @@ impl Event {
             | Self::PasskeyRemoved(_)
             | Self::PageLoggedIn(_)
             | Self::LoginSteppedUp(_)
+            | Self::HostEnrolled(_)
+            | Self::HostLoggedIn(_)
             | Self::LoggedOut(_)
             | Self::LoginEnded(_)
             | Self::StrangersRefused(_)

@@ -67,14 +67,16 @@ fn end_of(saved: &Saved) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jit_ca_core::Digest;
 
     fn accepted() -> Accepted {
         Accepted {
-            ca: String::new(),
+            ca: Digest::from_bytes([0; 32]),
             serial: 1,
             key_id: String::new(),
             valid_before: 1_000_000,
             forced_command: None,
+            tbs: Digest::from_bytes([0; 32]),
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use jit_ca_core::{SessionId, UnixTime};
+use jit_ca_core::{SessionId, UnixTime, Use};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::connection::{Channel, Connection, Phase};
@@ -17,7 +17,7 @@ use crate::certificate::Accepted;
 use crate::cgroup::Group;
 use crate::clock;
 use crate::config::Config;
-use crate::observed::{Observed, Use};
+use crate::observed::Observed;
 use crate::passwd::Passwd;
 use crate::process::Process;
 use crate::recording::{self, Bounds, Certified, End, SessionClosed, SessionOpened, Spool};
@@ -160,7 +160,7 @@ impl Registry {
             account: saved.account.clone(),
             from: saved.from.clone(),
             certificate: saved.certificate.as_ref().map(|found| Certified {
-                ca: found.ca.clone(),
+                ca: found.ca.to_string(),
                 serial: found.serial,
                 key_id: found.key_id.clone(),
                 valid_before: found.valid_before,
@@ -168,7 +168,7 @@ impl Registry {
             opened_ms: saved.opened_ms,
         };
         self.spool.open_session(&opened).map_err(|fault| fault.to_string())?;
-        self.observe(&opened)
+        self.observe(saved)
             .map_err(|error| format!("the list of certificates that were used: {error}"))?;
         tracing::info!(session = %saved.id, account = %saved.account, "let in");
         connection.saved.is_session = true;
@@ -176,15 +176,16 @@ impl Registry {
     }
 
     /// Notes which certificate was used, for whoever compares that with the CA's log.
-    fn observe(&self, opened: &SessionOpened) -> io::Result<()> {
-        let Some(certificate) = &opened.certificate else { return Ok(()) };
+    fn observe(&self, saved: &Saved) -> io::Result<()> {
+        let Some(certificate) = &saved.certificate else { return Ok(()) };
         Observed::of(&self.config.places.state).add(&Use {
-            time: UnixTime::from_secs(opened.opened_ms / 1000),
-            host: opened.host.clone(),
-            account: opened.account.clone(),
-            ca: certificate.ca.clone(),
-            serial: certificate.serial.to_string(),
+            time: UnixTime::from_secs(saved.opened_ms / 1000),
+            host: self.config.host.name.clone(),
+            account: saved.account.clone(),
+            ca: certificate.ca,
+            serial: certificate.serial,
             key_id: certificate.key_id.clone(),
+            tbs: certificate.tbs,
         })
     }
 

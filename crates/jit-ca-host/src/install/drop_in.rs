@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::config::{Config, DEFAULT};
+use crate::courier::ACCOUNT;
 
 /// How hostd is told of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +16,6 @@ pub(crate) enum Told {
 
 /// The first line of each file that is wholly ours.
 pub(crate) const OURS: &str = "# Written by jit-ca-host install, and by every further one.";
-
-/// The account that sshd asks for principals as.
-pub(crate) const PRINCIPALS_ACCOUNT: &str = "jit-ca-host";
 
 /// The file's text.
 pub(crate) fn text(config: &Config, file: &str, told: Told, has_host_certificate: bool) -> String {
@@ -38,7 +36,7 @@ pub(crate) fn text(config: &Config, file: &str, told: Told, has_host_certificate
         }
         Told::Principals => lines.extend([
             format!("AuthorizedPrincipalsCommand {programs}/jit-ca-host{by} principals %u %k"),
-            format!("AuthorizedPrincipalsCommandUser {PRINCIPALS_ACCOUNT}"),
+            format!("AuthorizedPrincipalsCommandUser {ACCOUNT}"),
         ]),
     }
     if has_host_certificate {

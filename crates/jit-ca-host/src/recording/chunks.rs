@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cast::Standing;
 use super::fault::At as _;
-use super::{Fault, Sealed};
+use super::{Fault, Sealed, disk};
 
 /// A chunk that is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,11 @@ pub struct Chunk {
 /// The list in a channel's folder.
 pub(super) fn list_of(channel: &Path) -> PathBuf {
     channel.join("chunks")
+}
+
+/// Where it says what a channel is.
+pub(super) fn header_of(channel: &Path) -> PathBuf {
+    channel.join("header.json")
 }
 
 /// A chunk's file.
@@ -67,6 +72,12 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<O
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).at(path),
     }
+}
+
+/// Writes one, whole or not at all.
+pub(super) fn put_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Fault> {
+    let bytes = serde_json::to_vec(value).map_err(Into::into).at(path)?;
+    disk::put(path, &bytes).at(path)
 }
 
 /// The numbers of the chunks whose files are in a channel's folder, in order.

@@ -10,7 +10,7 @@ use jit_ca_core::{Digest, SessionId};
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{BLOCK, Counts};
-use super::chunks::{file_of, present, read_end, read_json, read_list};
+use super::chunks::{file_of, header_of, present, put_json, read_end, read_json, read_list};
 use super::disk;
 use super::fault::At as _;
 use super::{Bounds, Fault, Header, Recording, Sealed, SessionClosed, SessionOpened};
@@ -188,6 +188,15 @@ impl Spool {
         read_json(&self.session(id).join("closed.json"))
     }
 
+    /// What a channel is.
+    ///
+    /// # Errors
+    /// If there is no such channel, or the disk doesn't give it.
+    pub fn header(&self, id: &SessionId, channel: u32) -> Result<Header, Fault> {
+        let path = header_of(&self.folder(id, channel));
+        read_json(&path)?.ok_or(Fault::State(path, "there is no such channel"))
+    }
+
     /// The folder of a channel, as [`super::verify`] takes it.
     pub fn folder(&self, id: &SessionId, channel: u32) -> PathBuf {
         self.session(id).join(channel.to_string())
@@ -269,11 +278,6 @@ impl Spool {
     fn session(&self, id: &SessionId) -> PathBuf {
         self.folder.join(id.to_string())
     }
-}
-
-fn put_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Fault> {
-    let bytes = serde_json::to_vec(value).map_err(Into::into).at(path)?;
-    disk::put(path, &bytes).at(path)
 }
 
 /// What a file's name says, if it says such a thing.

@@ -9,7 +9,9 @@ use jit_ca_log::tree::{Frontier, leaf_hash};
 
 use super::bounds::{BLOCK, Counts, LAST_WORDS};
 use super::cast::{Line, Standing, header_line};
-use super::chunks::{Chunk, end_of, file_of, list_of, present, read_end, read_list};
+use super::chunks::{
+    Chunk, end_of, file_of, header_of, list_of, present, put_json, read_end, read_list,
+};
 use super::disk::{self, Growing};
 use super::fault::At as _;
 use super::{Fault, Frame, Header, Sealed};
@@ -82,7 +84,7 @@ impl Recording {
         }
         let line = header_line(session, channel, header);
         counts.add(session, BLOCK + BLOCK + length_of(&line), 0)?;
-        let made = Self::make(&folder, &line);
+        let made = Self::make(&folder, header, &line);
         if made.is_err() {
             counts.subtract(session, BLOCK + BLOCK + length_of(&line));
         }
@@ -100,12 +102,13 @@ impl Recording {
     }
 
     /// Makes the folder, which has its header as soon as it has its name.
-    fn make(folder: &Path, line: &str) -> Result<(Growing, Growing), Fault> {
+    fn make(folder: &Path, header: &Header, line: &str) -> Result<(Growing, Growing), Fault> {
         let beside = folder.with_added_extension("new");
         if beside.exists() {
             disk::remove_all(&beside).at(&beside)?;
         }
         disk::make_folder(&beside).at(&beside)?;
+        put_json(&header_of(&beside), header)?;
         let list = Growing::create(&list_of(&beside)).at(&beside)?;
         let mut first = Growing::create(&file_of(&beside, 0)).at(&beside)?;
         first.append(line.as_bytes()).at(&beside)?;

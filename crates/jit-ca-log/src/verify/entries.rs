@@ -7,18 +7,18 @@ use jit_ca_core::Digest;
 use super::clock;
 use super::fault::Fault;
 use super::levels::Levels;
-use super::signatures::Signatures;
 use super::state::State;
-use super::{Code, Counts, Finding, Stop};
+use super::{Code, Counts, Finding, Observed, Stop};
+use crate::Leaf;
 use crate::archive::{Archive, Copies};
 use crate::part::{read_entries, read_payloads};
 use crate::tree::leaf_hash;
-use crate::{Checkpoint, Leaf, LogKey};
 
 /// What a pass in which each entry holds comes to.
 pub(super) struct Passed {
     pub(super) counts: Counts,
     pub(super) copies: Copies,
+    pub(super) observed: Observed,
     /// The first entry whose payload is missing and that no erasure names.
     unnamed: Option<u64>,
     /// Whether a part holds more than its entries.
@@ -43,15 +43,12 @@ impl Passed {
 /// Checks all entries in order; signatures may be checked later.
 pub(super) fn pass<R: Read + Seek>(
     archive: &mut Archive<R>,
-    key: &LogKey,
-    checkpoint: &Checkpoint,
-    signatures: &Signatures<'_>,
+    mut state: State<'_, '_>,
+    size: u64,
     levels: &mut Levels,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Passed, Stop> {
-    let size = checkpoint.size;
-    let (mut state, mut has_surplus) = (State::new(key.clone(), signatures), false);
-    let mut last_ms = 0;
+    let (mut has_surplus, mut last_ms) = (false, 0);
     if size == 0 {
         let message = "the log has no entries, not even its first";
         return Err(Finding::new(Code::Init, Some(0), message).into());
@@ -83,13 +80,13 @@ pub(super) fn pass<R: Read + Seek>(
             || !left_payload.is_empty();
         progress(first + u64::try_from(width).unwrap_or_default(), size);
         // All that comes before it was looked at.
-        if signatures.have_failed() {
+        if state.signatures.have_failed() {
             break;
         }
     }
     let unnamed = state.unnamed();
-    let (counts, copies) = state.finish();
-    Ok(Passed { counts, copies, unnamed, has_surplus })
+    let (counts, copies, observed) = state.finish();
+    Ok(Passed { counts, copies, observed, unnamed, has_surplus })
 }
 
 fn hash_at(hashes: &[u8], at: usize) -> Option<Digest> {

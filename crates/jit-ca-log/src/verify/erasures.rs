@@ -129,5 +129,8 @@ impl Erasures {
 const LEAST_KEPT: Span = Span::from_secs(30 * 24 * 60 * 60);
 
 fn is_kept(entry_type: &EntryType) -> bool {
-    matches!(entry_type.as_str(), "log.init" | "bundle" | "person.removed" | "erase")
+    matches!(
+        entry_type.as_str(),
+        "log.init" | "bundle" | "person.removed" | "host.enrolled" | "erase"
+    )
 }

@@ -10,7 +10,7 @@ use jit_ca_core::statement::Possession;
 use jit_ca_core::{ActorRef, Bytes, GrantId, IssuanceId, Row};
 
 use super::fault::{Fault, must};
-use super::keys::{CLIENTS, LOGINS, ROOT, SERVERS, SSH_USER};
+use super::keys::{CLIENTS, LOGINS, ROOT, SERVERS, SSH_HOST, SSH_USER};
 use super::log::Log;
 use super::logins::Login;
 use super::requests::Requests;
@@ -74,13 +74,20 @@ impl Issuances {
         if let Some(under) = &intent.under {
             must_be_under(known, leaf, intent, under)?;
         }
-        let Known { requests, logins, .. } = known;
+        let Known { requests, logins, hosts, .. } = known;
+        if intent.purpose == SSH_HOST {
+            hosts.must_be_believed(leaf)?;
+        }
         let is_login = intent.purpose == LOGINS;
         let login = if is_login { logins.to_be_issued(leaf, &intent.serial)? } else { None };
         must_be_bounded(requests, leaf, intent)?;
         let check = Check { log, requests, login, leaf, intent };
         let possession = match (intent.purpose.as_str(), &intent.under) {
             (SSH_USER, Some(under)) => Some(check.ssh(under)?),
+            (SSH_HOST, None) => {
+                hosts.intent(log, leaf, intent)?;
+                None
+            }
             (ROOT | CLIENTS | SERVERS | LOGINS, under) => check.x509(under.as_ref())?,
             _ => return Err(Fault::new(Code::Certificate, "no key signs such a certificate")),
         };
@@ -250,11 +257,8 @@ impl Check<'_> {
             .ok_or_else(|| Fault::new(Code::Certificate, "the certificate can't be read"))?;
         let fault = |is_so, message| must(is_so, Code::Certificate, message);
 
-        let serial = certificate.serial.to_be_bytes();
-        fault(intent.serial.as_slice() == serial, "the certificate has another serial")?;
-        let validity = (certificate.valid_after, certificate.valid_before);
-        let expected = (intent.validity.from.secs(), intent.validity.until.secs());
-        fault(validity == expected, "the certificate is valid at another time")?;
+        let is_it = certificate.is_as_intended(intent);
+        fault(is_it, "the certificate has another serial, or is valid at another time")?;
         fault(certificate.kind == ssh::USER, "the certificate is not a user's")?;
         if let Some(keys) = &log.keys {
             let expected = keys.of(SSH_USER).and_then(ssh::ed25519_key);

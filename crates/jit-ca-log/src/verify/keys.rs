@@ -16,7 +16,7 @@ pub(super) struct Keys(BTreeMap<String, Vec<u8>>);
 /// Each purpose, with what its key begins with and how long its point is.
 const PURPOSES: [(&str, &[u8], usize); 7] = [
     (SSH_USER, ED25519_SPKI, 32),
-    ("ssh-host", ED25519_SPKI, 32),
+    (SSH_HOST, ED25519_SPKI, 32),
     (ROOT, P384_SPKI, 97),
     (CLIENTS, P256_SPKI, 65),
     (SERVERS, P256_SPKI, 65),
@@ -25,6 +25,7 @@ const PURPOSES: [(&str, &[u8], usize); 7] = [
 ];
 
 pub(super) const SSH_USER: &str = "ssh-user";
+pub(super) const SSH_HOST: &str = "ssh-host";
 pub(super) const ROOT: &str = "x509-root";
 pub(super) const CLIENTS: &str = "x509-clients";
 pub(super) const SERVERS: &str = "x509-servers";

@@ -88,6 +88,9 @@ impl<'a> Done<'a> {
             Event::LoggedInByToken(login) => done.subjects.push(&login.subject),
             Event::LoggedInByCertificate(login) => done.subjects.push(&login.subject),
             Event::PageLoggedIn(login) => done.subjects.push(&login.subject),
+            Event::HostTokenMade(made) => done.subjects.push(&made.by),
+            Event::HostEnrolled(enrolled) => done.subjects.push(&enrolled.subject),
+            Event::HostLoggedIn(login) => done.subjects.push(&login.subject),
             Event::LoginSteppedUp(stepped) => done.subjects.push(&stepped.subject),
             Event::PasskeyAdded(added) => done.subjects.push(&added.subject),
             Event::RequestMade(made) => {
@@ -122,6 +125,11 @@ impl<'a> Done<'a> {
             _ => return None,
         }
         Some(done)
+    }
+
+    /// What is done for a host: its certificates.
+    pub(super) fn by_host(host: &'a SubjectId) -> Self {
+        Self { subjects: vec![host], role: None }
     }
 
     /// What a person does to a lock; none on the daemon's machine, where no lock stops it.

@@ -155,7 +155,7 @@ impl Logins {
         self.may_be_reset |= leaf.entry_type.as_str() == "mfa.reset";
         self.codes_are_partial |= ["mfa.code", "mfa.reset"].contains(&leaf.entry_type.as_str());
         let erased = match leaf.entry_type.as_str() {
-            "login" | "login.token" | "login.certificate" => &mut self.erased,
+            "login" | "login.token" | "login.certificate" | "login.host" => &mut self.erased,
             "page.login" => &mut self.erased_pages,
             "login.step-up" => &mut self.erased_factors,
             "mfa.enrolled" => {

@@ -126,6 +126,11 @@ impl People {
         known.find(|(_, known)| known.as_ref() == Some(subject)).map(|(actor, _)| *actor)
     }
 
+    /// Whose pseudonym it is, where that is known.
+    pub(super) fn subject_of(&self, actor: ActorRef) -> Option<&SubjectId> {
+        self.actors.get(&actor).and_then(Option::as_ref)
+    }
+
     /// The person as the bundle in force says it, where that is known; a fault if nobody like that is in it.
     pub(super) fn person(
         &self,

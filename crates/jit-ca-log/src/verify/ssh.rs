@@ -1,5 +1,6 @@
-//! Reading the to-be-signed bytes of SSH user certificates (PROTOCOL.certkeys), as far as a verifier has to.
+//! Reading the to-be-signed bytes of SSH certificates (PROTOCOL.certkeys), as far as a verifier has to.
 
+use jit_ca_core::event::CertificateIntended;
 use jit_ca_core::network::Network;
 use jit_ca_core::{Hosts, Principal, SourceAddress, SshRow};
 use ssh_encoding::{Decode as _, Encode as _};
@@ -63,6 +64,13 @@ impl SshCertificate {
             signing_key: bytes(reader)?,
         };
         (reader.is_empty() && certificate.reserved.is_empty()).then_some(certificate)
+    }
+
+    /// Whether it has the serial and the times that its intent says.
+    pub(super) fn is_as_intended(&self, intent: &CertificateIntended) -> bool {
+        let expected = (intent.validity.from.secs(), intent.validity.until.secs());
+        intent.serial.as_slice() == self.serial.to_be_bytes()
+            && (self.valid_after, self.valid_before) == expected
     }
 
     /// Whether it gives what the row gives on these hosts, and nothing else.
@@ -151,3 +159,5 @@ fn strings(strings: &[&[u8]]) -> Option<Vec<u8>> {
 
 /// SSH_CERT_TYPE_USER.
 pub(super) const USER: u32 = 1;
+/// SSH_CERT_TYPE_HOST.
+pub(super) const HOST: u32 = 2;

@@ -13,11 +13,13 @@ use super::approvals::Agreeing;
 use super::clock::{self, Clock};
 use super::erasures::Erasures;
 use super::fault::{Fault, must};
+use super::hosts::Hosts;
 use super::issuances::Issuances;
-use super::keys::Keys;
+use super::keys::{Keys, SSH_HOST};
 use super::locks::{Done, Locks};
 use super::log::Log;
 use super::logins::Logins;
+use super::observed::{Observed, Uses};
 use super::passkeys::Passkeys;
 use super::people::People;
 use super::requests::Requests;
@@ -31,22 +33,24 @@ use crate::{Ids, Leaf, LogKey, entry, payload};
 /// All that entries so far add up to.
 pub(super) struct State<'s, 'scope> {
     log: Log,
-    signatures: &'s Signatures<'scope>,
+    pub(super) signatures: &'s Signatures<'scope>,
     clock: Clock,
     sequence: Sequence,
     people: People,
     logins: Logins,
     passkeys: Passkeys,
     resets: Resets,
+    hosts: Hosts,
     requests: Requests,
     locks: Locks,
     issuances: Issuances,
     erasures: Erasures,
+    uses: Uses<'s>,
     counts: Counts,
 }
 
 impl<'s, 'scope> State<'s, 'scope> {
-    pub(super) fn new(key: LogKey, signatures: &'s Signatures<'scope>) -> Self {
+    pub(super) fn new(key: LogKey, signatures: &'s Signatures<'scope>, uses: Uses<'s>) -> Self {
         let origin = key.origin().clone();
         Self {
             log: Log { origin, key, keys: None, succeeds: None },
@@ -57,10 +61,12 @@ impl<'s, 'scope> State<'s, 'scope> {
             logins: Logins::default(),
             passkeys: Passkeys::default(),
             resets: Resets::default(),
+            hosts: Hosts::default(),
             requests: Requests::default(),
             locks: Locks::default(),
             issuances: Issuances::default(),
             erasures: Erasures::default(),
+            uses,
             counts: Counts::default(),
         }
     }
@@ -77,8 +83,10 @@ impl<'s, 'scope> State<'s, 'scope> {
         if clock::may_go_back(&leaf.entry_type) {
             self.logins.take_back(leaf.ts_ms);
             self.resets.take_back(leaf.ts_ms);
+            self.hosts.take_back(leaf.ts_ms);
             self.requests.take_back(leaf.ts_ms);
         }
+        self.uses.pass(leaf);
         self.counts.certificates += u64::from(leaf.entry_type.as_str() == "issue.intent");
         let mut order = None;
         match &payload {
@@ -94,6 +102,7 @@ impl<'s, 'scope> State<'s, 'scope> {
                 self.logins.erased(leaf);
                 self.passkeys.erased(leaf);
                 self.resets.erased(leaf);
+                self.hosts.erased(&self.people, &mut self.logins, leaf);
                 self.requests.erased(leaf)?;
                 self.locks.erased(leaf);
                 self.issuances.erased(leaf);
@@ -108,10 +117,11 @@ impl<'s, 'scope> State<'s, 'scope> {
         self.erasures.unnamed()
     }
 
-    /// What the log is made of, and what copies of it an export holds.
-    pub(super) fn finish(self) -> (Counts, Copies) {
+    /// What the log is made of, what copies of it an export holds, and what comes of the uses.
+    pub(super) fn finish(self) -> (Counts, Copies, Observed) {
         let (erased, orphans) = (self.erasures.count(), self.issuances.orphans());
-        (Counts { erased, orphans, ..self.counts }, self.people.copies)
+        let observed = self.uses.compared(&self.log);
+        (Counts { erased, orphans, ..self.counts }, self.people.copies, observed)
     }
 
     /// The payload, if it is the one that the leaf is about.
@@ -145,7 +155,7 @@ impl<'s, 'scope> State<'s, 'scope> {
 
     fn event(&mut self, leaf: &Leaf, event: &Event) -> Result<(), Fault> {
         let Self { log, signatures, people, logins, passkeys, resets, requests, .. } = self;
-        let Self { locks, issuances, erasures, .. } = self;
+        let Self { hosts, locks, issuances, erasures, uses, .. } = self;
         people.vouching.must_be_a_persons(leaf, event)?;
         match event {
             Event::LogInit(init) => log.begin(init),
@@ -189,6 +199,14 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::PageLoggedIn(login) => {
                 passkeys.page_login(log, people, logins, signatures, leaf, login)
             }
+            Event::HostTokenMade(made) => hosts.token(people, logins, leaf, made),
+            Event::HostEnrolled(enrolled) => {
+                hosts.enrolled(log, (people, logins), signatures, leaf, enrolled)
+            }
+            Event::HostLoggedIn(login) => {
+                hosts.login(log, (people, logins), signatures, leaf, login)
+            }
+            Event::HostRevoked(revoked) => hosts.revoked(people, logins, leaf, revoked),
             Event::LoggedOut(logout) => {
                 people.must_act(leaf.actor, &logout.subject)?;
                 logins.logout(leaf, logout)
@@ -218,8 +236,13 @@ impl<'s, 'scope> State<'s, 'scope> {
             }
             Event::LockLifted(lifted) => locks.unlock(people, leaf, &lifted.lock, &lifted.by),
             Event::CertificateIntended(intent) => {
-                let known = Known { people, requests, logins };
+                let known = Known { people, requests, logins, hosts };
                 issuances.intent(log, known, signatures, leaf, intent)?;
+                if intent.purpose == SSH_HOST {
+                    let subject = hosts.subject(leaf.actor);
+                    locks.must_let(subject.as_ref().map(Done::by_host))?;
+                }
+                uses.intent(requests, leaf, intent);
                 if let Some(under) = &intent.under {
                     requests.issued(under.grant);
                 }

@@ -6,6 +6,7 @@ mod erasures;
 mod keys;
 mod lies;
 mod million;
+mod observed;
 mod passkeys;
 mod resets;
 mod second;
@@ -65,6 +66,7 @@ fn an_honest_log_holds() {
                 told.checkpoint(&teller)
             })
             .to_vec(),
+        uses: None,
     };
     let verdict =
         verify(told.export(&teller), &options, &mut |done, of| steps.push((done, of))).unwrap();
@@ -482,7 +484,7 @@ fn the_reader_knows_a_key_and_has_seen_checkpoints() {
         verdict(told.export(&teller), options).finding.map(|finding| finding.code)
     };
     let another = LogKey::new(origin(), [0; 32]);
-    let options = Options { key: Some(another), pins: vec![] };
+    let options = Options { key: Some(another), ..Options::default() };
     assert_eq!(found(&options), Some(Code::Checkpoint));
 
     let mut longer = told.clone();
@@ -494,6 +496,7 @@ fn the_reader_knows_a_key_and_has_seen_checkpoints() {
     let pins = |pins: &[&Told]| Options {
         key: None,
         pins: pins.iter().map(|told| told.checkpoint(&teller)).collect(),
+        uses: None,
     };
     assert_eq!(found(&pins(&[&other, &longer])), Some(Code::Stale));
     assert_eq!(found(&pins(&[&told, &other])), Some(Code::Pin));

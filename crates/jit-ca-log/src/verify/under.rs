@@ -5,7 +5,8 @@ use jit_ca_core::workflow::Term;
 use jit_ca_core::{Row, Span};
 
 use super::fault::{Fault, must};
-use super::keys::{CLIENTS, LOGINS, SERVERS, SSH_USER};
+use super::hosts::Hosts;
+use super::keys::{CLIENTS, LOGINS, SERVERS, SSH_HOST, SSH_USER};
 use super::log::second_of;
 use super::requests::Requests;
 use super::{Code, Logins, People, terms};
@@ -21,11 +22,12 @@ pub(super) struct Known<'a> {
     pub(super) people: &'a People,
     pub(super) requests: &'a Requests,
     pub(super) logins: &'a Logins,
+    pub(super) hosts: &'a Hosts,
 }
 
 /// The grant must be open and give the row, to who asks.
 pub(super) fn must_be_under(
-    Known { people, requests, logins }: Known<'_>,
+    Known { people, requests, logins, .. }: Known<'_>,
     leaf: &Leaf,
     intent: &CertificateIntended,
     under: &IssuedUnder,
@@ -75,6 +77,7 @@ pub(super) fn must_be_bounded(
         SSH_USER | CLIENTS if window.is_none() => 24 * HOUR,
         LOGINS => 12 * HOUR,
         SERVERS => 24 * HOUR,
+        SSH_HOST => 30 * 24 * HOUR,
         _ => return Ok(()),
     };
     let is_short = until.since(from).secs() <= longest + BACKDATE.secs();

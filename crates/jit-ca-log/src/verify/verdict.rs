@@ -6,6 +6,8 @@ use base64ct::{Base64, Encoding as _};
 use jit_ca_core::{Digest, Origin};
 use serde::{Serialize, Serializer};
 
+use super::Observed;
+
 /// Which check failed. The codes stand in the order of the checks, which is their order here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -60,6 +62,8 @@ pub enum Code {
     Possession,
     /// A reset of second factors.
     Reset,
+    /// A host: how it enrols, and that it is believed.
+    Host,
     /// A lock, and what is done in spite of it.
     Lock,
     /// An erasure.
@@ -149,6 +153,8 @@ pub struct Verdict {
     pub root: Option<Digest>,
     /// What the log is made of, if it holds.
     pub counts: Option<Counts>,
+    /// What comes of the uses that it was to be held against, if there were any and the log holds.
+    pub observed: Option<Observed>,
     /// How many pinned checkpoints it was compared with.
     pub pins: usize,
 }
@@ -176,6 +182,8 @@ impl Serialize for Verdict {
             unknown: Option<u64>,
             orphans: Option<&'a [u64]>,
             pins: usize,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            observed: Option<&'a Observed>,
         }
 
         let (finding, counts) = (self.finding.as_ref(), self.counts.as_ref());
@@ -192,6 +200,7 @@ impl Serialize for Verdict {
             unknown: counts.map(|counts| counts.unknown),
             orphans: counts.map(|counts| counts.orphans.as_slice()),
             pins: self.pins,
+            observed: self.observed.as_ref(),
         };
         flat.serialize(serializer)
     }

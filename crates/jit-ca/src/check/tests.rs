@@ -95,6 +95,8 @@ fn scene(ssh_ca: &TestCa, clients: &str, row: &str) -> Scene {
         pin: Digest::from_bytes([0; 32]),
         ssh_user_ca: ssh_ca.public_key().to_openssh().unwrap(),
         ssh_host_ca: String::new(),
+        hosts: Vec::new(),
+        revoked_host_keys: Vec::new(),
         x509: vec![X509Authority {
             purpose: "clients".to_owned(),
             certificate: clients.to_owned(),

@@ -103,6 +103,11 @@ pub(crate) enum ExportFormat {
 
 /// Check everything that a log says: of an archive, or of the CA's log as it is now.
 ///
+/// With --observed, what hosts saw is held against it: each certificate that one accepted must be in the log. What is
+/// not was made by somebody who has the CA's key. It is named, and this ends with 4, as it does where one was used at a
+/// time or for an account that the log does not give it; and with 1 where the worst is that it can't be said, as the
+/// log's payload of it is erased or another CA's key signed it.
+///
 /// With a file nothing else is needed: no CA, no login, no network. Without one, the CA's log is fetched first.
 /// What is checked, and in which order, stands in docs/log-format.md. It ends with 0 where the log holds, with 4
 /// where it is broken, and says the first entry that is.
@@ -112,6 +117,16 @@ pub(crate) enum ExportFormat {
 /// pin, or it is said where it is newer than the archive. Else it is the archive's own, and has to be compared with the one that the CA's operators publish.
 #[derive(Debug, Args)]
 pub(crate) struct LogVerifyCommand {
+    #[command(flatten)]
+    pub(crate) log: LogToCheckArgs,
+    /// What a host saw, as jit-ca-host observed prints it, or - for stdin; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) observed: Vec<PathBuf>,
+}
+
+/// Which log is checked, and what it is held against.
+#[derive(Debug, Args)]
+pub(crate) struct LogToCheckArgs {
     /// An archive that jit-ca log export wrote
     pub(crate) file: Option<PathBuf>,
     /// The log's key, as the CA's operators publish it: ORIGIN+HASH+KEY
@@ -139,7 +154,7 @@ pub(crate) struct LogReplayCommand {
     #[arg(long, value_name = "DIR")]
     pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) log: LogVerifyCommand,
+    pub(crate) log: LogToCheckArgs,
 }
 
 /// Print new entries as they come, a line of JSON each, and check that none is changed or left out.

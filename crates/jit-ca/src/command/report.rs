@@ -144,7 +144,7 @@ fn verified(
     period: Period,
     progress: &Progress,
 ) -> Result<(Archive<BufReader<File>>, Survey)> {
-    let options = Options { key: Some(log_key.clone()), pins: Vec::new() };
+    let options = Options { key: Some(log_key.clone()), ..Options::default() };
     let mut begun = false;
     let verdict = verify(BufReader::new(&mut file), &options, &mut |done, total| {
         if !std::mem::replace(&mut begun, true) {

@@ -16,7 +16,9 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::grant;
 use crate::held::Held;
+use crate::known_hosts;
 use crate::login::Ca;
+use crate::places::Places;
 use crate::printer::Printer;
 use crate::target::Wanted;
 use crate::wait;
@@ -46,9 +48,10 @@ pub(super) fn run(context: &Context, arguments: &SshCommand) -> Result<Exit> {
             granted(&asked, &wanted)?
         }
     };
+    known_hosts::renew(places, &ca)?;
     let held = certify::held_or_fresh(places, &ca, under, arguments.no_agent, crate::clock::now())?;
     // Only if ssh can't be run at all does this come back.
-    let error = Command::new("ssh").args(ssh_arguments(arguments, &held)).exec();
+    let error = Command::new("ssh").args(ssh_arguments(arguments, &held, places)).exec();
     Err(Error::Program {
         program: "ssh",
         what: format!("be run: {error}"),
@@ -128,7 +131,7 @@ fn granted<'r>(
 }
 
 /// ssh takes the first value of each option that it sees, so that the person's own come first.
-fn ssh_arguments(arguments: &SshCommand, held: &Held) -> Vec<OsString> {
+fn ssh_arguments(arguments: &SshCommand, held: &Held, places: &Places) -> Vec<OsString> {
     let mut line: Vec<OsString> = Vec::new();
     if let Some(config) = &arguments.config {
         line.extend(["-F".into(), config.into()]);
@@ -139,6 +142,7 @@ fn ssh_arguments(arguments: &SshCommand, held: &Held) -> Vec<OsString> {
     for option in &arguments.options {
         line.extend(["-o".into(), option.into()]);
     }
+    line.extend(["-o".into(), known_hosts::ssh_option(places).into()]);
     // ssh finds the certificate beside a key file; where the agent holds the key, the certificate
     // names it. (CertificateFile= would make ssh look for a private key in the certificate.)
     let identity = held.key_file().unwrap_or(held.certificate_file());

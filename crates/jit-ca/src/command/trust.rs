@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::TrustCommand;
 use crate::command::Context;
 use crate::error::{Error, Result};
+use crate::known_hosts;
 use crate::printer::fields;
 use crate::profile::{KnownCa, Profile};
 use crate::witness::{Accepted, Successor, Witness};
@@ -48,12 +49,16 @@ pub(super) fn trust(context: &Context, arguments: &TrustCommand) -> Result<()> {
     // Keys are changed now and then; what sets up a host should have today's.
     let client = ca.client(&context.places)?;
     let ca = ca.refreshed(&client)?;
+    let known;
     let key = if arguments.ssh_user_ca {
         ca.trust.ssh_user_ca.as_str()
     } else if arguments.x509_clients {
         ca.authority("clients")?
     } else if arguments.x509_root {
         ca.authority("root")?
+    } else if arguments.known_hosts {
+        known = known_hosts::text(&ca.trust);
+        known.trim_end()
     } else {
         context.printer.data(&ca.trust, |trust| text(&ca.url, trust));
         return Ok(());

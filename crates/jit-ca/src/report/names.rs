@@ -83,6 +83,7 @@ fn named(event: &Event) -> Option<(&SubjectId, &PersonName)> {
         Event::Reviewed(event) => Some((&event.by, &event.name)),
         Event::LockSet(event) => officer(&event.by),
         Event::LockLifted(event) => officer(&event.by),
+        Event::HostTokenMade(event) => Some((&event.by, &event.name)),
         Event::MfaResetAsked(event) => Some((&event.by, &event.name)),
         Event::MfaResetWithdrawn(event) => Some((&event.by, &event.name)),
         Event::MfaReset(event) => match &event.by {

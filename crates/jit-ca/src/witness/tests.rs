@@ -45,6 +45,8 @@ fn trust(log: &TestLog, succeeds: Option<Predecessor>) -> Trust {
         pin: Digest::from_bytes([0; 32]),
         ssh_user_ca: String::new(),
         ssh_host_ca: String::new(),
+        hosts: Vec::new(),
+        revoked_host_keys: Vec::new(),
         x509: Vec::new(),
         trust_domain: "example.org".to_owned(),
         succeeds,

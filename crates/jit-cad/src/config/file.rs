@@ -8,6 +8,7 @@ use jit_ca_core::{Origin, Size, Span};
 use toml::de::DeTable;
 
 use super::anchor::AnchorPlace;
+use super::hosts::Hosts;
 use super::issuer::IssuerAccess;
 use super::notify::NotifyTarget;
 use super::secret::SecretSource;
@@ -36,6 +37,7 @@ pub(super) struct Checked {
     pub(super) notify: Vec<NotifyTarget>,
     pub(super) issuers: Vec<IssuerAccess>,
     pub(super) web: Option<Web>,
+    pub(super) hosts: Option<Hosts>,
 }
 
 /// Reads the file's text; all faults at once.
@@ -106,6 +108,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     let notify = super::notify::read(&mut file);
     let issuers = super::issuer::read(&mut file);
     let web = super::web::read(&mut file);
+    let hosts = super::hosts::read(&mut file);
     file.end();
 
     Some(Checked {
@@ -129,6 +132,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         notify: notify?,
         issuers: issuers?,
         web: web?,
+        hosts: hosts?,
     })
 }
 

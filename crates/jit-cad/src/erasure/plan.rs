@@ -41,10 +41,11 @@ const END_IT: &str =
     "wait for its end, or end it: jit-ca revoke, jit-ca deny; of an emergency: jit-ca review";
 
 /// Types that name nobody and that everything else rests on.
-const KEPT: [&str; 7] = [
+const KEPT: [&str; 8] = [
     "log.init",
     "bundle",
     "person.removed",
+    "host.enrolled",
     "erase",
     "daemon.start",
     "daemon.stop",
@@ -60,6 +61,11 @@ impl Plan {
         now: UnixTime,
     ) -> Result<Self, Fault> {
         let SubjectRecord { subject, actor, .. } = subject;
+        if subject.is_host() {
+            let detail =
+                format!("{subject} is a host, and what it gets rests on what the log says of it");
+            return Err(Fault::bad(detail, "to have it believed no more: jit-ca host revoke"));
+        }
         let (end, limit) = (u64::MAX, usize::MAX);
         let concerned = Filter { subject: Some(actor), end, limit, ..Filter::default() };
         let concerned = snapshot.find(&concerned)?;
@@ -151,7 +157,9 @@ impl Plan {
                 Some(Event::FileListed(file)) => in_force.files.get(&file.path) == Some(&file.text),
                 // Every name that somebody had, so that all of them are found when it is erased by order.
                 Some(Event::PersonListed(person)) => still_there.contains(&person.subject),
-                Some(Event::SubjectKnown(known)) => still_there.contains(&known.subject),
+                Some(Event::SubjectKnown(known)) => {
+                    known.subject.is_host() || still_there.contains(&known.subject)
+                }
                 Some(Event::SubjectVouched(said)) => still_there.contains(&said.subject),
                 Some(Event::MfaEnrolled(enrolled)) => still_there.contains(&enrolled.subject),
                 Some(Event::MfaKept(kept)) => still_there.contains(&kept.subject),

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::problem;
 use crate::app::App;
 use crate::clock;
-use crate::service::{CallKey, Caller, Fault};
+use crate::service::{CallKey, Caller, Fault, HostCaller};
 use crate::store::KeyName;
 
 /// The other end of a connection, as the TLS handshake found it.
@@ -65,6 +65,25 @@ impl FromRequestParts<Arc<App>> for WithMfa {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         let LoggedIn(caller) = LoggedIn::from_request_parts(parts, app).await?;
         caller.with_mfa().map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
+/// A host with an open login. It makes no call of a person's or a workload's, and they make none of a host's.
+#[derive(Clone, Debug)]
+pub(super) struct OfHost(pub(super) HostCaller);
+
+impl FromRequestParts<Arc<App>> for OfHost {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let caller = peer(parts).and_then(|peer| {
+            let login = peer.login.as_ref().ok_or(Fault::Unauthenticated {
+                detail: "the call bears no login certificate",
+                hint: "log in with the host key: jit-ca-host renew",
+            })?;
+            HostCaller::identify(app, login, clock::now())
+        });
+        caller.map(Self).map_err(IntoResponse::into_response)
     }
 }
 

@@ -279,6 +279,13 @@ fn refused(code: RefusalCode) -> (StatusCode, &'static str) {
             "`jit-ca reviews` lists what is to review; what goes on, its holder ends by `jit-ca end`, others by `jit-ca revoke`",
         ),
         Code::LockUnchanged => (StatusCode::CONFLICT, "`jit-ca locks` lists what is locked"),
+        Code::HostRefused => (
+            StatusCode::CONFLICT,
+            "see which names are whose: jit-ca host list. Which names this CA enrols at all stands in [hosts] of jit-cad.toml",
+        ),
+        Code::HostUnchanged => {
+            (StatusCode::CONFLICT, "see which hosts there are: jit-ca host list")
+        }
         Code::ResetUnchanged => (
             StatusCode::CONFLICT,
             "`jit-ca mfa resets` lists what was asked for, and what was confirmed",

@@ -8,9 +8,10 @@ use jit_ca_api::{Predecessor, Trust, X509Authority};
 use jit_ca_cert::Purpose;
 
 use crate::app::App;
+use crate::service::{Fault, hosts};
 
 /// `GET /v1/trust`.
-pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<Trust> {
+pub(super) async fn trust(State(app): State<Arc<App>>) -> Result<Json<Trust>, Fault> {
     let authorities = &app.authorities;
     let x509 = [
         (Purpose::Root, authorities.root.pem()),
@@ -23,9 +24,11 @@ pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<Trust> {
         certificate,
     };
     let origin = app.config.origin.clone();
-    Json(Trust {
+    Ok(Json(Trust {
         ssh_user_ca: app.keys.ssh_user.public().to_openssh(&format!("jit-ca user CA of {origin}")),
         ssh_host_ca: app.keys.ssh_host.public().to_openssh(&format!("jit-ca host CA of {origin}")),
+        hosts: app.config.hosts.as_ref().map(|hosts| hosts.names.clone()).unwrap_or_default(),
+        revoked_host_keys: hosts::revoked_keys(&app)?,
         origin,
         log_key: app.log_key.to_string(),
         pin: app.pin(),
@@ -36,5 +39,5 @@ pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<Trust> {
             checkpoint: before.checkpoint.clone(),
             reason: before.reason.to_string(),
         }),
-    })
+    }))
 }

@@ -283,7 +283,7 @@ fn admit(
     {
         return Ok(Err(Clash::Limit));
     }
-    tables.admit(drafts.iter().map(Draft::event), now)
+    tables.admit(drafts.iter().map(|draft| (draft.actor(), draft.event())), now)
 }
 
 /// Appends the entries, with what the proposal changes beside them. Gives their leaves.

@@ -52,6 +52,12 @@ impl Caller {
         let policy = app.policy();
         let snapshot = app.store.read()?;
         let login = snapshot.login(serial)?.ok_or(Fault::login_ended())?;
+        if login.subject.is_host() {
+            return Err(Fault::Unauthenticated {
+                detail: "the login is a host's, which makes calls of hosts alone",
+                hint: "log in yourself: jit-ca login",
+            });
+        }
         if login.ended || !login.window.contains(now) {
             return Err(Fault::login_ended());
         }

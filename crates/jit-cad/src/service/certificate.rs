@@ -417,7 +417,7 @@ pub fn called(app: &App, name: &PersonName, actor: ActorRef) -> SubjectName {
     }
 }
 
-fn ssh_serial(now: Millis) -> Result<SshSerial, Fault> {
+pub(super) fn ssh_serial(now: Millis) -> Result<SshSerial, Fault> {
     Ok(SshSerial::new(now.0, u32::from_be_bytes(clock::random()?)))
 }
 

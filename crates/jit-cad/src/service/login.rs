@@ -130,7 +130,7 @@ async fn write(
             app.policy_after(policy).await?;
             Ok(Written::Anew)
         }
-        Clash::Late | Clash::Lock | Clash::Access | Clash::Login | Clash::Reset => {
+        Clash::Late | Clash::Lock | Clash::Access | Clash::Login | Clash::Reset | Clash::Host => {
             Ok(Written::Anew)
         }
         clash => Err(Fault::Commit(CommitError::Clash(clash))),
@@ -143,7 +143,7 @@ pub(super) fn must_not_be_many(app: &App, subject: &SubjectId) -> Result<(), Fau
 }
 
 /// The key that is to be used from here on. It is made for each login, so that no other than the usual types is needed.
-fn login_key(csr: &[u8]) -> Result<SubjectKey, jit_ca_cert::Error> {
+pub(super) fn login_key(csr: &[u8]) -> Result<SubjectKey, jit_ca_cert::Error> {
     let key = pkcs10::public_key(csr)?;
     match key.key_type() {
         usual if KeyType::USUAL.contains(&usual) => Ok(key),
@@ -220,7 +220,7 @@ async fn again_by(
     Ok(Some(Login { certificate: signed.text(), serial }))
 }
 
-fn must_not_wait(wait: Span) -> Result<(), Fault> {
+pub(super) fn must_not_wait(wait: Span) -> Result<(), Fault> {
     if wait.is_zero() { Ok(()) } else { Err(Fault::SlowDown { wait }) }
 }
 
@@ -242,7 +242,7 @@ fn refuse_known(
 }
 
 /// Who has proven who they are is told why not.
-fn refuse_locked(
+pub(super) fn refuse_locked(
     app: &App,
     subject: &SubjectId,
     address: IpAddr,
@@ -268,7 +268,7 @@ fn record_refusal(
     Ok(())
 }
 
-fn refuse_stranger(app: &App, address: IpAddr, now: UnixTime) -> Fault {
+pub(super) fn refuse_stranger(app: &App, address: IpAddr, now: UnixTime) -> Fault {
     app.failed_addresses.failed(&Network::of(address), now);
     app.count_stranger(now);
     login_refused()

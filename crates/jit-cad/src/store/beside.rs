@@ -73,6 +73,8 @@ pub enum Resource {
     Policy,
     /// A reset of second factors.
     Reset,
+    /// A host, or a token of one.
+    Host,
 }
 
 impl Resource {
@@ -84,6 +86,7 @@ impl Resource {
             Self::Lock => (3, [0; 16]),
             Self::Policy => (4, [0; 16]),
             Self::Reset => (5, [0; 16]),
+            Self::Host => (6, [0; 16]),
         }
     }
 
@@ -95,6 +98,7 @@ impl Resource {
             3 => Ok(Self::Lock),
             4 => Ok(Self::Policy),
             5 => Ok(Self::Reset),
+            6 => Ok(Self::Host),
             _ => Err(StoreError::Damaged(format!("a reply of kind {kind}"))),
         }
     }

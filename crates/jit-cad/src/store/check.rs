@@ -44,6 +44,10 @@ impl Snapshot {
         self.compare(other, fold::LOGINS)?;
         self.compare(other, fold::PASSKEYS)?;
         self.compare(other, fold::RESETS)?;
+        self.compare(other, fold::HOSTS)?;
+        self.compare(other, fold::HOST_NAMES)?;
+        self.compare(other, fold::HOST_KEYS)?;
+        self.compare(other, fold::HOST_TOKENS)?;
         self.compare(other, fold::OPEN_LOGINS)?;
         self.compare(other, fold::SPENT)?;
         self.compare(other, fold::ISSUANCES)?;

@@ -3,6 +3,7 @@
 mod admit;
 mod apply;
 mod followers;
+mod hosts;
 mod index;
 mod limits;
 mod locks;
@@ -23,7 +24,9 @@ use super::StoreError;
 use super::decoded::Decoded;
 use super::record::{AccessRecord, LoginRecord, PasskeyRecord, SubjectRecord};
 
+pub(super) use admit::Before;
 pub(super) use followers::follower;
+pub(super) use hosts::{HOST_KEYS, HOST_NAMES, HOST_TOKENS, HOSTS, host, host_token};
 pub(super) use index::{INDEX, IndexKey, first_within};
 pub use limits::{Exceeded, Limits, Most};
 pub(super) use locks::{LOCKS, stopping};
@@ -111,6 +114,9 @@ pub enum Clash {
     /// A reset of second factors was asked for, withdrawn or made meanwhile, or there is nothing to reset.
     #[error("a second factor has changed")]
     Reset,
+    /// The host is revoked, or was, by another key; or one of its names is another host's by now.
+    #[error("the host has changed")]
+    Host,
     /// The code was used before.
     #[error("the code has been used before")]
     Code,
@@ -144,6 +150,10 @@ pub(super) struct Fold<'t> {
     logins: Records<'t, &'static [u8], LoginRecord>,
     passkeys: Records<'t, &'static [u8], PasskeyRecord>,
     resets: Table<'t, &'static str, &'static [u8]>,
+    hosts: Table<'t, &'static [u8; 16], &'static [u8]>,
+    host_names: Table<'t, &'static str, &'static [u8; 16]>,
+    host_keys: Table<'t, &'static [u8], &'static [u8; 16]>,
+    host_tokens: Table<'t, &'static [u8; 32], &'static [u8]>,
     open_logins: Table<'t, (&'static str, &'static [u8]), u64>,
     spent: Table<'t, &'static str, u64>,
     issuances: Table<'t, &'static [u8; 16], IssuanceRow>,
@@ -174,6 +184,10 @@ impl<'t> Fold<'t> {
             logins: Records::open(transaction, LOGINS, &decoded.logins)?,
             passkeys: Records::open(transaction, PASSKEYS, &decoded.passkeys)?,
             resets: transaction.open_table(RESETS)?,
+            hosts: transaction.open_table(HOSTS)?,
+            host_names: transaction.open_table(HOST_NAMES)?,
+            host_keys: transaction.open_table(HOST_KEYS)?,
+            host_tokens: transaction.open_table(HOST_TOKENS)?,
             open_logins: transaction.open_table(OPEN_LOGINS)?,
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,

@@ -8,7 +8,7 @@ use super::StoreError;
 pub(super) const FORMAT: TableDefinition<'_, (), u32> = TableDefinition::new("store.format");
 
 /// What this version writes and reads. Whoever changes a table or what a row of it means counts it up.
-const OWN: u32 = 5;
+const OWN: u32 = 6;
 
 /// Notes the format in a file that is being made.
 pub(super) fn note(transaction: &WriteTransaction) -> Result<(), StoreError> {

@@ -1,11 +1,13 @@
 //! What the fold's tables hold, beside the workflow's own [`Access`].
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use jit_ca_core::event::{Locked, ResetCode};
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{
-    ActorRef, Bytes, Digest, GrantId, Means, PersonName, SubjectId, Text, UnixTime, Window,
+    ActorRef, Bytes, Digest, GrantId, HostName, Means, PersonName, SubjectId, Text, UnixTime,
+    Window,
 };
 use jit_ca_log::webauthn::Passkey;
 use serde::{Deserialize, Serialize};
@@ -178,6 +180,50 @@ pub struct DoneReset {
     pub made: Millis,
     /// The one-use code.
     pub code: ResetCode,
+}
+
+/// A host that has enrolled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// Which.
+    pub subject: SubjectId,
+    /// Its pseudonym in the leaves.
+    pub actor: ActorRef,
+    /// What it is called.
+    pub host: HostName,
+    /// What it is called besides.
+    pub aliases: BTreeSet<HostName>,
+    /// Its key, in the SSH wire form.
+    pub key: Bytes,
+    /// When it enrolled last.
+    pub enrolled: UnixTime,
+    /// Since when it is revoked, if it is.
+    pub revoked: Option<UnixTime>,
+}
+
+impl HostRecord {
+    /// All its names.
+    pub fn names(&self) -> impl Iterator<Item = &HostName> {
+        std::iter::once(&self.host).chain(&self.aliases)
+    }
+
+    /// Whether it is believed, by this key.
+    pub fn is_known_by(&self, key: &[u8]) -> bool {
+        self.revoked.is_none() && self.key.as_slice() == key
+    }
+}
+
+/// A token by which a host can enrol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostTokenRecord {
+    /// What the host is to be called.
+    pub host: HostName,
+    /// What it is to be called besides.
+    pub aliases: BTreeSet<HostName>,
+    /// When its entry was written.
+    pub made: Millis,
+    /// Until when it can be used.
+    pub expires: UnixTime,
 }
 
 /// A lock that holds.

@@ -4,14 +4,15 @@ use std::any::Any;
 use std::sync::Arc;
 
 use jit_ca_core::event::{Event, PersonListed, SubjectVouched};
-use jit_ca_core::{ActorRef, Bytes, Digest, GrantId, IssuanceId, SubjectId, UnixTime};
+use jit_ca_core::{ActorRef, Bytes, Digest, GrantId, HostName, IssuanceId, SubjectId, UnixTime};
 use jit_ca_log::tree::{TileId, TileReader, Tree, leaf_hash};
 use jit_ca_log::{Bundle, Leaf, entry, payload};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable as _};
 
 use super::decoded::Decoded;
 use super::record::{
-    IssuanceRecord, LoginRecord, PasskeyRecord, PolicyVersion, ResetRecord, SubjectRecord,
+    HostRecord, HostTokenRecord, IssuanceRecord, LoginRecord, PasskeyRecord, PolicyVersion,
+    ResetRecord, SubjectRecord,
 };
 use super::{Head, KeyName, Reply, StoreError, beside, fold, log, tiles};
 use crate::clock::{Millis, Standing};
@@ -283,6 +284,68 @@ impl Snapshot {
         let table = self.transaction.open_table(fold::RESETS)?;
         let found = table.get(subject.to_string().as_str())?;
         Ok(found.map(|found| payload::decode(found.value())).transpose()?)
+    }
+
+    /// A host that has enrolled, by its pseudonym.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn host(&self, actor: ActorRef) -> Result<Option<HostRecord>, StoreError> {
+        fold::host(&self.transaction.open_table(fold::HOSTS)?, actor)
+    }
+
+    /// The host that has this name, as its own or as an alias, and is not revoked.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn host_named(&self, name: &HostName) -> Result<Option<HostRecord>, StoreError> {
+        let actor = self.transaction.open_table(fold::HOST_NAMES)?.get(name.as_str())?;
+        let actor = actor.map(|actor| ActorRef::from_bytes(*actor.value()));
+        actor.map_or(Ok(None), |actor| self.host(actor))
+    }
+
+    /// All hosts that have enrolled, also those that are revoked.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn hosts(&self) -> Result<Vec<HostRecord>, StoreError> {
+        let table = self.transaction.open_table(fold::HOSTS)?;
+        table.iter()?.map(|row| Ok(payload::decode(row?.1.value())?)).collect()
+    }
+
+    /// The host that has, or had, this key.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn host_with_key(&self, key: &[u8]) -> Result<Option<HostRecord>, StoreError> {
+        let actor = self.transaction.open_table(fold::HOST_KEYS)?.get(key)?;
+        let actor = actor.map(|actor| ActorRef::from_bytes(*actor.value()));
+        actor.map_or(Ok(None), |actor| self.host(actor))
+    }
+
+    /// The keys of hosts, in their SSH wire form, that are to be refused: revoked, or given up for others.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn revoked_host_keys(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let hosts = self.transaction.open_table(fold::HOSTS)?;
+        let mut revoked = Vec::new();
+        for row in self.transaction.open_table(fold::HOST_KEYS)?.iter()? {
+            let (key, actor) = row?;
+            let host = fold::host(&hosts, ActorRef::from_bytes(*actor.value()))?;
+            if !host.is_some_and(|host| host.is_known_by(key.value())) {
+                revoked.push(key.value().to_vec());
+            }
+        }
+        Ok(revoked)
+    }
+
+    /// A token by which a host can enrol. It may be too old.
+    ///
+    /// # Errors
+    /// If redb fails.
+    pub fn host_token(&self, token: &Digest) -> Result<Option<HostTokenRecord>, StoreError> {
+        fold::host_token(&self.transaction.open_table(fold::HOST_TOKENS)?, token.as_bytes())
     }
 
     /// All resets that wait, or after which nothing has been enrolled. What waits may have lapsed.

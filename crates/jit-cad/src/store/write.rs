@@ -10,7 +10,7 @@ use redb::{Table, WriteTransaction};
 
 use super::beside::{self, KeyName, Replies, Reply};
 use super::decoded::Decoded;
-use super::fold::{Clash, Exceeded, Fold, Limits};
+use super::fold::{Before, Clash, Exceeded, Fold, Limits};
 use super::outbox::{self, Delivery, Letter, Outbox};
 use super::{PolicyVersion, StoreError, format, log, tiles};
 use crate::clock::{Millis, Standing};
@@ -135,15 +135,17 @@ impl Tables<'_> {
     /// If redb fails.
     pub fn admit<'e>(
         &self,
-        events: impl IntoIterator<Item = &'e Event>,
+        events: impl IntoIterator<Item = (ActorRef, &'e Event)>,
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
-        let mut started = None;
-        for event in events {
-            if let Event::GrantStarted(event) = event {
-                started = Some(&**event);
+        let mut before = Before::default();
+        for (actor, event) in events {
+            match event {
+                Event::GrantStarted(event) => before.started = Some(&**event),
+                Event::HostEnrolled(event) => before.enrolled = Some(&**event),
+                _ => {}
             }
-            if let Err(clash) = self.fold.admit(event, started, now)? {
+            if let Err(clash) = self.fold.admit((actor, event), &before, now)? {
                 return Ok(Err(clash));
             }
         }

@@ -1,6 +1,8 @@
 //! How logins begin.
 
-use jit_ca_core::event::{Factor, LoggedIn, LoggedInByCertificate, LoggedInByToken, PageLoggedIn};
+use jit_ca_core::event::{
+    Factor, HostLoggedIn, LoggedIn, LoggedInByCertificate, LoggedInByToken, PageLoggedIn,
+};
 use jit_ca_core::statement::{Kind, Login as Statement};
 use jit_ca_core::{Bytes, Digest, Span, Window};
 
@@ -173,6 +175,29 @@ impl Logins {
             has_second_factor: false,
             is_by_token: false,
             vouched: Some(login.since),
+            began: leaf.ts_ms,
+            ended: false,
+        };
+        self.begin(login.serial.clone(), known, leaf)
+    }
+
+    /// A host's: its own certificates are all that it gets by it, and these rest on its enrolment.
+    pub(in crate::verify) fn host(
+        &mut self,
+        leaf: &Leaf,
+        login: &HostLoggedIn,
+    ) -> Result<(), Fault> {
+        self.use_challenge(&login.challenge)?;
+        must_be_login_window(leaf, login.window)?;
+        let known = Login {
+            actor: leaf.actor,
+            subject: login.subject.clone(),
+            ssh_key: None,
+            key: login.login_key,
+            window: login.window,
+            has_second_factor: false,
+            is_by_token: false,
+            vouched: None,
             began: leaf.ts_ms,
             ended: false,
         };

@@ -1,17 +1,19 @@
-//! `log verify`: whether a log holds, from an archive or from the CA.
+//! `log verify`: whether a log holds, from an archive or from the CA, and whether it holds what hosts saw.
+
+mod observed;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use base64ct::{Base64, Encoding as _};
-use jit_ca_core::IssuanceId;
+use jit_ca_core::{IssuanceId, Use};
 use jit_ca_log::part::{Part, PartKind, read_entries};
 use jit_ca_log::verify::{Options, Verdict};
 use jit_ca_log::{Archive, Leaf, LogKey};
 use serde::Serialize;
 
-use crate::cli::LogVerifyCommand;
+use crate::cli::{LogToCheckArgs, LogVerifyCommand};
 use crate::command::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -58,24 +60,30 @@ struct View {
 }
 
 pub(super) fn verify(context: &Context, arguments: &LogVerifyCommand) -> Result<Exit> {
-    let (file, view) = checked_view(context, arguments)?;
+    let uses = observed::read(&arguments.observed)?;
+    let (file, view) = checked_view(context, &arguments.log, uses)?;
     drop(file);
     context.printer.data(&view, text);
     say_what_it_rests_on(context, &view);
-    match view.verdict.holds() {
-        true => Ok(Exit::Done),
-        false => Ok(Exit::Unverified),
-    }
+    Ok(match (view.verdict.holds(), &view.verdict.observed) {
+        (false, _) => Exit::Unverified,
+        (true, Some(observed)) => observed::exit(observed),
+        (true, None) => Exit::Done,
+    })
 }
 
 /// The log's archive, and what is to be said of it; what that rests on is told.
-pub(super) fn verdict(context: &Context, arguments: &LogVerifyCommand) -> Result<(File, Verdict)> {
-    let (file, view) = checked_view(context, arguments)?;
+pub(super) fn verdict(context: &Context, arguments: &LogToCheckArgs) -> Result<(File, Verdict)> {
+    let (file, view) = checked_view(context, arguments, None)?;
     say_what_it_rests_on(context, &view);
     Ok((file, view.verdict))
 }
 
-fn checked_view(context: &Context, arguments: &LogVerifyCommand) -> Result<(File, View)> {
+fn checked_view(
+    context: &Context,
+    arguments: &LogToCheckArgs,
+    uses: Option<Vec<Use>>,
+) -> Result<(File, View)> {
     let (file, Basis { mut options, key_from, seen }) = match &arguments.file {
         Some(path) => {
             let file = File::open(path).map_err(|source| fault(path, "read", source))?;
@@ -88,6 +96,7 @@ fn checked_view(context: &Context, arguments: &LogVerifyCommand) -> Result<(File
     for pin in &arguments.pins {
         options.pins.push(parsed(pin)?);
     }
+    options.uses = uses;
 
     let path = arguments.file.as_deref().unwrap_or(Path::new("the export"));
     let progress = Progress::new("entries");
@@ -114,7 +123,7 @@ fn checked_view(context: &Context, arguments: &LogVerifyCommand) -> Result<(File
 
 /// The CA's log as it is now, in a file that nobody else sees, and what it is held against: the key of the CA
 /// remembered, and what was kept of its log before this contact.
-fn online(context: &Context, arguments: &LogVerifyCommand) -> Result<(File, Basis)> {
+fn online(context: &Context, arguments: &LogToCheckArgs) -> Result<(File, Basis)> {
     let profile = Profile::load(&context.places)?.ok_or(Error::NoProfile)?;
     let known = profile.ca.log_key()?;
     let pins = Witness::new(&context.places, known.clone()).newest()?;
@@ -124,7 +133,7 @@ fn online(context: &Context, arguments: &LogVerifyCommand) -> Result<(File, Basi
         Some(key) => (key, KeyFrom::CommandLine),
         None => (known, KeyFrom::Profile),
     };
-    let options = Options { key: Some(key), pins: pins.into_iter().collect() };
+    let options = Options { key: Some(key), pins: pins.into_iter().collect(), uses: None };
     Ok((file, Basis { options, key_from, seen: None }))
 }
 
@@ -132,9 +141,9 @@ fn online(context: &Context, arguments: &LogVerifyCommand) -> Result<(File, Basi
 ///
 /// A checkpoint that is newer than the file is none to hold it against: that the one goes on from the other takes a
 /// proof, which the CA alone could give. That this machine has seen more is said.
-fn offline(context: &Context, arguments: &LogVerifyCommand, file: &File) -> Result<Basis> {
+fn offline(context: &Context, arguments: &LogToCheckArgs, file: &File) -> Result<Basis> {
     if let Some(key) = given(arguments)? {
-        let options = Options { key: Some(key), pins: Vec::new() };
+        let options = Options { key: Some(key), ..Options::default() };
         return Ok(Basis { options, key_from: KeyFrom::CommandLine, seen: None });
     }
     let claimed = Archive::open(BufReader::new(file))
@@ -148,7 +157,7 @@ fn offline(context: &Context, arguments: &LogVerifyCommand, file: &File) -> Resu
             let seen = size.filter(|size| *size > claimed.size);
             let pins = kept.into_iter().filter(|_| seen.is_none()).collect();
             Ok(Basis {
-                options: Options { key: Some(key), pins },
+                options: Options { key: Some(key), pins, uses: None },
                 key_from: KeyFrom::Profile,
                 seen,
             })
@@ -160,7 +169,7 @@ fn offline(context: &Context, arguments: &LogVerifyCommand, file: &File) -> Resu
     }
 }
 
-fn given(arguments: &LogVerifyCommand) -> Result<Option<LogKey>> {
+fn given(arguments: &LogToCheckArgs) -> Result<Option<LogKey>> {
     match (&arguments.key, &arguments.log_key) {
         (Some(key), _) => Ok(Some(key.clone())),
         (None, Some(file)) => parsed(file).map(Some),
@@ -220,7 +229,10 @@ fn text(view: &View) -> String {
             None => format!("broken ({}): {}", finding.code, finding.message),
         },
     };
-    format!("{head}\n{verdict}")
+    match &view.verdict.observed {
+        Some(seen) => format!("{head}\n{verdict}\n{}", observed::text(seen)),
+        None => format!("{head}\n{verdict}"),
+    }
 }
 
 fn checked(pins: usize) -> String {

@@ -3,16 +3,23 @@
 use std::sync::Arc;
 
 use jit_ca_core::event::{
-    CertificateIntended, Event, Factor, GrantMade, GrantStarted, LoggedIn, LoggedInByCertificate,
-    LoggedInByToken, RequestMade,
+    CertificateIntended, Event, Factor, GrantMade, GrantStarted, HostEnrolled, LoggedIn,
+    LoggedInByCertificate, LoggedInByToken, RequestMade,
 };
 use jit_ca_core::workflow::{Grant, GrantState, Over, Term};
-use jit_ca_core::{Digest, GrantId, RequestId, UnixTime, Window};
+use jit_ca_core::{ActorRef, Digest, GrantId, RequestId, UnixTime, Window};
 use redb::ReadableTable as _;
 
 use super::{Clash, Fold, follower, spent_token, ssh_serial};
 use crate::store::StoreError;
 use crate::store::record::{AccessRecord, PolicyVersion};
+
+/// What comes before an event in the same commit, and lets it follow.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Before<'e> {
+    pub(in crate::store) started: Option<&'e GrantStarted>,
+    pub(in crate::store) enrolled: Option<&'e HostEnrolled>,
+}
 
 impl Fold<'_> {
     /// The index of the last entry that changed the request.
@@ -31,15 +38,18 @@ impl Fold<'_> {
     }
 
     /// Whether the event may follow on what the tables hold: whatever is used once has not been used, whatever is
-    /// new is new, and a grant that is issued under is open, or `started` with it. It holds for every entry, whoever
+    /// new is new, and a grant that is issued under is open, or started with it. It holds for every entry, whoever
     /// proposes it.
     pub(in crate::store) fn admit(
         &self,
-        event: &Event,
-        started: Option<&GrantStarted>,
+        (actor, event): (ActorRef, &Event),
+        before: &Before<'_>,
         now: UnixTime,
     ) -> Result<Result<(), Clash>, StoreError> {
-        if let Err(clash) = self.admit_by_locks(event)? {
+        if let Err(clash) = self.admit_by_locks((actor, event))? {
+            return Ok(Err(clash));
+        }
+        if let Err(clash) = self.admit_hosts((actor, event), before.enrolled, now)? {
             return Ok(Err(clash));
         }
         if let Err(clash) = self.admit_passkeys(event, now)? {
@@ -90,7 +100,9 @@ impl Fold<'_> {
                 self.clock_fault()?.is_none().then_some(()).ok_or(Clash::Clock)
             }
             Event::ClockAcknowledged(_) => self.clock_fault()?.map(drop).ok_or(Clash::Clock),
-            Event::CertificateIntended(intended) => self.admit_intent(intended, started, now)?,
+            Event::CertificateIntended(intended) => {
+                self.admit_intent(intended, before.started, now)?
+            }
             _ => Ok(()),
         };
         Ok(admitted)

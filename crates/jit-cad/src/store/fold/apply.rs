@@ -118,6 +118,7 @@ impl Fold<'_> {
         }
         self.apply_passkeys(event, written)?;
         self.apply_resets(leaf, event)?;
+        self.apply_hosts(leaf, event)?;
         self.apply_clock(leaf)?;
         self.apply_index(leaf, Some(event))
     }
@@ -137,6 +138,9 @@ impl Fold<'_> {
             if let Some(grant) = leaf.ids.grant {
                 self.place_grant(grant, request)?;
             }
+        }
+        if leaf.entry_type.as_str() == "host.revoked" {
+            self.revoke_host(leaf)?;
         }
         self.apply_clock(leaf)?;
         // So that what is left of it is still found by its request, its grant and its actor.
@@ -247,6 +251,7 @@ impl Fold<'_> {
             Some(Event::MfaResetWithdrawn(withdrawn)) => Some(&withdrawn.subject),
             Some(Event::MfaReset(reset)) => Some(&reset.subject),
             Some(Event::LoginEnded(ended)) => Some(&ended.subject),
+            Some(Event::HostRevoked(revoked)) => Some(&revoked.by),
             _ => None,
         };
         if let Some(concerned) = concerned

@@ -2,11 +2,11 @@
 
 use jit_ca_core::event::{Event, Locked, Officer, Resetter};
 use jit_ca_core::workflow::{Access, Approver};
-use jit_ca_core::{RoleName, SubjectId};
+use jit_ca_core::{ActorRef, RoleName, SubjectId};
 use jit_ca_log::{Leaf, payload};
 use redb::{ReadableTable, ReadableTableMetadata as _, TableDefinition};
 
-use super::{Clash, Fold};
+use super::{Clash, Fold, host};
 use crate::clock::Millis;
 use crate::store::StoreError;
 use crate::store::record::LockRecord;
@@ -57,6 +57,7 @@ fn vouches(event: &Event) -> Option<&SubjectId> {
         Event::PasskeyAdded(added) => Some(&added.subject),
         Event::Reviewed(reviewed) => Some(&reviewed.by),
         Event::ErasureOrdered(order) => Some(&order.by),
+        Event::HostTokenMade(made) => Some(&made.by),
         _ => None,
     }
 }
@@ -64,11 +65,14 @@ fn vouches(event: &Event) -> Option<&SubjectId> {
 impl Fold<'_> {
     /// Nobody logs in, asks, agrees or gets a certificate where a lock is; nothing begins that they agreed to, if that
     /// counts; and who is locked vouches for nothing: lifts no lock, brings no policy into force, enrols nothing, resets
-    /// nobody's second factors, reviews nothing, has nothing erased.
+    /// nobody's second factors, reviews nothing, has nothing erased, lets no host enrol.
     ///
     /// What takes access away goes on, also while everything is locked: to deny, cancel, end, revoke, log out, and to
     /// lock. (Whoever is locked alone has no login for it.) On the daemon's machine every lock can be lifted.
-    pub(super) fn admit_by_locks(&self, event: &Event) -> Result<Result<(), Clash>, StoreError> {
+    pub(super) fn admit_by_locks(
+        &self,
+        (actor, event): (ActorRef, &Event),
+    ) -> Result<Result<(), Clash>, StoreError> {
         let changes = match event {
             Event::LockSet(set) => Some((&set.lock, false)),
             Event::LockLifted(lifted) => Some((&lifted.lock, true)),
@@ -88,6 +92,8 @@ impl Fold<'_> {
             Event::LoggedInByToken(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::LoggedInByCertificate(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::PageLoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
+            Event::HostEnrolled(enrolled) => stopping(&self.locks, &[&enrolled.subject], None)?,
+            Event::HostLoggedIn(login) => stopping(&self.locks, &[&login.subject], None)?,
             Event::LoginSteppedUp(stepped) => stopping(&self.locks, &[&stepped.subject], None)?,
             Event::RequestMade(made) => stopping(&self.locks, &[&made.subject], Some(&made.role))?,
             Event::ApprovalGiven(given) => match &given.by {
@@ -104,7 +110,10 @@ impl Fold<'_> {
                     let record = self.access_of(&under.grant)?;
                     self.stops(record.as_ref().map(|record| &record.access), &[])?
                 }
-                None => None,
+                None => match host(&self.hosts, actor)? {
+                    Some(host) => stopping(&self.locks, &[&host.subject], None)?,
+                    None => None,
+                },
             },
             event => match vouches(event) {
                 Some(subject) => stopping(&self.locks, &[subject], None)?,

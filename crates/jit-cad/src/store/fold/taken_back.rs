@@ -40,6 +40,7 @@ impl Fold<'_> {
             self.subjects.change(subject.as_str(), |record| record.enrolment_code = None)?;
         }
         self.take_back_resets(now)?;
+        self.take_back_host_tokens(now)?;
         let mut unfinished = Vec::new();
         for row in self.due.iter()? {
             let (key, _) = row?;

@@ -76,7 +76,11 @@ impl Lab {
     /// Whether it would be written, so long after the start.
     fn admits(&self, event: impl Into<Event>, after: Span) -> Result<(), Clash> {
         let write = self.store.write().unwrap();
-        write.tables().unwrap().admit([&event.into()], START.plus(after)).unwrap()
+        write
+            .tables()
+            .unwrap()
+            .admit([(ActorRef::DAEMON, &event.into())], START.plus(after))
+            .unwrap()
     }
 }
 

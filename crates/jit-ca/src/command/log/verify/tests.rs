@@ -63,6 +63,7 @@ fn a_verdict_is_a_few_lines() {
         size: Some(300),
         root: Some(Digest::from_bytes([0; 32])),
         counts: Some(counts),
+        observed: None,
         pins: 1,
     };
     let view = |verdict| View {
