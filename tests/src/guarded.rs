@@ -322,36 +322,20 @@ impl GuardedHost {
             .collect()
     }
 
-    /// What was recorded of the session that a certificate opened: `closed.json`, and the text of all chunks.
+    /// What was recorded of the session that a certificate opened last: `closed.json`, and the text of all chunks.
     pub fn recording(&self, pass: &Pass) -> (Value, String) {
+        self.recordings(pass).pop().expect("a session with this certificate")
+    }
+
+    /// The same of all sessions that it opened, in order, once they are closed.
+    pub fn recordings(&self, pass: &Pass) -> Vec<(Value, String)> {
         let certificate = format!("\"serial\":{},", pass.serial);
-        let sessions = self.folder.join("state/sessions");
-        let mut found = Vec::new();
-        for session in fs::read_dir(sessions).expect("a folder").flatten() {
-            let opened = fs::read_to_string(session.path().join("open.json")).unwrap_or_default();
-            if opened.contains(&certificate) {
-                found.push(session.path());
-            }
-        }
-        found.sort();
-        let session = found.last().expect("a session with this certificate");
-        let closed =
-            wait_for("the session to be closed", || fs::read(session.join("closed.json")).ok());
-        let mut chunks: Vec<PathBuf> = Vec::new();
-        for channel in
-            fs::read_dir(session).expect("a folder").flatten().filter(|entry| entry.path().is_dir())
-        {
-            let files =
-                fs::read_dir(channel.path()).expect("a folder").flatten().map(|entry| entry.path());
-            chunks.extend(files.filter(|file| {
-                file.file_name().is_some_and(|name| {
-                    name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())
-                })
-            }));
-        }
-        chunks.sort();
-        let text = chunks.iter().map(|chunk| fs::read_to_string(chunk).expect("a chunk")).collect();
-        (serde_json::from_slice(&closed).expect("JSON"), text)
+        let mut sessions = within(&self.folder.join("state/sessions"));
+        sessions.retain(|session| {
+            let opened = fs::read_to_string(session.join("open.json")).unwrap_or_default();
+            opened.contains(&certificate)
+        });
+        sessions.into_iter().map(|session| recorded(&session)).collect()
     }
 }
 
@@ -383,6 +367,27 @@ impl Drop for GuardedHost {
             run(Command::new("rm").arg("-rf").arg(path));
         }
     }
+}
+
+/// What was recorded of a session.
+fn recorded(session: &Path) -> (Value, String) {
+    let closed =
+        wait_for("the session to be closed", || fs::read(session.join("closed.json")).ok());
+    let channels = within(session).into_iter().filter(|path| path.is_dir());
+    let chunks = channels.flat_map(|channel| within(&channel)).filter(|file| {
+        let name = file.file_name().expect("a name").to_string_lossy();
+        name.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let text = chunks.map(|chunk| fs::read_to_string(chunk).expect("a chunk")).collect();
+    (serde_json::from_slice(&closed).expect("JSON"), text)
+}
+
+/// What is in a folder, in order.
+fn within(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
 }
 
 /// A process.

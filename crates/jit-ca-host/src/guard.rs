@@ -6,12 +6,15 @@
 //! line      the line to hostd: frames that aren't kept yet are kept here, for a hostd that was gone
 //! terminal  a shell, or a command, at a terminal: a terminal of its own in between
 //! command   a command without one: it has sshd's own descriptors
+//! files     of sftp: what its server says of files (sftp), to hostd
 //! inner     the guard run again, within that terminal: becomes the user's program
 //! ```
 
 mod command;
+mod files;
 mod inner;
 mod line;
+pub mod sftp;
 mod signals;
 mod terminal;
 mod work;
@@ -105,8 +108,7 @@ fn guard(config: &Path) -> Result<Ended, Fault> {
     };
     let (line, welcome) = match Line::open(&config.places.socket(), &hello) {
         Ok(opened) => opened,
-        Err(Lost::Down(error)) => return alone(&config, original, error),
-        Err(lost) => return Err(lost.into()),
+        Err(lost) => return alone(&config, original, lost),
     };
     let work = Work::new(&welcome.shell, original, welcome.forced_command.as_deref());
     match hello.terminal {
@@ -115,12 +117,12 @@ fn guard(config: &Path) -> Result<Ended, Fault> {
     }
 }
 
-/// hostd is down: somebody has to be able to mend it.
-fn alone(config: &Config, original: Option<OsString>, error: io::Error) -> Result<Ended, Fault> {
+/// hostd doesn't record: somebody has to be able to mend that.
+fn alone(config: &Config, original: Option<OsString>, lost: Lost) -> Result<Ended, Fault> {
     let account = Passwd::find(&getuid().as_raw().to_string());
     let account = account.filter(|account| config.is_break_glass(&account.name));
-    let Some(account) = account else { return Err(Lost::Down(error).into()) };
-    say("jit-ca-hostd doesn't run: what is done now is not recorded, and has no end");
+    let Some(account) = account else { return Err(lost.into()) };
+    say(&format!("what is done now is not recorded: {lost}"));
     let methods = env::var_os("SSH_USER_AUTH").and_then(|file| std::fs::read_to_string(file).ok());
     let certificate = methods.and_then(|methods| Accepted::of_methods(&methods).ok().flatten());
     let forced = certificate.and_then(|certificate| certificate.forced_command);

@@ -114,7 +114,12 @@ fn accept(listener: &UnixListener, registry: &Arc<Registry>) {
 fn peer(stream: &UnixStream) -> io::Result<Peer> {
     let credentials = socket_peercred(stream)?;
     let process = Process::of(credentials.pid.as_raw_nonzero().get())?;
-    Ok(Peer { process, user: credentials.uid.as_raw() })
+    let user = credentials.uid.as_raw();
+    // The number may be another's by now; another user's it is not.
+    match process.user()? == user {
+        true => Ok(Peer { process, user }),
+        false => Err(io::ErrorKind::NotFound.into()),
+    }
 }
 
 /// Answers one client.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Client, held, marked};
-use jit_ca_tests::{GuardedHost, Lab, Pass, Setup, free_port, now, run, wait_for};
+use jit_ca_tests::{GuardedHost, Hook, Lab, Pass, Setup, free_port, now, run, wait_for};
 
 type Try = fn(&GuardedHost);
 
@@ -87,7 +87,7 @@ fn begin(host: &GuardedHost, pass: &Pass, account: &str, script: &str) -> (Clien
 /// Fails the test unless all is gone two seconds after the end, and was there before it.
 fn ends_in_time(pass: &Pass, account: &str, session: &str, mark: &str) {
     wait_for("the process", || (!marked(account, mark).is_empty()).then_some(()));
-    while now() + 1 < pass.end {
+    while now() + 2 < pass.end {
         thread::sleep(Duration::from_millis(100));
     }
     assert!(!held(session).is_empty() && !marked(account, mark).is_empty(), "over before the end");
@@ -250,4 +250,23 @@ fn a_session_that_fills_its_recording_ends() {
     let (closed, _) = host.recording(&pass);
     assert_eq!(closed["closed"]["why"], "full");
     host.run(&host.pass(60, &[]), "echo again").ok();
+}
+
+#[test]
+fn where_no_more_can_be_kept_break_glass_alone_is_let_in() {
+    let lab = Lab::new();
+    let toml = "[recording]\nspool = \"8 KiB\"";
+    for hook in [Hook::Pam, Hook::Principals] {
+        let host = GuardedHost::start_with(&lab, &Setup { hook, toml, ..Setup::default() });
+        host.run(&host.pass(60, &[]), "echo first").ok();
+        let refused = host.run(&host.pass(60, &[]), "echo second");
+        assert!(refused.code != 0 && refused.stdout.is_empty(), "{refused}");
+        let pass = host.pass(6, &[]);
+        let rescue = |command| run(&mut host.ssh(&pass, "rescue", &["--", command]));
+        let rescued =
+            rescue("id -un; sleep 4; echo mended").ok().says("as much waits to be fetched as may");
+        assert_eq!(rescued.stdout, "rescue\nmended\n");
+        rescue("sleep 60").exits(255);
+        assert!(now() <= pass.end + 2, "unrecorded, it ends all the same");
+    }
 }

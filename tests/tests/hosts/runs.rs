@@ -123,6 +123,25 @@ fn copy(scene: &Scene, options: &[&str], sent: &Path, there: &str, back: &Path) 
     run(&mut scene.client("scp", &[options, &[&far, back]].concat())).ok();
 }
 
+#[test]
+fn the_files_of_scp_and_sftp_are_recorded() {
+    let lab = Lab::new();
+    let host = GuardedHost::start(&lab);
+    let sent = lab.file("sent", [7; 100_000]);
+    let ways: [fn(&Scene, &Path, &str, &Path); 2] = [scp, sftp];
+    for way in ways {
+        let pass = host.pass(60, &[]);
+        let there = format!("/tmp/jit-ca-sent-{}", pass.serial());
+        way(&Scene { host: &host, pass: &pass }, &sent, &there, &lab.path().join("back"));
+        fs::remove_file(&there).unwrap();
+        let both: String =
+            host.recordings(&pass).into_iter().map(|(_, recorded)| recorded).collect();
+        for told in [format!("write {there} 100000"), format!("read {there} 100000")] {
+            assert!(both.contains(&told), "no {told:?} in {both}");
+        }
+    }
+}
+
 fn sftp(scene: &Scene, sent: &Path, there: &str, back: &Path) {
     let batch = sent.with_extension("batch");
     fs::write(&batch, format!("put {} {there}\nget {there} {}\n", sent.display(), back.display()))

@@ -182,7 +182,7 @@ fn attempt(host: &GuardedHost, way: &Way) -> Result<(), String> {
         wait_for("the process", || (!marked("deploy", &mark).is_empty()).then_some(()));
     }
     let told = std::fs::read_to_string(format!("/tmp/{mark}")).unwrap_or_default();
-    while now() + 1 < pass.end {
+    while now() + 2 < pass.end {
         thread::sleep(Duration::from_millis(100));
     }
     let before = (held(&session), marked("deploy", &mark));

@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::sftp;
+
 /// The program that serves sftp; sshd's own, `internal-sftp`, is none that can be run.
 const SFTP: &str = "/usr/lib/openssh/sftp-server";
 
@@ -57,10 +59,10 @@ impl Work {
     pub(super) fn command(&self) -> Command {
         let mut command = match self.is_sftp() {
             true => {
-                let mut sftp = Command::new(SFTP);
+                let mut server = Command::new(SFTP);
                 // What it does is told on standard error, line by line.
-                sftp.args(["-e", "-l", "INFO"]);
-                sftp
+                server.args(sftp::ARGUMENTS);
+                server
             }
             false => {
                 let (name, rest) = self.words();

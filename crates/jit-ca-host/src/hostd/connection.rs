@@ -118,13 +118,18 @@ impl Connection {
 
     /// Whether somebody works in it beside the guards: a startup file of the login shell that doesn't come to its end, say.
     pub(super) fn is_unguarded(&mut self, now: Instant) -> bool {
+        if self.saved.is_unrecorded {
+            return false;
+        }
         let mut found = HashMap::new();
         let mut strays = false;
         for pid in self.group().own_processes() {
             let Ok(process) = Process::of(pid) else { continue };
             // Whose program can't be read is ending.
             let Ok(executable) = process.executable() else { continue };
-            if Some(executable) == self.sshd {
+            // What PAM has started for sshd is root's.
+            let is_roots = self.saved.uid != 0 && process.user().is_ok_and(|user| user == 0);
+            if Some(executable) == self.sshd || is_roots {
                 continue;
             }
             // A chain of processes, each of which starts the next and ends, is none of sshd's children but the first.

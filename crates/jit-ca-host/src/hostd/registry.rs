@@ -109,6 +109,7 @@ impl Registry {
                 certificate: arrival.certificate.clone(),
                 opened_ms: clock::now_ms(),
                 is_session: false,
+                is_unrecorded: false,
                 monitor,
                 group,
                 channels: 0,
@@ -119,7 +120,7 @@ impl Registry {
         };
         let mut connection =
             hold().map_err(|error| format!("the connection can't be held: {error}"))?;
-        let opened = if arrival.is_session { self.open_session(&mut connection) } else { Ok(()) };
+        let opened = if arrival.is_session { self.let_in(&mut connection) } else { Ok(()) };
         // Refused, it is held all the same until sshd has closed it.
         connections.insert(id, connection);
         opened.map(|()| id)
@@ -142,13 +143,25 @@ impl Registry {
         saved.from = arrival.from.or(saved.from.take());
         connection.take(arrival.certificate, clock::now_ms());
         if arrival.is_session {
-            self.open_session(connection)?;
+            self.let_in(connection)?;
         }
         self.save(connection)?;
         Ok(connection.id())
     }
 
-    /// What was a try is a session from now on.
+    /// What was a try is a session from now on; recorded, unless it can't be and somebody has to be able to mend that.
+    pub(super) fn let_in(&self, connection: &mut Connection) -> Result<(), String> {
+        match self.open_session(connection) {
+            Err(why) if self.config.is_break_glass(&connection.saved.account) => {
+                tracing::warn!(session = %connection.id(), why, "let in unrecorded");
+                connection.saved.is_unrecorded = true;
+                self.save(connection)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Begins to keep what is done in it.
     pub(super) fn open_session(&self, connection: &mut Connection) -> Result<(), String> {
         if connection.saved.is_session {
             return Ok(());

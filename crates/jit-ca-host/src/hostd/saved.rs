@@ -14,7 +14,6 @@ use crate::process::Process;
 
 /// What is kept of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Saved {
     /// Its session.
     pub(super) id: SessionId,
@@ -32,6 +31,8 @@ pub(super) struct Saved {
     pub(super) opened_ms: u64,
     /// Whether it has been let in: a session. Before that somebody is only trying.
     pub(super) is_session: bool,
+    /// Whether nothing of it can be kept, and it was let in all the same, as its account is set apart as break-glass.
+    pub(super) is_unrecorded: bool,
     /// The sshd process that stands for it.
     pub(super) monitor: Process,
     /// What holds it.
@@ -56,13 +57,14 @@ impl Saved {
         let _ = fs::remove_file(path(folder, self.id));
     }
 
-    /// All that there are.
+    /// All that there are. One that isn't what was written is removed: its cgroup is then of no connection that is known.
     pub(super) fn all(folder: &Path) -> io::Result<Vec<Self>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|end| end == "json") {
-                found.push(serde_json::from_slice(&fs::read(&path)?)?);
+            match serde_json::from_slice(&fs::read(&path)?) {
+                Ok(saved) if path.extension().is_some_and(|end| end == "json") => found.push(saved),
+                _ => fs::remove_file(&path)?,
             }
         }
         Ok(found)

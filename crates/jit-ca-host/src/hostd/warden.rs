@@ -126,13 +126,14 @@ fn is_gone(connection: &Connection) -> bool {
 
 /// Without PAM nobody tells that a login was complete: sshd runs as the user then.
 fn accepted(registry: &Registry, connection: &mut Connection) {
-    if connection.saved.is_session || connection.saved.uid == 0 {
+    let saved = &connection.saved;
+    if saved.is_session || saved.is_unrecorded || saved.uid == 0 {
         return;
     }
     let users = connection.group().own_processes().into_iter();
     let mut users = users.filter_map(|pid| Process::of(pid).ok()?.user().ok());
     if users.any(|user| user == connection.saved.uid)
-        && let Err(why) = registry.open_session(connection)
+        && let Err(why) = registry.let_in(connection)
     {
         tracing::error!(session = %connection.id(), why, "can't be recorded");
         connection.end(End::Full);

@@ -67,7 +67,7 @@ pub enum FileUse {
     Renamed(FileName, FileName),
     /// It was removed.
     Removed(FileName),
-    /// A folder was made.
+    /// A folder was made; over `scp -O`, or was there.
     FolderMade(FileName),
     /// A folder was removed.
     FolderRemoved(FileName),
@@ -77,8 +77,12 @@ pub enum FileUse {
     Pointed(FileName, FileName),
     /// Its mode, owner, size or times were set.
     Changed(FileName),
-    /// Something was tried with it, and refused.
+    /// What was asked for just before was refused.
     Refused(FileName),
+    /// It was opened, and never closed: how much of it was read or written isn't known.
+    Opened(FileName),
+    /// What the server said of it can be read in more than one way: this is what it said.
+    Unclear(FileName),
 }
 
 impl fmt::Display for FileUse {
@@ -94,6 +98,8 @@ impl fmt::Display for FileUse {
             Self::Pointed(from, to) => write!(f, "symlink {from} -> {to}"),
             Self::Changed(name) => write!(f, "change {name}"),
             Self::Refused(name) => write!(f, "refused {name}"),
+            Self::Opened(name) => write!(f, "open {name}"),
+            Self::Unclear(text) => write!(f, "unclear {text}"),
         }
     }
 }
