@@ -3,6 +3,7 @@
 mod cheats;
 mod restarts;
 mod runs;
+mod scopes;
 mod stays;
 
 use std::io::Write as _;

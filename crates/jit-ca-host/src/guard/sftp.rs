@@ -119,14 +119,18 @@ enum Message {
     Unclear(FileName),
 }
 
+/// What is done to one file, to two.
+type OfOne = fn(FileName) -> FileUse;
+type OfTwo = fn(FileName, FileName) -> FileUse;
+
 /// How messages begin (sftp-server.c of OpenSSH 9.2 to 10.3), and what they tell of.
-const ONE: [(&[u8], fn(FileName) -> FileUse); 4] = [
+const ONE: [(&[u8], OfOne); 4] = [
     (b"remove name \"", FileUse::Removed),
     (b"mkdir name \"", FileUse::FolderMade),
     (b"rmdir name \"", FileUse::FolderRemoved),
     (b"set \"", FileUse::Changed),
 ];
-const TWO: [(&[u8], fn(FileName, FileName) -> FileUse); 4] = [
+const TWO: [(&[u8], OfTwo); 4] = [
     (b"posix-rename old \"", FileUse::Renamed),
     (b"rename old \"", FileUse::Renamed),
     (b"hardlink old \"", FileUse::Linked),
