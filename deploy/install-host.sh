@@ -37,10 +37,12 @@ main() {
     sed "s/^name = .*/name = \"$(hostname --fqdn 2>/dev/null || hostname)\"/" "$root/deploy/host.toml" \
       >/etc/jit-ca/host.toml
   if [[ -d /run/systemd/system ]]; then
-    install -m 644 "$root"/deploy/systemd/jit-ca-hostd.service /etc/systemd/system/
+    install -m 644 "$root"/deploy/systemd/jit-ca-host{d.service,-renew.service,-renew.timer} /etc/systemd/system/
     systemctl daemon-reload
     systemctl enable --quiet jit-ca-hostd
     systemctl restart jit-ca-hostd
+    # It does nothing before this host has enrolled.
+    systemctl enable --quiet --now jit-ca-host-renew.timer
   else
     echo "no systemd runs here: have /usr/lib/jit-ca/jit-ca-hostd started before sshd" >&2
   fi

@@ -15,7 +15,8 @@ and reads X.509, all else is Python's standard library and what lies in verifier
     values.py        text forms, statements             requests.py      those of requests and approvals
     payloads.py      what payloads may hold, a table    grants.py        those of what became of them, and locks
     log.py           what entries add up to             passkeys.py      those of passkeys, and WebAuthn
-    signatures.py    keys, SSHSIG, checkpoint, tree       observed.py      what hosts saw
+    signatures.py    keys, SSHSIG, checkpoint, tree     observed.py      what hosts saw
+    sessions.py      those of sessions on hosts
 """
 import argparse
 import itertools
@@ -49,7 +50,7 @@ def verify(data, log_key, pins, report):
     finally:
         missing = [e for e in log.entries if not e.record]
         intents = [e for (kind, _), e in log.begun.items() if kind == "i"]
-        report.update(orphans=[e.index for e in intents if e.is_open], erased=len(missing), certificates=len(intents))
+        report.update(unaccounted=log.unaccounted, orphans=[e.index for e in intents if e.is_open], erased=len(missing), certificates=len(intents))
     for e in missing:
         with e.check("erased"):
             valid(any(first <= e.index <= last for first, last in log.erased))
@@ -128,7 +129,7 @@ def main():
     all_hold = True
     for name in arguments.file:
         report = dict(file=name, verdict="holds", code=None, first_bad_index=None, size=None, root=None,
-                      orphans=[], erased=0, certificates=0)
+                      orphans=[], unaccounted=[], erased=0, certificates=0)
         with open(name, "rb") as file:
             data = file.read()
         try:

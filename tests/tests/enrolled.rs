@@ -1,10 +1,11 @@
 //! Hosts: how they enrol, what they get, and that real clients know them by it and by nothing else.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jit_ca_tests::{Ca, Caller, Clock, Host, Lab, Output, Sshd, Wire, now, run, seconds};
+use jit_ca_tests::{Ca, Caller, Clock, Host, Lab, Output, Sshd, Wire, now, program, run, seconds};
 use serde_json::{Value, json};
 
 /// What `[hosts]` of the CA's configuration says.
@@ -291,6 +292,82 @@ fn without_hosts_in_the_configuration_none_enrols() {
     let reply = bob.wire.post("/v1/hosts/tokens", &json!({"host": "web1"})).refused("host-refused");
     assert!(reply.problem()["detail"].as_str().unwrap().contains("[hosts]"), "{reply:?}");
     assert_eq!(bob.wire.get("/v1/trust").ok().json()["hosts"], json!([]));
+}
+
+/// The configuration of a host that calls this CA, and where its certificate lies.
+fn configured(scene: &Scene, name: &str, pin: &str) -> (PathBuf, PathBuf) {
+    let folder = scene.lab.folder(&format!("etc-{name}"));
+    let key = folder.join("ssh_host_ed25519_key");
+    let mut keygen = Command::new("ssh-keygen");
+    run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key)).ok();
+    let text = format!(
+        "[host]\nname = \"{name}\"\naliases = [\"{name}.prod.test\"]\n[ca]\nurl = \"{}\"\npin = \"{pin}\"\n\
+         [places]\nssh = \"{}\"\n",
+        scene.ca.url(),
+        folder.display(),
+    );
+    let config = folder.join("host.toml");
+    fs::write(&config, text).unwrap();
+    (config, folder.join("ssh_host_ed25519_key-cert.pub"))
+}
+
+fn jit_ca_host(config: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program("jit-ca-host"));
+    run(command.arg("--config").arg(config).args(arguments))
+}
+
+#[test]
+fn a_server_enrols_and_renews_with_one_command_each() {
+    let scene = Scene::new();
+    let Scene { bob, ca, lab } = &scene;
+    let (config, certificate) = configured(&scene, "web1", ca.pin());
+    let token = |names: &[&str]| {
+        let made = scene.token(names[0], &names[1..]);
+        lab.file("token", made["token"].as_str().unwrap().to_owned() + "\n")
+    };
+    let enroll = |config: &Path, token: &Path| {
+        jit_ca_host(config, &["enroll", "--token-file", token.to_str().unwrap()])
+    };
+    // Nothing is kept of what fails, and each says what to do.
+    let says = |output: &Output, what: &str| {
+        assert_eq!(output.code, 1, "{output}");
+        assert!(output.stderr.contains(what) && output.stderr.contains("hint: "), "{output}");
+        assert!(!certificate.exists());
+    };
+    says(&jit_ca_host(&config, &["renew"]), "login was refused");
+    says(&enroll(&config, &lab.file("none", "hello")), "that is no token");
+    says(&enroll(&config, &token(&["web1"])), "the token is for web1 without aliases");
+    let (other, _) =
+        configured(&scene, "web2", "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    let right = token(&["web1", "web1.prod.test"]);
+    says(&enroll(&other, &right), "pin");
+    enroll(&config, &right).ok();
+    says_names(&certificate, &["web1", "web1.prod.test"]);
+    assert_eq!(enroll(&config, &right).code, 1);
+    let first = fs::read_to_string(&certificate).unwrap();
+    assert_eq!(fs::metadata(&certificate).unwrap().permissions().mode() & 0o777, 0o644);
+
+    jit_ca_host(&config, &["renew", "--below", "67"]).ok();
+    assert_eq!(fs::read_to_string(&certificate).unwrap(), first);
+    jit_ca_host(&config, &["renew"]).ok();
+    assert_ne!(fs::read_to_string(&certificate).unwrap(), first);
+    says_names(&certificate, &["web1", "web1.prod.test"]);
+    // By way of jit-ca as well, which runs the program beside it.
+    let config = config.to_str().unwrap();
+    bob.person.jit_ca(&["host", "--config", config, "renew"]).exits(2);
+    bob.person.jit_ca(&["host", "renew", "--config", config]).ok();
+
+    let kept = fs::read_to_string(&certificate).unwrap();
+    scene.revoke("web1");
+    assert_eq!(jit_ca_host(Path::new(config), &["renew"]).code, 1);
+    assert_eq!(fs::read_to_string(&certificate).unwrap(), kept);
+}
+
+fn says_names(certificate: &Path, expected: &[&str]) {
+    let mut keygen = Command::new("ssh-keygen");
+    let listed = run(keygen.arg("-L").arg("-f").arg(certificate)).ok().stdout;
+    let names = listed.split("Principals:").nth(1).unwrap().split("Critical").next().unwrap();
+    assert_eq!(names.split_whitespace().collect::<Vec<_>>(), expected);
 }
 
 #[test]

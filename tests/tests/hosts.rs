@@ -5,6 +5,7 @@ mod restarts;
 mod runs;
 mod scopes;
 mod stays;
+mod systemd;
 
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;

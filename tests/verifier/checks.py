@@ -9,13 +9,14 @@ from .payloads import NEVER_ERASED, PAYLOADS, fits
 from .reading import read_cbor, sha256, valid
 from .requests import check_approval, check_grant, check_pending, check_request, is_key_of, is_near
 from .resets import check_code, check_reset, may_have_factor
+from .sessions import check_close, check_open, check_watched
 from .signatures import PURPOSES, der_key, is_user_verified, kind_of, sshsig_holds, verifies
 from .values import UNKNOWN, digest, statement
 
 CLOCKS_APART = 60  # an issuer's and the CA's
 # What is done over others, which workloads never do.
 OVER_OTHERS = ("approval", "break-glass", "review", "denial", "grant.revoke", "lock", "unlock", "bundle.approval",
-               "mfa.reset.asked", "mfa.reset.withdrawn", "mfa.reset", "erase.order")
+               "mfa.reset.asked", "mfa.reset.withdrawn", "mfa.reset", "erase.order", "session.watched")
 LEAST_KEPT = 30 * 86400  # what people did goes no sooner without somebody's order
 # What the policy was asked about where an entry holds its decision. A rule's approval is `skip-approval`.
 ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass": "break-glass", "review": "review",
@@ -23,7 +24,7 @@ ACTIONS = {"request": "request break-glass", "approval": "approve", "break-glass
            "grant.revoke": "revoke",
            "lock": "lock", "unlock": "lock", "erase.order": "erase",
            "bundle.approval": "administer", "mfa.reset.asked": "administer", "mfa.reset.withdrawn": "administer",
-           "mfa.reset": "administer", "host.token": "enrol-host", "host.revoked": "lock"}
+           "mfa.reset": "administer", "host.token": "enrol-host", "host.revoked": "lock", "session.watched": "watch read-log"}
 
 
 def check_entry(log, e):
@@ -80,7 +81,8 @@ def read_payload(e, salt, payload):
 def acts(entry_type, p):
     """The subject that acts, where the payload names it."""
     if entry_type in ("person", "mfa.enrolled", "mfa.kept", "passkey.added", "passkey.removed", "login", "login.token", "login.certificate",
-                      "host.enrolled", "login.host", "host.revoked", "page.login", "login.step-up", "logout", "refusal", "request", "subject.vouched"):
+                      "host.enrolled", "login.host", "host.revoked", "page.login", "login.step-up", "logout", "refusal", "request", "subject.vouched",
+                      "session.open", "session.close"):
         return p["subject"]
     by = p.get("by")  # of an approval or a lock, or who denies, reviews, revokes or orders
     return by.get("person", {}).get("subject") if isinstance(by, dict) else by
@@ -119,6 +121,8 @@ def check_who(log, e, p):
             actions = "skip-approval" if e.type == "approval" and e.acts is None else ACTIONS[e.type]
             facts, subject = decided["facts"], p["by"] if e.type == "host.revoked" else e.acts or log.asked(e)["subject"]
             valid(decided["decision"]["outcome"] == ("deny" if e.type == "grant.end" else "allow"))
+            if e.type == "session.watched":
+                actions = "read-log" if p["grant"] is None else "watch"
             valid(facts["action"] in actions.split(" ") and facts["subject"] == subject)
         for each in p["approvals"] if e.type == "grant.start" else []:
             valid(each["decision"]["outcome"] == "allow" and each["facts"]["action"] in ("approve", "skip-approval"))
@@ -330,4 +334,5 @@ BY_TYPE = {
     "lapse": check_pending, "grant": check_grant, "grant.start": check_grant_start, "grant.end": check_grant_end,
     "grant.revoke": check_grant_revoke, "lock": check_lock, "unlock": check_lock,
     "issue.intent": check_intent, "issue.done": check_outcome,
-    "issue.failed": check_outcome, "erase": check_erase}
+    "issue.failed": check_outcome, "session.open": check_open, "session.close": check_close,
+    "session.watched": check_watched, "erase": check_erase}

@@ -5,6 +5,7 @@ import textwrap
 from .enrolled import apply_hosts
 from .passkeys import apply_passkeys
 from .reading import b64, check, sha256
+from .sessions import apply_sessions
 from .values import UNKNOWN
 
 DAEMON = bytes(16)  # who acts where nobody does
@@ -61,6 +62,7 @@ class Log:
         self.proposed = None  # the hash of the bundle that was proposed last and is not in force
         self.newest, self.gone = {}, {}  # indices of people's entries; when a payload of a type and actor was last missing
         self.clock_is_right = True  # or nobody has acknowledged its fault
+        self.ssh_certificates, self.sessions, self.unaccounted = {}, {}, []  # intents by serial; what opened sessions
         self.begun, self.serials = {}, set()  # entries by kind and id of what they began
         self.locks, self.locks_are_partial = set(), False  # whether a payload is missing that may have said more
 
@@ -203,6 +205,7 @@ class Log:
             case "erase":
                 self.erased += p["entries"]
         apply_passkeys(self, e, p)
+        apply_sessions(self, e, p)
         if step_of(p) is not None:
             self.steps[e.acts] = step_of(p)
 

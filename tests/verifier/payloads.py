@@ -124,6 +124,10 @@ unlock              lock:locked by:officer reason:line
 issue.intent        purpose:text serial:bytes tbs:bytes validity:validity under:under?
 issue.done          signature:bytes
 issue.failed        error:text
+session.open        subject:subject-id session:id account:line from:address? certificate:used? opened:time grant:id? \
+                    issuance:id?
+session.close       subject:subject-id session:id closed:time why:session-end channels:channel* grant:id?
+session.watched     session:id channel:number by:subject-id name:person-name login:bytes decision:decision grant:id?
 erase.order         by:subject-id name:person-name signature:signature step:count? decision:decision
 erase               cause:cause reason:line entries:count*2*
 """)
@@ -150,6 +154,9 @@ first-use           duration:duration by:time
 end-cause         = over unused policy given-back
 scope               subject:subject-id name:person-name role:name rows:row* hosts:hosts window:window? \
                     duration:duration reason:line ticket:line?
+used                ca:digest serial:count key_id:line until:time
+session-end       = logged-out certificate-ended grant-ended guard-vanished unguarded bound-reached host-restarted failed
+channel             number:number command:line? terminal:flag started:time root:digest chunks:count bytes:count
 locked            = all subject:subject-id role:name
 officer           = person:lets machine:account
 lets                subject:subject-id name:person-name decision:decision
@@ -169,7 +176,7 @@ registration        client_data:bytes authenticator_data:bytes
 assertion           passkey:bytes client_data:bytes authenticator_data:bytes signature:bytes
 cause             = subject:id retention:time
 address           = V4:small*4 V6:small*16
-action            = request skip-approval approve issue break-glass review revoke lock read-log erase administer \
+action            = request skip-approval approve issue break-glass review revoke watch lock read-log erase administer \
                     enrol-host
 outcome           = allow deny
 code              = not-permitted forbidden rule-error mfa-required mfa-too-old too-long unknown-role unknown-host \

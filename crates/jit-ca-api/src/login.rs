@@ -58,6 +58,8 @@ pub struct X509Authority {
 pub struct Challenge {
     /// The challenge: opaque.
     pub challenge: String,
+    /// When it was made, by the CA's clock.
+    pub made: UnixTime,
     /// Until when it can be answered.
     pub expires: UnixTime,
 }

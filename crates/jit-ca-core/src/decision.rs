@@ -27,6 +27,8 @@ pub enum Action {
     Review,
     /// Take somebody's grant away.
     Revoke,
+    /// Watch what was recorded of a session, and see others' sessions.
+    Watch,
     /// Lock and unlock subjects, roles and everything.
     Lock,
     /// Read the log's entries and payloads.
@@ -49,6 +51,7 @@ impl fmt::Display for Action {
             Self::BreakGlass => "break-glass",
             Self::Review => "review",
             Self::Revoke => "revoke",
+            Self::Watch => "watch",
             Self::Lock => "lock",
             Self::ReadLog => "read-log",
             Self::Erase => "erase",

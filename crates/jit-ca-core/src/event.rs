@@ -18,6 +18,7 @@ mod parts;
 mod passkeys;
 mod requests;
 mod second_factors;
+mod sessions;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -49,6 +50,9 @@ pub use requests::{
 pub use second_factors::{
     MfaCodeMade, MfaEnrolled, MfaKept, MfaReset, MfaResetAsked, MfaResetWithdrawn, ResetCode,
     Resetter,
+};
+pub use sessions::{
+    ChannelRecorded, SessionClosed, SessionEnd, SessionOpened, SessionWatched, UsedCertificate,
 };
 
 macro_rules! events {
@@ -149,6 +153,9 @@ events! {
     "issue.intent" CertificateIntended,
     "issue.done" CertificateIssued,
     "issue.failed" IssuanceFailed,
+    "session.open" SessionOpened,
+    "session.close" SessionClosed,
+    "session.watched" SessionWatched,
     "erase.order" ErasureOrdered,
     "erase" Erased,
 }

@@ -1,6 +1,7 @@
 //! What `jit-ca-host` does.
 
 mod doctor;
+mod enroll;
 mod install;
 mod observed;
 mod pam;
@@ -34,6 +35,10 @@ enum Command {
     Install(install::Arguments),
     /// Have sshd do none of it any more
     Uninstall,
+    /// Enrol this host by a one-use token: `jit-ca host token` makes one. Its key gets a certificate, by which clients know it
+    Enroll(enroll::Arguments),
+    /// Get a new certificate for the host key; a timer does it
+    Renew(enroll::Renewal),
     /// Say what is wrong on this host
     Doctor(doctor::Arguments),
     /// List the connections that are open
@@ -82,6 +87,8 @@ fn perform(cli: &Cli) -> Result<ExitCode, Fault> {
     match &cli.command {
         Command::Install(arguments) => install::install(&config, &cli.config, arguments)?,
         Command::Uninstall => install::uninstall(&config)?,
+        Command::Enroll(arguments) => enroll::enroll(&config, arguments)?,
+        Command::Renew(arguments) => enroll::renew(&config, arguments)?,
         Command::Doctor(arguments) => {
             return Ok(doctor::run(&config, arguments, clock::now_ms() / 1000));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jit_ca_core::{HostName, Login, Principal, Size, Tag};
+use jit_ca_core::{Digest, HostName, Login, Principal, Size, Tag};
 use serde::Deserialize;
 
 /// Where the file is unless something else is said.
@@ -16,6 +16,9 @@ pub const DEFAULT: &str = "/etc/jit-ca/host.toml";
 pub struct Config {
     /// What it is called.
     pub host: Host,
+    /// The CA that certifies it, if one does.
+    #[serde(default)]
+    pub ca: Option<Ca>,
     /// Its accounts that certificates open, by name. Every other account is opened by none.
     #[serde(default)]
     pub accounts: BTreeMap<Login, Account>,
@@ -46,6 +49,16 @@ impl Host {
     pub fn names(&self) -> impl Iterator<Item = &HostName> {
         std::iter::once(&self.name).chain(&self.aliases)
     }
+}
+
+/// The CA, as its operators publish it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ca {
+    /// Where it is: `https://ca.example.org:8440`.
+    pub url: String,
+    /// Its pin: the SHA-256 of its X.509 root's SubjectPublicKeyInfo.
+    pub pin: Digest,
 }
 
 /// Whom an account lets in.
@@ -128,6 +141,11 @@ impl Places {
     /// hostd's socket.
     pub fn socket(&self) -> PathBuf {
         self.run.join("hostd.sock")
+    }
+
+    /// The host key that it enrols with.
+    pub fn host_key(&self) -> PathBuf {
+        self.ssh.join("ssh_host_ed25519_key")
     }
 
     /// The CA's keys for SSH certificates of users, as sshd reads them.

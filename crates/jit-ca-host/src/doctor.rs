@@ -1,6 +1,7 @@
 //! `jit-ca-host doctor`: what is wrong on this host, and what to do about it. It changes nothing.
 
 mod accounts;
+mod ca;
 pub(crate) mod files;
 mod hostd;
 mod sshd;
@@ -55,5 +56,6 @@ pub(crate) fn look(config: &Config, now: u64) -> Vec<Finding> {
     findings.extend(hostd::look(config));
     findings.extend(files::look(config, now));
     findings.extend(accounts::look(config));
+    findings.extend(ca::look(config));
     findings
 }

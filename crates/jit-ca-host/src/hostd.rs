@@ -28,7 +28,7 @@ mod saved;
 mod warden;
 
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -82,8 +82,18 @@ pub fn run(config: Config) -> Result<(), Fault> {
         .spawn(move || warden::watch(&warden))
         .map_err(|error| Fault::Machine("a thread can't be started", error))?;
     tracing::info!(connections = registry.lock().len(), "jit-ca-hostd is up");
+    say_ready();
     accept(&listener, &registry);
     Ok(())
+}
+
+/// Tells systemd, if it started us and waits for it (sd_notify(3)): sshd is started after us, and asks us from then on.
+fn say_ready() {
+    let Some(place) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"READY=1", place));
+    if let Err(error) = sent {
+        tracing::warn!(%error, "systemd can't be told that hostd is ready");
+    }
 }
 
 fn accept(listener: &UnixListener, registry: &Arc<Registry>) {

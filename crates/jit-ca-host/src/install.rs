@@ -13,7 +13,7 @@
 pub(crate) mod drop_in;
 pub(crate) mod files;
 pub(crate) mod pam;
-mod reload;
+pub(crate) mod reload;
 mod trial;
 
 use std::fs;
@@ -21,6 +21,7 @@ use std::path::Path;
 
 use jit_ca_core::Login;
 
+use crate::ca::Ca;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::observed::Observed;
@@ -145,6 +146,10 @@ fn a_certificate_was_used(config: &Config) -> Result<(), Fault> {
 fn user_ca_text(config: &Config, given: Option<&Path>) -> Result<String, Fault> {
     let own = config.places.user_ca();
     let Some(given) = given else {
+        if config.ca.is_some() && files::read(&own)?.is_none() {
+            let trust = Ca::meet(config)?.trust;
+            return Ok(format!("{OURS}\n{}\n", trust.ssh_user_ca.trim_end()));
+        }
         return files::read(&own)?.ok_or_else(|| {
             let what = format!("{} is not there yet", own.display());
             Fault::new(what, "name a file with the CA's key: jit-ca trust --ssh-user-ca > FILE; then --user-ca FILE")

@@ -9,6 +9,7 @@
 //!
 //! It trusts sshd with who somebody is, and asks the CA for nothing at login.
 
+mod ca;
 mod certificate;
 mod cgroup;
 mod client;

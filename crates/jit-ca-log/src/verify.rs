@@ -31,6 +31,7 @@ mod requests;
 mod resets;
 mod scope;
 mod sequence;
+mod sessions;
 mod signatures;
 mod ssh;
 mod state;

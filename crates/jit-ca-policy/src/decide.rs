@@ -112,6 +112,7 @@ fn a_workload_may(action: Action) -> bool {
         | Action::BreakGlass
         | Action::Review
         | Action::Revoke
+        | Action::Watch
         | Action::Lock
         | Action::ReadLog
         | Action::Erase
@@ -249,6 +250,7 @@ fn deed(question: &Question<'_>) -> String {
         Action::BreakGlass => format!("break glass for {role}"),
         Action::Review => format!("review the emergency of {name} with {role}"),
         Action::Revoke => format!("revoke {role} of {name}"),
+        Action::Watch => format!("watch what {name} did with {role}"),
         Action::Lock => "lock or unlock".to_owned(),
         Action::ReadLog => "read the log".to_owned(),
         Action::Erase => "erase a subject from the log".to_owned(),

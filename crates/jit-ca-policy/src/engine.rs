@@ -30,7 +30,7 @@ use crate::{Person, Role};
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
 
 /// Every action, for slicing.
-pub(crate) const ACTIONS: [Action; 12] = [
+pub(crate) const ACTIONS: [Action; 13] = [
     Action::Request,
     Action::SkipApproval,
     Action::Approve,
@@ -38,6 +38,7 @@ pub(crate) const ACTIONS: [Action; 12] = [
     Action::BreakGlass,
     Action::Review,
     Action::Revoke,
+    Action::Watch,
     Action::Lock,
     Action::ReadLog,
     Action::Erase,
@@ -54,7 +55,8 @@ pub fn concerns_a_role(action: Action) -> bool {
         | Action::Issue
         | Action::BreakGlass
         | Action::Review
-        | Action::Revoke => true,
+        | Action::Revoke
+        | Action::Watch => true,
         Action::Lock | Action::ReadLog | Action::Erase | Action::Administer | Action::EnrolHost => {
             false
         }
@@ -63,13 +65,13 @@ pub fn concerns_a_role(action: Action) -> bool {
 
 /// Whether the action is done to what somebody asked for or got, who is its requester.
 pub fn concerns_anothers(action: Action) -> bool {
-    matches!(action, Action::Approve | Action::Review | Action::Revoke)
+    matches!(action, Action::Approve | Action::Review | Action::Revoke | Action::Watch)
 }
 
 /// Whether the action gives nobody anything: it looks at what somebody got, or takes it away. So it can be done also
 /// where who got it, or the role, has left the policy.
 pub(crate) fn gives_nothing(action: Action) -> bool {
-    matches!(action, Action::Review | Action::Revoke)
+    matches!(action, Action::Review | Action::Revoke | Action::Watch)
 }
 
 /// The rules, sliced by action and role: Cedar's time is linear in the rules that it looks at.

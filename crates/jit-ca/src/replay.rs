@@ -305,7 +305,7 @@ fn is_of_the_rules(decided: &Decided) -> bool {
 }
 
 /// Types of entries whose payloads say what was decided, or may.
-const DECIDED: [&str; 18] = [
+const DECIDED: [&str; 19] = [
     "bundle.approval",
     "refusal",
     "request",
@@ -321,6 +321,7 @@ const DECIDED: [&str; 18] = [
     "mfa.reset.withdrawn",
     "mfa.reset",
     "erase.order",
+    "session.watched",
     "host.token",
     "host.revoked",
     "grant.end",

@@ -24,6 +24,7 @@ mod record;
 mod requests;
 mod rewrite;
 mod room;
+mod sessions;
 mod sizes;
 mod snapshot;
 mod tiles;
@@ -41,12 +42,12 @@ use bounded::{Bound, Bounded};
 use decoded::Decoded;
 
 pub use disk::{Disk, FileSystem};
-pub use fold::{Between, Clash, Exceeded, Limits, Most, Phase, Whose};
+pub use fold::{Between, Clash, Exceeded, Limits, Most, Phase, SessionsOf, Whose};
 pub use outbox::{Delivery, Due, Letter};
 pub use query::Filter;
 pub use record::{
     AccessRecord, AskedReset, DoneReset, EnrolmentCode, HostRecord, HostTokenRecord, LockRecord,
-    LoginRecord, PasskeyRecord, PolicyVersion, ResetRecord, SubjectRecord,
+    LoginRecord, PasskeyRecord, PolicyVersion, ResetRecord, SessionRecord, SubjectRecord,
 };
 pub use requests::{Found, Group, Search};
 pub use rewrite::Rewriting;

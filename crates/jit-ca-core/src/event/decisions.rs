@@ -51,6 +51,7 @@ impl Event {
             Self::MfaResetWithdrawn(event) => Some(&event.decision),
             Self::MfaReset(event) => event.by.decision(),
             Self::ErasureOrdered(event) => Some(&event.decision),
+            Self::SessionWatched(event) => Some(&event.decision),
             Self::HostTokenMade(event) => Some(&event.decision),
             Self::HostRevoked(event) => Some(&event.decision),
             // Each by its name: an event that is new is not to be left out unseen.
@@ -88,6 +89,8 @@ impl Event {
             | Self::CertificateIntended(_)
             | Self::CertificateIssued(_)
             | Self::IssuanceFailed(_)
+            | Self::SessionOpened(_)
+            | Self::SessionClosed(_)
             | Self::Erased(_) => None,
         }
     }

@@ -35,6 +35,11 @@ impl Ids {
             Event::IssuanceFailed(event) => {
                 (ids.issuance, ids.grant) = (Some(event.issuance), event.grant);
             }
+            Event::SessionOpened(event) => {
+                (ids.issuance, ids.grant) = (event.issuance, event.grant);
+            }
+            Event::SessionClosed(event) => ids.grant = event.grant,
+            Event::SessionWatched(event) => ids.grant = event.grant,
             _ => {}
         }
         ids

@@ -10,8 +10,8 @@ use crate::printer;
 /// What `install` is given.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The CA's keys for SSH certificates of users, as `jit-ca trust --ssh-user-ca` prints them; those that were installed
-    /// before where it is left out
+    /// The CA's keys for SSH certificates of users, as `jit-ca trust --ssh-user-ca` prints them. Where it is left out, those
+    /// that were installed before; the first time, what the CA of the configuration says
     #[arg(long, value_name = "FILE")]
     user_ca: Option<PathBuf>,
 }

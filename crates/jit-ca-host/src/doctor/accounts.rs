@@ -28,7 +28,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
                 format!("host.toml names the account {login}, and there is none of that name"),
                 format!("make it: useradd --create-home --shell /bin/bash {login}"),
             )),
-            Some(entry) => findings.extend(shell(entry)),
+            Some(entry) => findings.extend([shell(entry), linger(entry)].into_iter().flatten()),
         }
     }
     findings.extend(keys_left(config, &entries));
@@ -47,6 +47,18 @@ fn shell(entry: &Entry) -> Option<Finding> {
                 entry.name, entry.shell
             ),
             format!("give it another: usermod --shell /bin/bash {}", entry.name),
+        )
+    })
+}
+
+/// Whether the account's own systemd stays when its last session has ended, and with it what `systemd-run --user` started
+/// (loginctl(1), `enable-linger`).
+fn linger(entry: &Entry) -> Option<Finding> {
+    let name = &entry.name;
+    Path::new("/var/lib/systemd/linger").join(name).exists().then(|| {
+        Finding::warning(
+            format!("{name} may linger: what systemd-run --user starts goes on when its sessions have ended"),
+            format!("loginctl disable-linger {name}"),
         )
     })
 }

@@ -90,7 +90,10 @@ fn put(path: &Path, text: Option<&str>) -> Result<(), Fault> {
     let Some(text) = text else {
         return match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault(error)),
-            _ => Ok(()),
+            _ => {
+                remove_own_folders(path);
+                Ok(())
+            }
         };
     };
     let folder = path.parent().unwrap_or(Path::new("/"));
@@ -109,6 +112,16 @@ fn put(path: &Path, text: Option<&str>) -> Result<(), Fault> {
         fs::File::open(folder)?.sync_all()
     });
     written.map_err(fault)
+}
+
+/// Removes the folders above a file that are ours, once nothing is in them.
+fn remove_own_folders(path: &Path) {
+    for folder in path.ancestors().skip(1) {
+        let is_ours = folder.components().any(|part| part.as_os_str() == "jit-ca");
+        if !is_ours || fs::remove_dir(folder).is_err() {
+            return;
+        }
+    }
 }
 
 #[cfg(test)]

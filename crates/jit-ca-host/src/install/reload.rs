@@ -24,7 +24,7 @@ pub(crate) enum Reloaded {
 ///
 /// # Errors
 /// If it can't be told.
-pub(super) fn reload(sshd: &Sshd) -> Result<Reloaded, Fault> {
+pub(crate) fn reload(sshd: &Sshd) -> Result<Reloaded, Fault> {
     let by_hand = "reload sshd by hand, as this host does it";
     // systemd.unit(5): sd_booted(3) looks for this folder, too.
     if Path::new("/run/systemd/system").exists() {

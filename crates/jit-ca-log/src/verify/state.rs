@@ -25,6 +25,7 @@ use super::people::People;
 use super::requests::Requests;
 use super::resets::Resets;
 use super::sequence::Sequence;
+use super::sessions::Sessions;
 use super::under::Known;
 use super::{Code, Counts, Signatures};
 use crate::archive::{Copies, Payload};
@@ -44,6 +45,7 @@ pub(super) struct State<'s, 'scope> {
     requests: Requests,
     locks: Locks,
     issuances: Issuances,
+    sessions: Sessions,
     erasures: Erasures,
     uses: Uses<'s>,
     counts: Counts,
@@ -65,6 +67,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             requests: Requests::default(),
             locks: Locks::default(),
             issuances: Issuances::default(),
+            sessions: Sessions::default(),
             erasures: Erasures::default(),
             uses,
             counts: Counts::default(),
@@ -106,6 +109,7 @@ impl<'s, 'scope> State<'s, 'scope> {
                 self.requests.erased(leaf)?;
                 self.locks.erased(leaf);
                 self.issuances.erased(leaf);
+                self.sessions.erased(leaf);
             }
         }
         self.erasures.pass(leaf, payload == Payload::Erased, order);
@@ -121,7 +125,8 @@ impl<'s, 'scope> State<'s, 'scope> {
     pub(super) fn finish(self) -> (Counts, Copies, Observed) {
         let (erased, orphans) = (self.erasures.count(), self.issuances.orphans());
         let observed = self.uses.compared(&self.log);
-        (Counts { erased, orphans, ..self.counts }, self.people.copies, observed)
+        let unaccounted = self.sessions.unaccounted();
+        (Counts { erased, orphans, unaccounted, ..self.counts }, self.people.copies, observed)
     }
 
     /// The payload, if it is the one that the leaf is about.
@@ -155,7 +160,7 @@ impl<'s, 'scope> State<'s, 'scope> {
 
     fn event(&mut self, leaf: &Leaf, event: &Event) -> Result<(), Fault> {
         let Self { log, signatures, people, logins, passkeys, resets, requests, .. } = self;
-        let Self { hosts, locks, issuances, erasures, uses, .. } = self;
+        let Self { hosts, locks, issuances, sessions, erasures, uses, .. } = self;
         people.vouching.must_be_a_persons(leaf, event)?;
         match event {
             Event::LogInit(init) => log.begin(init),
@@ -238,6 +243,7 @@ impl<'s, 'scope> State<'s, 'scope> {
             Event::CertificateIntended(intent) => {
                 let known = Known { people, requests, logins, hosts };
                 issuances.intent(log, known, signatures, leaf, intent)?;
+                sessions.intent(intent);
                 if intent.purpose == SSH_HOST {
                     let subject = hosts.subject(leaf.actor);
                     locks.must_let(subject.as_ref().map(Done::by_host))?;
@@ -250,6 +256,9 @@ impl<'s, 'scope> State<'s, 'scope> {
             }
             Event::CertificateIssued(issued) => issuances.done(log, signatures, leaf, issued),
             Event::IssuanceFailed(failed) => issuances.failed(leaf, failed),
+            Event::SessionOpened(opened) => sessions.opened(log, people, leaf, opened),
+            Event::SessionClosed(closed) => sessions.closed(people, leaf, closed),
+            Event::SessionWatched(watched) => sessions.watched(people, logins, leaf, watched),
             Event::ErasureOrdered(order) => logins.order(people, leaf, order),
             Event::BundleApproved(approved) => {
                 people.approved(leaf, approved)?;

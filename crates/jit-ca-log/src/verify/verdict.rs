@@ -62,6 +62,8 @@ pub enum Code {
     Possession,
     /// A reset of second factors.
     Reset,
+    /// What a host said of a session, and who watched it.
+    Session,
     /// A host: how it enrols, and that it is believed.
     Host,
     /// A lock, and what is done in spite of it.
@@ -136,6 +138,8 @@ pub struct Counts {
     pub unknown: u64,
     /// The indices of intents without an outcome.
     pub orphans: Vec<u64>,
+    /// The indices of sessions that no certificate of this log accounts for.
+    pub unaccounted: Vec<u64>,
 }
 
 /// What verifying an export came to.
@@ -181,6 +185,7 @@ impl Serialize for Verdict {
             erased: Option<u64>,
             unknown: Option<u64>,
             orphans: Option<&'a [u64]>,
+            unaccounted: Option<&'a [u64]>,
             pins: usize,
             #[serde(skip_serializing_if = "Option::is_none")]
             observed: Option<&'a Observed>,
@@ -199,6 +204,7 @@ impl Serialize for Verdict {
             erased: counts.map(|counts| counts.erased),
             unknown: counts.map(|counts| counts.unknown),
             orphans: counts.map(|counts| counts.orphans.as_slice()),
+            unaccounted: counts.map(|counts| counts.unaccounted.as_slice()),
             pins: self.pins,
             observed: self.observed.as_ref(),
         };

@@ -73,7 +73,8 @@ impl Vouching {
             | Event::RequestDenied(_)
             | Event::GrantRevoked(_)
             | Event::BundleApproved(_)
-            | Event::ErasureOrdered(_) => true,
+            | Event::ErasureOrdered(_)
+            | Event::SessionWatched(_) => true,
             _ => false,
         };
         let said = self.0.get(&leaf.actor).filter(|_| is_over_others);

@@ -147,7 +147,7 @@ fn emergencies_are_shorter_and_need_no_ticket() {
 #[test]
 fn what_was_given_can_be_looked_at_and_taken_away_whatever_the_role_gives_by_now() {
     let bundle = with_rules(ALLOW_ALL).unwrap();
-    for action in [Action::Review, Action::Revoke] {
+    for action in [Action::Review, Action::Revoke, Action::Watch] {
         let mut facts = facts(action, "u-2", "shell");
         facts.requester = Some("local/u-1".parse().unwrap());
         facts.duration = Some("24h".parse().unwrap());
@@ -167,9 +167,9 @@ fn what_was_given_can_be_looked_at_and_taken_away_whatever_the_role_gives_by_now
 #[test]
 fn what_was_given_can_be_looked_at_and_taken_away_also_where_role_and_holder_have_left() {
     const FORBID: &str = r#"
-        @id("by-name") forbid (principal, action in [Action::"review", Action::"revoke"], resource)
+        @id("by-name") forbid (principal, action in [Action::"review", Action::"revoke", Action::"watch"], resource)
         when { resource.name == "gone-2" };
-        @id("of-dev") forbid (principal, action in [Action::"review", Action::"revoke"], resource)
+        @id("of-dev") forbid (principal, action in [Action::"review", Action::"revoke", Action::"watch"], resource)
         when { context.requester in Group::"dev" && resource.name == "gone" };
         @id("on-web9") forbid (principal, action == Action::"revoke", resource)
         when { context.hosts == ["web9"] && context.duration > duration("0s") };"#;
@@ -181,7 +181,7 @@ fn what_was_given_can_be_looked_at_and_taken_away_also_where_role_and_holder_hav
         facts.hosts = hosts.map(|hosts| hosts.parse().unwrap());
         told(&decide(&bundle, &facts))
     };
-    for action in [Action::Review, Action::Revoke] {
+    for action in [Action::Review, Action::Revoke, Action::Watch] {
         assert_eq!(ask(action, "gone", "local/u-9", None), "", "{action}");
         assert_eq!(ask(action, "shell", "local/u-9", None), "", "{action}");
         // Rules that go by what a role is called, or by the groups of whoever is still there, hold.
@@ -217,6 +217,7 @@ fn what_no_rule_permits_is_refused() {
         (Action::BreakGlass, "u-1", "u-1", "alice break glass for shell"),
         (Action::Review, "u-2", "u-1", "bob review the emergency of alice with shell"),
         (Action::Revoke, "u-2", "u-1", "bob revoke shell of alice"),
+        (Action::Watch, "u-2", "u-1", "bob watch what alice did with shell"),
         (Action::Lock, "u-1", "u-1", "alice lock or unlock"),
         (Action::ReadLog, "u-1", "u-1", "alice read the log"),
         (Action::Erase, "u-1", "u-1", "alice erase a subject from the log"),

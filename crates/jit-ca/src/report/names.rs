@@ -81,6 +81,7 @@ fn named(event: &Event) -> Option<(&SubjectId, &PersonName)> {
         Event::ErasureOrdered(event) => Some((&event.by, &event.name)),
         Event::GrantRevoked(event) => Some((&event.by, &event.name)),
         Event::Reviewed(event) => Some((&event.by, &event.name)),
+        Event::SessionWatched(event) => Some((&event.by, &event.name)),
         Event::LockSet(event) => officer(&event.by),
         Event::LockLifted(event) => officer(&event.by),
         Event::HostTokenMade(event) => Some((&event.by, &event.name)),

@@ -86,9 +86,9 @@ impl Names {
 const SAYING_WHO: [&str; 4] = ["subject", "name", "requester", "by"];
 
 /// The fields that hold what people or programs wrote, and not one value. The last three hold paths.
-const WRITTEN: [&str; 13] = [
+const WRITTEN: [&str; 16] = [
     "reason", "ticket", "comment", "detail", "error", "text", "reasons", "label", "refusal",
-    "path", "added", "changed", "removed",
+    "account", "key_id", "command", "path", "added", "changed", "removed",
 ];
 
 #[cfg(test)]

@@ -17,8 +17,9 @@ use crate::service::{Caller, Fault, login, logins, passkeys, second_factor, step
 
 /// `POST /v1/challenges`. It writes nothing, so it needs no idempotency key.
 pub(super) async fn challenge(State(app): State<Arc<App>>) -> Result<Json<Challenge>, Fault> {
-    let (challenge, expires) = app.challenges.make(clock::now())?;
-    Ok(Json(Challenge { challenge, expires }))
+    let made = clock::now();
+    let (challenge, expires) = app.challenges.make(made)?;
+    Ok(Json(Challenge { challenge, made, expires }))
 }
 
 /// `POST /v1/logins`.

@@ -44,6 +44,8 @@ impl Snapshot {
         self.compare(other, fold::LOGINS)?;
         self.compare(other, fold::PASSKEYS)?;
         self.compare(other, fold::RESETS)?;
+        self.compare(other, fold::SESSIONS)?;
+        self.compare(other, fold::SESSIONS_OF)?;
         self.compare(other, fold::HOSTS)?;
         self.compare(other, fold::HOST_NAMES)?;
         self.compare(other, fold::HOST_KEYS)?;

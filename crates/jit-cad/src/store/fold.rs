@@ -12,6 +12,7 @@ mod passkeys;
 mod records;
 mod requests;
 mod resets;
+mod sessions;
 mod taken_back;
 
 use jit_ca_core::Digest;
@@ -36,6 +37,8 @@ pub(super) use records::read;
 pub use requests::{Between, Phase, Whose};
 pub(super) use requests::{REQUESTS, newest, roles};
 pub(super) use resets::RESETS;
+pub use sessions::SessionsOf;
+pub(super) use sessions::{SESSIONS, SESSIONS_OF, newest_sessions, session};
 
 /// Request to [`super::AccessRecord`].
 pub(super) const ACCESSES: TableDefinition<'_, &[u8; 16], &[u8]> =
@@ -114,6 +117,9 @@ pub enum Clash {
     /// A reset of second factors was asked for, withdrawn or made meanwhile, or there is nothing to reset.
     #[error("a second factor has changed")]
     Reset,
+    /// The session was opened or closed before, or there is none.
+    #[error("the session has changed")]
+    Session,
     /// The host is revoked, or was, by another key; or one of its names is another host's by now.
     #[error("the host has changed")]
     Host,
@@ -158,6 +164,8 @@ pub(super) struct Fold<'t> {
     spent: Table<'t, &'static str, u64>,
     issuances: Table<'t, &'static [u8; 16], IssuanceRow>,
     ssh_serials: Table<'t, u64, &'static [u8; 16]>,
+    sessions: Table<'t, &'static [u8; 16], &'static [u8]>,
+    sessions_of: Table<'t, &'static [u8], ()>,
     index: Index<'t>,
     files: Table<'t, &'static str, &'static str>,
     people: Records<'t, &'static [u8; 16], PersonListed>,
@@ -192,6 +200,8 @@ impl<'t> Fold<'t> {
             spent: transaction.open_table(SPENT)?,
             issuances: transaction.open_table(ISSUANCES)?,
             ssh_serials: transaction.open_table(SSH_SERIALS)?,
+            sessions: transaction.open_table(SESSIONS)?,
+            sessions_of: transaction.open_table(SESSIONS_OF)?,
             index: Index::open(transaction)?,
             files: transaction.open_table(FILES)?,
             people: Records::open(transaction, PEOPLE, &decoded.people)?,

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use jit_ca_core::event::{Locked, ResetCode};
 use jit_ca_core::workflow::Access;
 use jit_ca_core::{
-    ActorRef, Bytes, Digest, GrantId, HostName, Means, PersonName, SubjectId, Text, UnixTime,
-    Window,
+    ActorRef, Bytes, Digest, GrantId, HostName, Means, PersonName, SessionId, SubjectId, Text,
+    UnixTime, Window,
 };
 use jit_ca_log::webauthn::Passkey;
 use serde::{Deserialize, Serialize};
@@ -239,4 +239,19 @@ pub struct LockRecord {
     pub since: UnixTime,
     /// The index of the entry that says so.
     pub entry: u64,
+}
+
+/// A session that a host told of. What it said stands in the two entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// Which.
+    pub session: SessionId,
+    /// The host.
+    pub host: SubjectId,
+    /// The grant that the certificate was issued under; none if the log has no such certificate.
+    pub grant: Option<GrantId>,
+    /// The index of the entry that opened it.
+    pub open: u64,
+    /// That of the one that closed it.
+    pub close: Option<u64>,
 }

@@ -58,6 +58,9 @@ impl Fold<'_> {
         if let Err(clash) = self.admit_by_resets(event, now)? {
             return Ok(Err(clash));
         }
+        if let Err(clash) = self.admit_sessions(event, now)? {
+            return Ok(Err(clash));
+        }
         let admitted = match event {
             Event::SubjectKnown(known) => self
                 .subjects

@@ -118,6 +118,7 @@ impl Fold<'_> {
         }
         self.apply_passkeys(event, written)?;
         self.apply_resets(leaf, event)?;
+        self.apply_sessions(leaf, event)?;
         self.apply_hosts(leaf, event)?;
         self.apply_clock(leaf)?;
         self.apply_index(leaf, Some(event))
