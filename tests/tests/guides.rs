@@ -8,6 +8,7 @@ mod access;
 mod administrators;
 mod erasure;
 mod first_ca;
+mod host_certificates;
 mod hosts;
 mod machine;
 mod notifications;

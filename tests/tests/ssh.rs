@@ -109,7 +109,7 @@ fn an_sshd_that_trusts_another_key_refuses_it() {
 
 #[test]
 fn a_host_certificate_is_no_users() {
-    // The CA makes none yet, so ssh-keygen does, as a CA that this sshd trusts.
+    // Of one and the same key, which the CA never has for both: ssh-keygen makes them, as a CA that this sshd trusts.
     let lab = Lab::new();
     let ca = Ca::start(&lab);
     let alice = ca.stranger("alice");
