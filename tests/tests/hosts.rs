@@ -3,7 +3,6 @@
 mod cheats;
 mod restarts;
 mod runs;
-mod scopes;
 mod stays;
 mod systemd;
 
