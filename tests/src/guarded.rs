@@ -72,6 +72,13 @@ pub struct Pass {
     pub end: u64,
 }
 
+impl Pass {
+    /// A key with the certificate beside it, which somebody else has made.
+    pub fn of(key: PathBuf) -> Self {
+        Self { key, serial: 0, end: 0 }
+    }
+}
+
 impl GuardedHost {
     /// One that lets in, by certificates for `web`, the accounts `deploy`, `mallory` and `trudy`, and `rescue` also without hostd.
     pub fn start(lab: &Lab) -> Self {
@@ -92,12 +99,12 @@ impl GuardedHost {
         let programs = programs();
         let toml = format!(
             "[host]\nname = \"web1\"\n\
-             [accounts.deploy]\ntags = [\"web\"]\n\
+             [accounts.deploy]\ntags = [\"web\", \"web-shell\"]\n\
              [accounts.mallory]\ntags = [\"web\"]\n\
              [accounts.trudy]\ntags = [\"web\"]\n\
              [accounts.rescue]\ntags = [\"web\"]\nbreak_glass = true\n\
              [sshd]\nforwarding = true\nstatic_keys = false\n{lines}\n\
-             [places]\nrun = \"{0}/run\"\nstate = \"{0}/state\"\nprograms = \"{1}\"\n",
+             [places]\nrun = \"{0}/run\"\nstate = \"{0}/state\"\nfeed = \"{0}/feed\"\nsyslog = \"{0}/syslog\"\nprograms = \"{1}\"\n",
             folder.display(),
             programs.display(),
         );

@@ -4,6 +4,7 @@ mod cheats;
 mod restarts;
 mod runs;
 mod stays;
+mod strict;
 mod systemd;
 
 use std::io::Write as _;

@@ -360,7 +360,10 @@ impl Scene {
         let call = host.login_call().0;
         record.post(&host.wire, "/v1/hosts/login", &call).ok();
         record.post(&host.wire, "/v1/hosts/login", &call).refused("login-refused");
-        record.post(&host.login(), "/v1/host/certificate", &json!({})).ok();
+        let login = host.login();
+        record.post(&login, "/v1/host/certificate", &json!({})).ok();
+        record.get(&login, "/v1/host/feed").ok();
+        record.get(&login, "/v1/host/feed?from=1000000").refused("bad-request");
         record.get(&bob.wire, "/v1/hosts").ok();
         record.get(&host.wire, "/v1/trust").ok();
         let call = json!({"reason": "the disk was stolen"});

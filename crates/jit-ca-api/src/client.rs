@@ -19,13 +19,13 @@ pub use tls::{LoginIdentity, RootCertificate};
 
 use crate::{
     ActivateCall, ApproveCall, BreakGlassCall, CertificateLoginCall, Challenge, Consistency,
-    ConsistencyQuery, DenyCall, DeviceBegun, DeviceCall, EnrolCall, Entry, ExtendCall, GrantFile,
-    Host, HostCertificate, HostLoginCall, HostLoginReply, HostRevokeCall, HostToken, HostTokenCall,
-    IssuerLoginCall, IssuerView, Lock, LockCall, LogQuery, LoginCall, LoginReply, LoginsFilter,
-    LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, Passkey, PasskeyCall, PasskeyLink,
-    PolicyState, Request, RequestCall, RequestFilter, RequestList, Reset, ResetCall, ResetDone,
-    ResetTurn, ReviewCall, RevokeCall, Role, SignOnView, SshCall, SshCertificate, StepUpCall,
-    Trust, WaitQuery, X509Call, X509Certificate,
+    ConsistencyQuery, DenyCall, DeviceBegun, DeviceCall, EnrolCall, Entry, ExtendCall, Feed,
+    FeedQuery, GrantFile, Host, HostCertificate, HostLoginCall, HostLoginReply, HostRevokeCall,
+    HostToken, HostTokenCall, IssuerLoginCall, IssuerView, Lock, LockCall, LogQuery, LoginCall,
+    LoginReply, LoginsFilter, LogoutCall, Me, MfaConfirm, MfaSecret, OpenLogin, Passkey,
+    PasskeyCall, PasskeyLink, PolicyState, Request, RequestCall, RequestFilter, RequestList, Reset,
+    ResetCall, ResetDone, ResetTurn, ReviewCall, RevokeCall, Role, SignOnView, SshCall,
+    SshCertificate, StepUpCall, Trust, WaitQuery, X509Call, X509Certificate,
 };
 use http::Http;
 
@@ -179,6 +179,14 @@ impl Client {
     /// As every call: see [`Error`].
     pub fn host_certificate(&self, key: &IdempotencyKey) -> Result<HostCertificate, Error> {
         self.http.post("/v1/host/certificate", &(), key)
+    }
+
+    /// Which certificates are in the log, for the host that the login is of.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub fn feed(&self, query: &FeedQuery) -> Result<Feed, Error> {
+        self.http.get("/v1/host/feed", query)
     }
 
     /// The issuers that the policy names.

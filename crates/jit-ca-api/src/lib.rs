@@ -45,6 +45,7 @@
 //! POST /v1/hosts/login       HostLoginCall   anybody    -> HostLoginReply
 //! POST /v1/hosts/NAME/revoke HostRevokeCall  with MFA   -> [Host]
 //! POST /v1/host/certificate                  a host     -> HostCertificate
+//! GET  /v1/host/feed?…       FeedQuery       a host     Feed        waits for an intent that is not there yet
 //! POST /v1/grants/ID/ssh     SshCall         with MFA   -> SshCertificate
 //! POST /v1/grants/ID/x509    X509Call        with MFA   -> X509Certificate
 //! GET  /v1/policy                            administer PolicyState
@@ -68,6 +69,7 @@
 #[cfg(feature = "client")]
 pub mod client;
 mod enrolment;
+mod feed;
 mod grants;
 pub mod hosts;
 mod issuers;
@@ -85,6 +87,7 @@ pub use enrolment::{
     EnrolCall, Host, HostCertificate, HostLoginCall, HostLoginReply, HostRevokeCall, HostToken,
     HostTokenCall,
 };
+pub use feed::{Feed, FeedIntent, FeedQuery};
 pub use grants::{
     CertificateView, DecisionView, ExtensionView, GrantFile, RevokeCall, SshCall, SshCertificate,
     X509Call, X509Certificate,

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod enroll;
+mod feed;
 mod install;
 mod observed;
 mod pam;
@@ -45,6 +46,8 @@ enum Command {
     Status(status::Arguments),
     /// Print which certificates were used here, for `jit-ca log verify --observed`
     Observed,
+    /// Ask the CA which certificates are in its log, and keep them with the proofs checked; for strict hosts
+    Feed(feed::Arguments),
     /// Tell jit-ca-hostd of a connection; pam_exec(8) calls it in the `account` and `session` phases
     Pam,
     /// Print the principals that open an account, and tell jit-ca-hostd of the connection; for sshd's
@@ -63,6 +66,8 @@ enum Fault {
     Unanswered(#[from] Unanswered),
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[error("{0}")]
+    Feed(#[from] crate::feed::Refused),
     #[error("{0}")]
     Stopped(#[from] fault::Fault),
 }
@@ -94,6 +99,7 @@ fn perform(cli: &Cli) -> Result<ExitCode, Fault> {
         }
         Command::Status(arguments) => status::run(&config, arguments)?,
         Command::Observed => observed::run(&config)?,
+        Command::Feed(arguments) => feed::run(&config, arguments)?,
         Command::Pam => pam::run(&config)?,
         Command::Principals(arguments) => principals::run(&config, arguments)?,
     }

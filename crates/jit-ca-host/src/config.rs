@@ -82,11 +82,13 @@ pub struct Sshd {
     pub static_keys: bool,
     /// Whether certificates that allow it may forward ports. Otherwise none may.
     pub forwarding: bool,
+    /// Whether a certificate opens nothing before this host has seen the proof that it is in the CA's log.
+    pub strict: bool,
 }
 
 impl Default for Sshd {
     fn default() -> Self {
-        Self { static_keys: true, forwarding: false }
+        Self { static_keys: true, forwarding: false, strict: false }
     }
 }
 
@@ -117,6 +119,10 @@ pub struct Places {
     pub run: PathBuf,
     /// Recordings that wait to be fetched.
     pub state: PathBuf,
+    /// Which certificates are in the CA's log. It is no secret, and who asks for it for sshd is not root.
+    pub feed: PathBuf,
+    /// The socket of the system's log.
+    pub syslog: PathBuf,
     /// The folder with `sshd_config` and `sshd_config.d`.
     pub ssh: PathBuf,
     /// What PAM does for sshd.
@@ -130,6 +136,8 @@ impl Default for Places {
         Self {
             run: "/run/jit-ca".into(),
             state: "/var/lib/jit-ca-host".into(),
+            feed: "/var/lib/jit-ca-feed".into(),
+            syslog: "/dev/log".into(),
             ssh: "/etc/ssh".into(),
             pam: "/etc/pam.d/sshd".into(),
             programs: "/usr/lib/jit-ca".into(),
@@ -198,7 +206,15 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let paths = &config.places;
-        for path in [&paths.run, &paths.state, &paths.ssh, &paths.pam, &paths.programs] {
+        for path in [
+            &paths.run,
+            &paths.state,
+            &paths.feed,
+            &paths.syslog,
+            &paths.ssh,
+            &paths.pam,
+            &paths.programs,
+        ] {
             if !path.is_absolute() {
                 return Err(format!("{} is relative; write a path from / on", path.display()));
             }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod ca;
+mod feed;
 pub(crate) mod files;
 mod hostd;
 mod sshd;
@@ -54,6 +55,7 @@ pub(crate) fn look(config: &Config, now: u64) -> Vec<Finding> {
     let mut findings = versions::look();
     findings.extend(sshd::look(config));
     findings.extend(hostd::look(config));
+    findings.extend(feed::look(config, now));
     findings.extend(files::look(config, now));
     findings.extend(accounts::look(config));
     findings.extend(ca::look(config));

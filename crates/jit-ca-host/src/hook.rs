@@ -5,7 +5,9 @@ use std::io;
 
 use crate::client::{Unanswered, ask};
 use crate::config::Config;
+use crate::feed;
 use crate::protocol::{Frame, Kind, Login, Proof};
+use crate::syslog;
 
 /// Why nobody is let in.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,9 @@ pub(crate) enum Fault {
     /// The hook can't be told.
     #[error("jit-ca: {0}")]
     Io(#[from] io::Error),
+    /// The certificate is not known to be in the CA's log.
+    #[error("jit-ca: {0}")]
+    Unlogged(#[from] feed::Unlogged),
     /// The account is opened by no certificate.
     #[error("jit-ca: no certificate opens the account {0} on this host")]
     NoPrincipals(String),
@@ -49,7 +54,8 @@ pub(crate) fn pam(config: &Config, variable: impl Fn(&str) -> Option<String>) ->
 
 /// sshd's `AuthorizedPrincipalsCommand … principals %u %k` calls: registers the connection, and gives the principals that
 /// open the account. sshd calls it before anybody has proven to have the certificate's key, and calls it again for each
-/// certificate that is offered, so what is told last counts.
+/// certificate that is offered, so what is told last counts. On a strict host the certificate has to be in the CA's log,
+/// unless a login is tried by one of `install`'s own.
 ///
 /// # Errors
 /// If the account is opened by no certificate, or hostd won't have the connection. sshd goes by that (sshd_config(5)).
@@ -57,10 +63,18 @@ pub(crate) fn principals(
     config: &Config,
     account: &str,
     certificate: &str,
+    is_trial: bool,
 ) -> Result<Vec<String>, Fault> {
     let principals = config.principals(account);
     if principals.is_empty() {
         return Err(Fault::NoPrincipals(account.to_owned()));
+    }
+    if config.sshd.strict && !is_trial {
+        if let Err(unlogged) = feed::must_be_logged(config, certificate) {
+            // sshd throws away what its commands say.
+            syslog::warn(&config.places.syslog, &format!("{account}: {unlogged}"));
+            return Err(unlogged.into());
+        }
     }
     let proof = Proof::Offered(certificate.to_owned());
     let login = Login { account: account.to_owned(), from: None, proof };

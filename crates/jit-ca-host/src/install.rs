@@ -24,6 +24,7 @@ use jit_ca_core::Login;
 use crate::ca::Ca;
 use crate::config::Config;
 use crate::fault::Fault;
+use crate::feed;
 use crate::observed::Observed;
 use crate::sshd::Sshd;
 use drop_in::{OURS, Told};
@@ -59,6 +60,12 @@ pub(crate) fn install(config: &Config, file: &str, user_ca: Option<&Path>) -> Re
     if !config.sshd.static_keys {
         a_certificate_was_used(config)?;
     }
+    if config.sshd.strict && matches!(feed::state(&places.feed), Ok(None)) {
+        return Err(Fault::new(
+            "this host knows nothing of the CA's log yet, and strict = true would let nobody in",
+            "ask for it first: jit-ca-host feed; docs/guides/hosts.md, Strict hosts",
+        ));
+    }
 
     let mut wanted = vec![Wanted {
         path: places.user_ca(),
@@ -74,7 +81,7 @@ pub(crate) fn install(config: &Config, file: &str, user_ca: Option<&Path>) -> Re
     }
 
     let changes = Changes::make(&wanted)?;
-    let tried = match check(config, &sshd) {
+    let tried = match check(config, file, &sshd) {
         Ok(tried) => tried,
         Err(fault) => {
             changes.undo()?;
@@ -219,7 +226,7 @@ fn pam_lines(config: &Config, file: &str) -> Result<Wanted, Fault> {
 }
 
 /// That sshd takes what stands there now, that nothing before it in `sshd_config` outweighs it, and that it lets somebody in.
-fn check<'c>(config: &'c Config, sshd: &Sshd) -> Result<Option<&'c Login>, Fault> {
+fn check<'c>(config: &'c Config, file: &str, sshd: &Sshd) -> Result<Option<&'c Login>, Fault> {
     sshd.test()?;
     let effective = sshd.effective(None)?;
     let places = &config.places;
@@ -247,7 +254,8 @@ fn check<'c>(config: &'c Config, sshd: &Sshd) -> Result<Option<&'c Login>, Fault
         Some((login, principal))
     });
     if let Some((login, principal)) = &found {
-        trial::log_in(sshd, login, principal)?;
+        let command = drop_in::principals_command(config, file);
+        trial::log_in(sshd, login, principal, config.sshd.strict.then_some(command.as_str()))?;
     }
     Ok(found.map(|(login, _)| login))
 }

@@ -103,6 +103,7 @@ fn calls() -> Vec<Call> {
         post("/v1/hosts/login", hosts::log_in),
         post("/v1/hosts/{name}/revoke", hosts::revoke),
         post("/v1/host/certificate", hosts::certificate),
+        get("/v1/host/feed", hosts::feed),
         get("/v1/policy", policy::get),
         post("/v1/policy/activate", policy::activate),
         get("/v1/log/entries", log::list),

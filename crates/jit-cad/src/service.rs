@@ -13,6 +13,7 @@ pub mod certificate;
 mod days;
 pub mod ending;
 mod fault;
+pub mod feed;
 pub mod grant_file;
 mod host_caller;
 pub mod hosts;

@@ -14,10 +14,14 @@ pub(super) struct Arguments {
     account: String,
     /// The certificate that is offered, base64: sshd's `%k`.
     certificate: String,
+    /// The certificate is one that install tries a login by, and in no log.
+    #[arg(long, hide = true)]
+    trial: bool,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Fault> {
-    for principal in hook::principals(config, &arguments.account, &arguments.certificate)? {
+    let Arguments { account, certificate, trial } = arguments;
+    for principal in hook::principals(config, account, certificate, *trial)? {
         writeln!(io::stdout(), "{principal}")?;
     }
     Ok(())

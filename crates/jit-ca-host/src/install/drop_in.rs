@@ -31,11 +31,12 @@ pub(crate) fn text(config: &Config, file: &str, told: Told, has_host_certificate
         "CASignatureAlgorithms ssh-ed25519".to_owned(),
     ];
     match told {
-        Told::Pam => {
+        // A file of principals would ask nothing of the certificate.
+        Told::Pam if !config.sshd.strict => {
             lines.push(format!("AuthorizedPrincipalsFile {}/%u", places.principals().display()));
         }
-        Told::Principals => lines.extend([
-            format!("AuthorizedPrincipalsCommand {programs}/jit-ca-host{by} principals %u %k"),
+        Told::Pam | Told::Principals => lines.extend([
+            format!("AuthorizedPrincipalsCommand {}", principals_command(config, file)),
             format!("AuthorizedPrincipalsCommandUser {ACCOUNT}"),
         ]),
     }
@@ -85,6 +86,12 @@ pub(crate) fn text(config: &Config, file: &str, told: Told, has_host_certificate
     })
 }
 
+/// What sshd asks for the principals of an account.
+pub(crate) fn principals_command(config: &Config, file: &str) -> String {
+    let by = if file == DEFAULT { String::new() } else { format!(" --config {file}") };
+    format!("{}/jit-ca-host{by} principals %u %k", config.places.programs.display())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +123,9 @@ mod tests {
         assert!(text.contains(asked), "{text}");
         assert!(text.contains("AuthorizedPrincipalsCommandUser jit-ca-host\n"), "{text}");
         assert!(!text.contains("AuthorizedPrincipalsFile"), "{text}");
+        // On a strict host it does so beside PAM.
+        let strict =
+            super::text(&config("[sshd]\nstrict = true"), "/etc/other.toml", Told::Pam, false);
+        assert!(strict.contains(asked) && !strict.contains("AuthorizedPrincipalsFile"), "{strict}");
     }
 }

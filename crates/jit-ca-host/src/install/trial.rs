@@ -18,11 +18,17 @@ const VALID: &str = "+1m";
 /// What the command writes.
 const ANSWER: &str = "jit-ca-trial";
 
-/// Logs in to an account by a certificate of a principal.
+/// Logs in to an account by a certificate of a principal. `principals` is the command that sshd asks for principals, where
+/// the host is strict: the certificate is in no log.
 ///
 /// # Errors
 /// If that doesn't work: what ssh and sshd said.
-pub(super) fn log_in(sshd: &Sshd, account: &Login, principal: &Principal) -> Result<(), Fault> {
+pub(super) fn log_in(
+    sshd: &Sshd,
+    account: &Login,
+    principal: &Principal,
+    principals: Option<&str>,
+) -> Result<(), Fault> {
     let folder = Folder::new()?;
     let file = |name: &str| folder.0.join(name);
     for name in ["ca", "key"] {
@@ -37,6 +43,9 @@ pub(super) fn log_in(sshd: &Sshd, account: &Login, principal: &Principal) -> Res
     let (trusted, log) = (file("ca.pub"), file("log"));
     server.arg("-i").arg("-E").arg(&log);
     server.arg("-o").arg(format!("TrustedUserCAKeys={}", trusted.display()));
+    if let Some(command) = principals {
+        server.arg("-o").arg(format!("AuthorizedPrincipalsCommand={command} --trial"));
+    }
     let mut ssh = Command::new("ssh");
     ssh.args(["-F", "none", "-T", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"]);
     ssh.args(["-o", "IdentityAgent=none", "-o", "UserKnownHostsFile=/dev/null"]);

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use jit_ca_api::{
-    EnrolCall, Host, HostCertificate, HostLoginCall, HostLoginReply, HostRevokeCall, HostToken,
-    HostTokenCall,
+    EnrolCall, Feed, FeedQuery, Host, HostCertificate, HostLoginCall, HostLoginReply,
+    HostRevokeCall, HostToken, HostTokenCall,
 };
 
-use super::call::{Call, Id, Nothing, OfHost, Peer, WithMfa};
+use super::call::{Call, Filter, Id, Nothing, OfHost, Peer, WithMfa};
+use super::poll::Poll;
 use crate::app::App;
-use crate::service::{Fault, hosts};
+use crate::clock;
+use crate::service::{self, Fault, HostCaller, feed, hosts};
 
 /// `GET /v1/hosts`. Whoever asks for a role sees hosts' names as well.
 pub(super) async fn list(
@@ -70,4 +72,26 @@ pub(super) async fn certificate(
     call: Call<Nothing>,
 ) -> Result<Json<HostCertificate>, Fault> {
     Ok(Json(hosts::renew(&app, &caller, &call.key).await?))
+}
+
+/// `GET /v1/host/feed`. With `wait`, the answer comes when there is an intent for it, or when the time is over.
+pub(super) async fn feed(
+    State(app): State<Arc<App>>,
+    OfHost(caller): OfHost,
+    Filter(mut query): Filter<FeedQuery>,
+) -> Result<Json<Feed>, Fault> {
+    let mut poll = Poll::new(&app, query.wait);
+    loop {
+        // The login may be over, or the host revoked, since the call began.
+        HostCaller::identify(&app, &caller.login, clock::now())?;
+        let asked = Arc::clone(&app);
+        let found = service::blocking(move || feed::feed(&asked, &query, clock::now())).await?;
+        let goes_on = query.from != Some(found.next);
+        query.from = Some(found.next);
+        // Who has seen more than there is has to know that now.
+        let is_lost = app.sequencer.newest().checkpoint.size < query.seen;
+        if !found.intents.is_empty() || is_lost || (!goes_on && !poll.again().await) {
+            return Ok(Json(found));
+        }
+    }
 }

@@ -12,6 +12,8 @@ use crate::store::HostRecord;
 pub struct HostCaller {
     /// The host, as it has enrolled.
     pub host: HostRecord,
+    /// The serial of the login that it calls by.
+    pub login: Vec<u8>,
 }
 
 impl HostCaller {
@@ -38,7 +40,7 @@ impl HostCaller {
         if login.key != Some(sha256(host.key.as_slice())) {
             return Err(ended("the host has enrolled by another key since"));
         }
-        Ok(Self { host })
+        Ok(Self { host, login: serial.to_vec() })
     }
 }
 
