@@ -41,6 +41,7 @@ screen                screen
 xauth                 xauth
 rsync                 rsync
 git                   git
+ansible               ansible-core
 "
 
 # What those packages would run at every boot.

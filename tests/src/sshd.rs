@@ -96,6 +96,8 @@ impl Sshd {
              AuthorizedKeysFile none\n\
              AuthenticationMethods publickey\n\
              UsePAM no\n\
+             MaxStartups 100\n\
+             Subsystem sftp internal-sftp\n\
              {certificate}\
              LogLevel VERBOSE\n",
             host_key.display(),
@@ -143,6 +145,14 @@ impl Sshd {
         port.into_iter()
             .chain(options.into_iter().flat_map(|option| ["-o".to_owned(), option]))
             .collect()
+    }
+
+    /// The same as lines of a block of somebody's own configuration.
+    pub fn own_block(&self) -> String {
+        let options = self.options();
+        let lines = options.iter().filter(|option| option.contains('='));
+        let lines = lines.map(|option| format!("    {}\n", option.replacen('=', " ", 1)));
+        lines.collect::<String>() + &format!("    Port {}\n", self.port)
     }
 
     /// Runs `whoami` as an account by a key and its certificate, and gives what ssh and sshd said.

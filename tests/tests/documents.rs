@@ -23,6 +23,7 @@ const RUN: [&str; 18] = [
     "docs/guides/restore.md",
     "docs/guides/second-factors.md",
     "docs/guides/single-sign-on.md",
+    "docs/guides/ssh-config.md",
     "docs/guides/sshd.md",
     "docs/guides/trouble.md",
     "docs/guides/upkeep.md",

@@ -22,7 +22,7 @@ mod trouble;
 use std::fs;
 use std::path::Path;
 
-use jit_ca_tests::{Block, Ca, Lab, Person, blocks, free_port, self_signed, wait_for};
+use jit_ca_tests::{Block, Ca, Clock, Lab, Person, Sshd, blocks, free_port, self_signed, wait_for};
 
 use machine::Machine;
 
@@ -98,6 +98,37 @@ fn the_guide_to_sshd_works_as_it_stands() {
     machine.run("usermod --password '*' deploy").ok();
     // The folder of the lab alone was changed.
     assert!(!Path::new("/etc/ssh/jit-ca-user-ca.pub").exists());
+}
+
+#[test]
+fn the_guide_to_ssh_config_works_as_it_stands() {
+    let lab = Lab::new();
+    let ca = Ca::start(&lab);
+    let (alice, _) = granted(&ca, "web-shell");
+    let machine = Machine::of(&lab, &ca, &[]);
+    let user_ca = alice.jit_ca(&["trust", "--ssh-user-ca"]).ok();
+    let principals: &[&str] = &["web-shell", "web-shell.web1"];
+    let sshd = Sshd::start(&lab, Clock::True, user_ca.line(), &[("deploy", principals)]);
+    // Her own block. ssh takes the home folder from the list of accounts, so that it has to be told of the file.
+    let config = alice.file(".ssh/config");
+    fs::write(&config, format!("Host web1\n{}", sshd.own_block())).unwrap();
+    for name in ["ssh", "scp"] {
+        lab.script(name, &format!("exec /usr/bin/{name} -F {} \"$@\"", config.display()));
+    }
+    for block in blocks("docs/guides/ssh-config.md") {
+        // Ansible wants to know how text is written, and stops where that is not said.
+        let shown = machine.run_as(&alice, &format!("export LC_ALL=C.UTF-8\n{}", block.text), "");
+        let shown = shown.ok();
+        match block.text.as_str() {
+            text if text.contains("whoami") => assert_eq!(shown.line(), "deploy"),
+            text if text.contains("ansible") => drop(shown.says("pong")),
+            text if text.contains("-G") => drop(shown.says("/jit-ca/ssh/%r@%n/key")),
+            text if text.contains("--remove") => {
+                assert!(!fs::read_to_string(&config).unwrap().contains("jit-ca.conf"));
+            }
+            _ => {}
+        }
+    }
 }
 
 #[test]

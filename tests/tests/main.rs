@@ -48,6 +48,7 @@ mod resets;
 mod security_keys;
 mod slow;
 mod ssh;
+mod ssh_config;
 mod stalls;
 mod statements;
 mod subject_keys;

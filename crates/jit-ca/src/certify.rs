@@ -251,7 +251,7 @@ fn public_half(file: &Path) -> PathBuf {
 }
 
 /// A certificate that ends sooner is not worth a connection, unless its grant ends with it.
-const LEAST_LEFT: Span = Span::from_secs(10);
+pub(crate) const LEAST_LEFT: Span = Span::from_secs(10);
 
 #[cfg(test)]
 mod tests {

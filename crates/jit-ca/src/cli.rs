@@ -6,6 +6,7 @@ mod log;
 mod policy;
 mod report;
 mod shared;
+mod ssh;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub(crate) use log::{
 pub(crate) use policy::{ExplainCommand, PolicyCommand};
 pub(crate) use report::ReportCommand;
 pub(crate) use shared::{ContactArgs, GrantArgs, LoginArgs, WishArgs};
+
+pub(crate) use ssh::{Place, SshConfigCommand, SshReadyCommand};
 
 use crate::exit;
 use crate::target::Target;
@@ -131,6 +134,13 @@ pub(crate) enum Command {
     Cert(CertCommand),
     /// Run ssh with a certificate, asking for what is needed
     Ssh(SshCommand),
+    /// Print what has ssh, scp, rsync, git and all that use ssh ask for what they need by themselves
+    ///
+    /// It is for ~/.ssh/config, for the accounts that your roles give. Run it anew when they change.
+    SshConfig(SshConfigCommand),
+    /// Get a certificate for ssh, which runs this before it connects
+    #[command(hide = true)]
+    SshReady(SshReadyCommand),
     /// Show what you hold, and for how long
     Status,
 

@@ -19,8 +19,11 @@ mod report;
 mod requests;
 mod shown;
 mod ssh;
+mod ssh_config;
+mod ssh_ready;
 mod status;
 mod trust;
+mod way;
 mod who;
 
 use jit_ca_core::UnixTime;
@@ -50,8 +53,10 @@ impl Context {
 
 /// Does what the command line says.
 pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
-    // Keys of certificates that are over are not left lying about.
-    Held::list(&context.places, context.now)?;
+    // Keys of certificates that are over are not left lying about; but each ssh waits for its own, and for nothing else.
+    if !matches!(cli.command, Command::SshReady(_)) {
+        Held::list(&context.places, context.now)?;
+    }
     match cli.command {
         Command::Login(arguments) => login::login(context, &arguments)?,
         Command::Logout(arguments) => logins::logout(context, &arguments)?,
@@ -78,6 +83,8 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Host(arguments) => host::run(context, arguments)?,
         Command::Cert(arguments) => cert::run(context, &arguments)?,
         Command::Ssh(arguments) => return ssh::run(context, &arguments),
+        Command::SshConfig(arguments) => ssh_config::run(context, &arguments)?,
+        Command::SshReady(arguments) => return ssh_ready::run(context, &arguments),
         Command::Status => status::status(context)?,
         Command::Log(arguments) => return log::run(context, arguments),
         Command::Report(arguments) => report::report(context, &arguments, cli.json)?,

@@ -2,8 +2,8 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Serialize;
@@ -28,12 +28,34 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
     write(path, bytes, 0o644)
 }
 
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+/// Writes a file of the person's own anew, with the mode that it has; one that is not there, for its owner alone. Where
+/// it is a link, what that leads to is written.
+pub(crate) fn rewrite(path: &Path, bytes: &[u8]) -> Result<()> {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mode = std::fs::metadata(&path).map_or(0o600, |found| found.mode() & 0o7777);
+    write(&path, bytes, mode)
+}
+
+/// Makes a link, or has one that is there lead elsewhere.
+pub(crate) fn link(target: &Path, path: &Path) -> Result<()> {
+    let beside = beside(path);
+    symlink(target, &beside).and_then(|()| std::fs::rename(&beside, path)).map_err(|source| {
+        // What is left of it is of no use to anybody.
+        let _ = std::fs::remove_file(&beside);
+        fault(path, "written", source)
+    })
+}
+
+/// A place in the same folder that nobody else uses.
+fn beside(path: &Path) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let folder = path.parent().unwrap_or(Path::new("."));
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!(".new-{}-{count}", std::process::id());
-    let beside = folder.join(name);
+    folder.join(format!(".new-{}-{count}", std::process::id()))
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let beside = beside(path);
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -53,7 +53,7 @@ impl Held {
         };
         let mut held = Vec::new();
         for entry in entries.flatten() {
-            match Self::read(&entry.path())? {
+            match Self::at(&entry.path())? {
                 Some(found) if now < found.expires() => held.push(found),
                 Some(_) => files::remove(&entry.path())?,
                 // Another process may be about to write it.
@@ -72,6 +72,16 @@ impl Held {
     /// The certificate's file.
     pub(crate) fn certificate_file(&self) -> PathBuf {
         self.folder.join(CERTIFICATE)
+    }
+
+    /// Where the certificate lies, with its key unless the agent holds that.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it serves from some addresses alone.
+    pub(crate) fn is_bound_to_addresses(&self) -> bool {
+        self.certificate.critical_options().contains_key("source-address")
     }
 
     /// The private key's file; none where the agent holds it.
@@ -100,7 +110,8 @@ impl Held {
         files::remove(&self.folder)
     }
 
-    fn read(folder: &Path) -> Result<Option<Self>> {
+    /// The certificate that lies in a folder, if one does.
+    pub(crate) fn at(folder: &Path) -> Result<Option<Self>> {
         let Some(text) = files::read(&folder.join(CERTIFICATE))? else {
             return Ok(None);
         };

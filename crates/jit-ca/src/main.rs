@@ -39,6 +39,7 @@ mod terminal;
 #[cfg(test)]
 mod testing;
 mod text_diff;
+mod turn;
 mod wait;
 mod witness;
 

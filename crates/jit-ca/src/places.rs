@@ -71,6 +71,21 @@ impl Places {
         self.runtime.join("certificates")
     }
 
+    /// Where ssh looks for certificates, by account and host.
+    pub(crate) fn identities(&self) -> PathBuf {
+        self.config.join("ssh")
+    }
+
+    /// What leads to the certificate for an account on a host, `user@host`.
+    pub(crate) fn identity(&self, place: &str) -> PathBuf {
+        self.identities().join(place)
+    }
+
+    /// The folder of ssh's own files.
+    pub(crate) fn ssh_folder(&self) -> PathBuf {
+        self.home.join(".ssh")
+    }
+
     /// The same path from anywhere, with the person's `~` written out.
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
         match path.strip_prefix("~") {
