@@ -16,7 +16,7 @@ and reads X.509, all else is Python's standard library and what lies in verifier
     payloads.py      what payloads may hold, a table    grants.py        those of what became of them, and locks
     log.py           what entries add up to             passkeys.py      those of passkeys, and WebAuthn
     signatures.py    keys, SSHSIG, checkpoint, tree     observed.py      what hosts saw
-    sessions.py      those of sessions on hosts
+    sessions.py      those of sessions on hosts         told.py          what hosts told of them
 """
 import argparse
 import itertools

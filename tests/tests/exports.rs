@@ -135,7 +135,7 @@ fn honest(life: &Life) {
         let said = Said::read(&first);
         assert_eq!(said, Said { code: None, index: None }, "{file:?}: {first:#}");
         assert_eq!(Said::read(&second), said, "{file:?}: {second:#}");
-        for what in ["size", "root", "certificates", "erased", "orphans"] {
+        for what in ["size", "root", "certificates", "erased", "orphans", "unaccounted"] {
             assert_eq!(first[what], second[what], "{what} of {file:?}");
         }
         told_sizes.insert(first["size"].as_u64().unwrap());

@@ -16,6 +16,7 @@ mod passkeys;
 mod policy;
 mod restore;
 mod second_factors;
+mod sessions;
 mod single_sign_on;
 mod trouble;
 

@@ -46,6 +46,7 @@ mod reload;
 mod report;
 mod resets;
 mod security_keys;
+mod sessions;
 mod slow;
 mod ssh;
 mod ssh_config;

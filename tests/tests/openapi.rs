@@ -48,6 +48,13 @@ impl Record {
         reply
     }
 
+    /// A POST of bytes.
+    fn post_bytes(&mut self, wire: &Wire, path: &str, bytes: &str) -> Reply {
+        let reply = wire.call(&["-H", "content-type: application/octet-stream"], path, Some(bytes));
+        self.note("post", path, false, &json!(bytes), &reply);
+        reply
+    }
+
     fn note(&mut self, method: &str, path: &str, keyed: bool, request: &Value, reply: &Reply) {
         let headers = reply.headers.lines().filter_map(|line| line.split_once(": "));
         let headers: serde_json::Map<String, Value> =
@@ -89,6 +96,8 @@ impl Scene {
                     text.replace("second_administrator = false", "second_administrator = true");
                 let text =
                     text + "[hosts]\nnames = [\"*.prod.test\", \"web1\"]\ncertificate = \"7d\"\n";
+                let text = text
+                    + "[recordings]\ndir = \"recordings\"\nkeep = \"90d\"\nsession = \"1 MiB\"\n";
                 text + "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n"
             });
             let rule = "@id(\"workloads\")\npermit (principal is Workload, action == Action::\"issue\", resource);\n\
@@ -349,7 +358,7 @@ impl Scene {
     /// A policy that waits for a second administrator.
     /// A host that enrols, renews its certificate and is revoked.
     fn hosts(&mut self) {
-        let Self { bob, alice, record, lab, ca, .. } = self;
+        let Self { bob, alice, carol, record, lab, ca, .. } = self;
         let host = Host::new(lab, ca, "web1.prod.test", "ed25519");
         let call = json!({"host": host.name, "aliases": ["web1"], "duration": "2h"});
         record.post(&alice.wire, "/v1/hosts/tokens", &call).refused("not-permitted");
@@ -365,6 +374,7 @@ impl Scene {
         record.get(&login, "/v1/host/feed").ok();
         record.get(&login, "/v1/host/feed?from=1000000").refused("bad-request");
         record.get(&bob.wire, "/v1/hosts").ok();
+        sessions(record, &host.login(), &alice.wire, &carol.wire);
         record.get(&host.wire, "/v1/trust").ok();
         let call = json!({"reason": "the disk was stolen"});
         record.post(&bob.wire, "/v1/hosts/web1/revoke", &call).ok();
@@ -459,6 +469,42 @@ impl Scene {
         let mut log_in = || self.record.post(&nobody, "/v1/logins", &call).status;
         assert!((0..30).any(|_| log_in() == Some(429)));
     }
+}
+
+/// What a host tells of sessions, and who sees them. No grant gave this one: it is for who may read the log.
+fn sessions(record: &mut Record, host: &Wire, alice: &Wire, carol: &Wire) {
+    let id = "s-01m3250v000w3ge1r70w3ge1r7";
+    let opened = json!({
+        "session": id, "account": "deploy", "from": "192.0.2.7", "opened": "2026-11-22T09:00:00Z",
+        "certificate": {
+            "ca": "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", "serial": "7",
+            "key_id": "guest", "until": "2026-11-22T10:00:00Z",
+        },
+    });
+    record.post(host, "/v1/host/sessions", &json!({"opened": [opened]})).ok();
+    let chunk = format!("/v1/host/sessions/{id}/channels/1/chunks/0");
+    record.post_bytes(host, &chunk, "hello\n").ok();
+    record.post_bytes(host, &chunk, "other\n").refused("conflict");
+    record.post_bytes(host, &chunk.replace("/1/", "/0/"), "hello\n").refused("bad-request");
+    let channel = json!({
+        "number": 1, "command": "ls", "terminal": false, "started": "2026-11-22T09:00:00Z",
+        "root": "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", "chunks": 1, "bytes": 6,
+    });
+    record.get(carol, &format!("/v1/sessions/{id}")).ok();
+    let closed = json!({
+        "session": id, "closed": "2026-11-22T09:00:00Z", "why": "logged-out", "channels": [channel],
+    });
+    record.post(host, "/v1/host/sessions", &json!({"closed": [closed]})).ok();
+    let standing = json!({"certificates": ["7"]});
+    record.post(host, "/v1/host/standing?wait=1", &standing).ok();
+    record.get(carol, "/v1/sessions?host=web1.prod.test&from=2026-11-22T09:00:00Z").ok();
+    record.get(alice, "/v1/sessions?mine=true&open=true&role=web-shell").ok();
+    record.get(carol, "/v1/sessions?from=yesterday").refused("bad-request");
+    record.get(carol, &format!("/v1/sessions/{id}")).ok();
+    record.get(alice, &format!("/v1/sessions/{id}")).refused("not-found");
+    let recording = format!("/v1/sessions/{id}/channels/1/recording");
+    record.get(carol, &recording).ok();
+    record.get(alice, &recording).refused("not-found");
 }
 
 /// A path of the document with its own examples for the parameters.

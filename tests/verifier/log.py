@@ -5,7 +5,7 @@ import textwrap
 from .enrolled import apply_hosts
 from .passkeys import apply_passkeys
 from .reading import b64, check, sha256
-from .sessions import apply_sessions
+from .told import apply_sessions
 from .values import UNKNOWN
 
 DAEMON = bytes(16)  # who acts where nobody does

@@ -46,6 +46,12 @@
 //! POST /v1/hosts/NAME/revoke HostRevokeCall  with MFA   -> [Host]
 //! POST /v1/host/certificate                  a host     -> HostCertificate
 //! GET  /v1/host/feed?…       FeedQuery       a host     Feed        waits for an intent that is not there yet
+//! POST /v1/host/sessions     SessionsCall    a host     what was opened and closed there
+//! POST /v1/host/sessions/ID/channels/N/chunks/K   a host     a chunk's bytes; without an Idempotency-Key
+//! POST /v1/host/standing?wait= StandingCall  a host     -> Standing   waits until one has ended
+//! GET  /v1/sessions?…        SessionsFilter  with MFA   SessionList own, and those that one may watch
+//! GET  /v1/sessions/ID                       with MFA   Session
+//! GET  /v1/sessions/ID/channels/N/recording  watch      its chunks, each behind its length in 4 bytes
 //! POST /v1/grants/ID/ssh     SshCall         with MFA   -> SshCertificate
 //! POST /v1/grants/ID/x509    X509Call        with MFA   -> X509Certificate
 //! GET  /v1/policy                            administer PolicyState
@@ -82,6 +88,7 @@ mod policy;
 mod problem;
 mod requests;
 mod resets;
+mod sessions;
 
 pub use enrolment::{
     EnrolCall, Host, HostCertificate, HostLoginCall, HostLoginReply, HostRevokeCall, HostToken,
@@ -111,6 +118,12 @@ pub use requests::{
     Request, RequestCall, RequestFilter, RequestList, RequestStatus, ReviewCall, Role, WaitQuery,
 };
 pub use resets::{Reset, ResetCall, ResetDone, ResetStatus, ResetTurn};
+pub use sessions::{
+    Channel, ClosedChannel, ClosedSession, EndedCertificate, LARGEST_CHUNK, MOST_CHANNELS,
+    MOST_SESSIONS_TOLD, MOST_STANDINGS, OpenedSession, RecordedChannel, Session,
+    SessionCertificate, SessionList, SessionsCall, SessionsFilter, Standing, StandingCall,
+    StandingEnd,
+};
 
 /// The header that makes a POST repeatable.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

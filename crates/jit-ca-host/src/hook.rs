@@ -69,12 +69,13 @@ pub(crate) fn principals(
     if principals.is_empty() {
         return Err(Fault::NoPrincipals(account.to_owned()));
     }
-    if config.sshd.strict && !is_trial {
-        if let Err(unlogged) = feed::must_be_logged(config, certificate) {
-            // sshd throws away what its commands say.
-            syslog::warn(&config.places.syslog, &format!("{account}: {unlogged}"));
-            return Err(unlogged.into());
-        }
+    if config.sshd.strict
+        && !is_trial
+        && let Err(unlogged) = feed::must_be_logged(config, certificate)
+    {
+        // sshd throws away what its commands say.
+        syslog::warn(&config.places.syslog, &format!("{account}: {unlogged}"));
+        return Err(unlogged.into());
     }
     let proof = Proof::Offered(certificate.to_owned());
     let login = Login { account: account.to_owned(), from: None, proof };

@@ -5,6 +5,7 @@ mod host;
 mod log;
 mod policy;
 mod report;
+mod session;
 mod shared;
 mod ssh;
 
@@ -24,6 +25,7 @@ pub(crate) use log::{
 };
 pub(crate) use policy::{ExplainCommand, PolicyCommand};
 pub(crate) use report::ReportCommand;
+pub(crate) use session::{SessionCommand, SessionsCommand};
 pub(crate) use shared::{ContactArgs, GrantArgs, LoginArgs, WishArgs};
 
 pub(crate) use ssh::{Place, SshConfigCommand, SshReadyCommand};
@@ -124,6 +126,12 @@ pub(crate) enum Command {
     Unlock(LockCommand),
     /// List what is locked
     Locks,
+
+    /// List sessions on hosts: yours, and those that you may watch
+    Sessions(SessionsCommand),
+    /// Look at a session, and at what was recorded of it
+    #[command(subcommand)]
+    Session(SessionCommand),
 
     /// Hosts that enrol, and what is done on a server
     #[command(subcommand)]

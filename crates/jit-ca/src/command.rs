@@ -17,6 +17,7 @@ mod passkey;
 mod policy;
 mod report;
 mod requests;
+mod session;
 mod shown;
 mod ssh;
 mod ssh_config;
@@ -80,6 +81,8 @@ pub(crate) fn run(context: &Context, cli: Cli) -> Result<Exit> {
         Command::Lock(arguments) => locks::lock(context, &arguments)?,
         Command::Unlock(arguments) => locks::unlock(context, &arguments)?,
         Command::Locks => locks::locks(context)?,
+        Command::Sessions(arguments) => session::sessions(context, arguments)?,
+        Command::Session(arguments) => session::run(context, arguments)?,
         Command::Host(arguments) => host::run(context, arguments)?,
         Command::Cert(arguments) => cert::run(context, &arguments)?,
         Command::Ssh(arguments) => return ssh::run(context, &arguments),

@@ -18,6 +18,7 @@ pub(crate) fn find<T: Copy + Display + Ord>(
     more: bool,
 ) -> Result<T> {
     let list = match more {
+        false if what == "session" => "see them: jit-ca sessions",
         true => "only the newest are known by an ending: give the whole id",
         false => "see them: jit-ca requests",
     };

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::anchor::{self, Anchor, Log};
 use crate::authority::Authorities;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, RecordingsKept};
 use crate::failure::Failure;
 use crate::identity::{Challenges, Devices, Limiter, Links, Network, Quota};
 use crate::issuer::Issuer;
@@ -23,6 +23,7 @@ use crate::notify::{self, Subscription, Target};
 use crate::page::Page;
 use crate::policy::{InForce, Policy};
 use crate::providers::Providers;
+use crate::recordings::Recordings;
 use crate::reload::{self, Proposed, Ready};
 use crate::sequencer::{CommitError, Sequencer};
 use crate::store::{Snapshot, Store, StoreError};
@@ -76,6 +77,8 @@ pub struct App {
     pub refusals: Quota,
     /// And its logins: a security key or a passkey is touched, or pretends to be, as often as somebody likes.
     pub logins: Quota,
+    /// What was recorded of sessions, if this CA keeps it.
+    pub recordings: Option<Arc<Recordings>>,
     /// For calls that read much.
     pub turns: Turns,
     /// Held while the store is copied, for a backup or to be written anew: one at a time, and no erasure meanwhile.
@@ -136,7 +139,13 @@ impl App {
         let sequencer =
             Sequencer::start_telling(Arc::clone(&store), log, &config.origin, subscriptions)?;
 
+        let recordings = match &config.recordings {
+            Some(kept) => Some(Arc::new(open_recordings(kept)?)),
+            None => None,
+        };
+
         let app = Arc::new(Self {
+            recordings,
             issuer: Issuer::new(sequencer.clone(), log_key.clone()),
             providers: Arc::new(Providers::new(&config.issuers)),
             challenges: Challenges::new()?,
@@ -314,6 +323,14 @@ fn in_force(
             Err(StoreError::Damaged("the files and people of the policy in force".into()).into())
         }
     }
+}
+
+fn open_recordings(kept: &RecordingsKept) -> Result<Recordings, Failure> {
+    let opened = Recordings::open(kept.dir.clone(), kept.session);
+    opened.map_err(|error| {
+        let dir = kept.dir.display();
+        Failure::failed(format!("{dir}: {error}; [recordings] names it to keep recordings in"))
+    })
 }
 
 /// The log must have been begun by this CA: with this origin and these keys.

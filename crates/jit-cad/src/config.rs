@@ -6,6 +6,7 @@ mod file;
 mod hosts;
 mod issuer;
 mod notify;
+mod recordings;
 mod secret;
 mod section;
 mod web;
@@ -23,6 +24,7 @@ pub use embedded::EMBEDDED;
 pub use hosts::Hosts;
 pub use issuer::IssuerAccess;
 pub use notify::{NotifyPlace, NotifyTarget};
+pub use recordings::RecordingsKept;
 pub use secret::{NoSecret, SecretSource};
 pub use web::Web;
 
@@ -73,6 +75,8 @@ pub struct Config {
     pub web: Option<Web>,
     /// Which hosts enrol, if any.
     pub hosts: Option<Hosts>,
+    /// Where recordings of sessions are kept, if they are.
+    pub recordings: Option<RecordingsKept>,
 }
 
 /// Everything that is wrong with a configuration, a fault a line with its hint below.
@@ -150,6 +154,7 @@ impl Config {
             notify: file.notify.into_iter().map(|target| target.relative_to(base)).collect(),
             web: file.web.map(|web| web.relative_to(base)),
             hosts: file.hosts,
+            recordings: file.recordings.map(|kept| kept.relative_to(base)),
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::app::App;
 use crate::clock;
 use crate::identity::totp_step;
 use crate::sequencer::{CommitError, Proposal};
-use crate::service::{ATTEMPTS, Fault, blocking, locking, signed_by};
+use crate::service::{ATTEMPTS, Fault, blocking, locking, sessions, signed_by};
 use crate::store::{Clash, StoreError, SubjectRecord};
 use crate::upkeep;
 
@@ -186,6 +186,7 @@ async fn decided(
 /// # Errors
 /// If the log can't be read or written.
 pub async fn retire(app: &Arc<App>) -> Result<(), Fault> {
+    sessions::retire(app).await?;
     let (_no_copy, _alone) = (app.copying.lock().await, app.erasing.lock().await);
     let now = clock::now();
     // A minute longer, so that a clock that steps back does not make it too soon.
@@ -233,7 +234,9 @@ async fn rewrite(app: &Arc<App>) -> Result<(), Fault> {
     let unfinished = |error| Fault::Internal(Box::new(Unfinished(error)));
     upkeep::rewrite(app).await?.map_err(unfinished)?;
     // Of whom an issuer vouched for, and who is erased, nothing is known any more.
-    app.forget_vouched().map_err(Fault::from)
+    app.forget_vouched().map_err(Fault::from)?;
+    // What was recorded of whom nothing is known goes as well.
+    sessions::retire(app).await
 }
 
 /// The subject of this id, or else the one that had this name last.

@@ -24,6 +24,7 @@ mod resets;
 mod roles;
 mod room;
 mod server;
+mod sessions;
 mod tiles;
 mod tls;
 mod trust;
@@ -104,6 +105,12 @@ fn calls() -> Vec<Call> {
         post("/v1/hosts/{name}/revoke", hosts::revoke),
         post("/v1/host/certificate", hosts::certificate),
         get("/v1/host/feed", hosts::feed),
+        post("/v1/host/sessions", sessions::tell),
+        post("/v1/host/sessions/{id}/channels/{channel}/chunks/{chunk}", sessions::keep),
+        post("/v1/host/standing", sessions::standing),
+        get("/v1/sessions", sessions::list),
+        get("/v1/sessions/{id}", sessions::get),
+        get("/v1/sessions/{id}/channels/{channel}/recording", sessions::watch),
         get("/v1/policy", policy::get),
         post("/v1/policy/activate", policy::activate),
         get("/v1/log/entries", log::list),

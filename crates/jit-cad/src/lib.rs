@@ -35,6 +35,7 @@ pub mod policy;
 pub mod provider;
 pub mod providers;
 pub mod recheck;
+pub mod recordings;
 pub mod reload;
 pub mod sequencer;
 pub mod service;

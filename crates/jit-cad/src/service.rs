@@ -27,6 +27,7 @@ mod past;
 pub mod policy;
 pub mod resets;
 pub mod second_factor;
+pub mod sessions;
 mod signature;
 pub mod standing;
 pub mod starting;

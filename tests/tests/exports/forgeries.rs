@@ -8,8 +8,8 @@ use jit_ca_core::event::{
 };
 use jit_ca_core::workflow::{Approver, Term};
 use jit_ca_core::{
-    Action, ActorRef, Bytes, Digest, GrantId, IssuanceId, Origin, RequestId, Span, SubjectId,
-    UnixTime, Window,
+    Action, ActorRef, Bytes, Digest, GrantId, IssuanceId, Origin, RequestId, SessionId, Span,
+    SubjectId, UnixTime, Window,
 };
 use jit_ca_log::Leaf;
 
@@ -66,6 +66,7 @@ mod issuers;
 mod leaves;
 mod people;
 mod resets;
+mod sessions;
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Forgery> {
@@ -75,6 +76,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Forgery> {
         issuers::TABLE,
         resets::TABLE,
         hosts::TABLE,
+        sessions::TABLE,
         access::TABLE,
         ends::TABLE,
         certificates::TABLE,

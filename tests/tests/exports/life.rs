@@ -6,11 +6,11 @@ use std::process::Command;
 
 use jit_ca_cert::Key;
 use jit_ca_cert::purpose::Log as LogPurpose;
-use jit_ca_core::UnixTime;
+use jit_ca_core::{SessionId, UnixTime};
 use jit_ca_log::{LogKey, SignedCheckpoint};
 use jit_ca_tests::{
-    Ca, Caller, Host, Lab, Means, OpenIdProvider, Person, SoftPasskey, TokenIssuer, now, run,
-    seconds, security_key, wait_for, workloads,
+    Ca, Caller, Host, Lab, Means, OpenIdProvider, Person, SoftPasskey, TokenIssuer, Wire, now, run,
+    seconds, security_key, used, wait_for, workloads,
 };
 use jit_cad::keys::Keys;
 use serde_json::{Value, json};
@@ -83,7 +83,8 @@ impl Life {
         }
         vouched_for(&ca, &op, &ci);
         export(&mut exports);
-        enrols(&lab, &ca, &bob);
+        let stays = enrols(&lab, &ca, &bob);
+        tells(&stays, &alice, &bob);
         export(&mut exports);
         // Somebody ends the login, and comes back.
         alice.wire.post("/v1/logout", &json!({})).ok();
@@ -200,7 +201,7 @@ fn vouched_for(ca: &Ca, op: &OpenIdProvider, ci: &TokenIssuer) {
 }
 
 /// A host that enrols, twice, gets certificates, and is revoked; another one that stays.
-fn enrols(lab: &Lab, ca: &Ca, bob: &Caller) {
+fn enrols(lab: &Lab, ca: &Ca, bob: &Caller) -> Wire {
     let token = |host: &str, aliases: Value| {
         let call = json!({"host": host, "aliases": aliases});
         bob.wire.post("/v1/hosts/tokens", &call).ok().json()
@@ -215,7 +216,44 @@ fn enrols(lab: &Lab, ca: &Ca, bob: &Caller) {
     stays.enrol(&token(&stays.name, json!([])));
     let reason = json!({"reason": "the disk was stolen"});
     bob.wire.post(&format!("/v1/hosts/{}/revoke", host.name), &reason).ok();
-    stays.login().post("/v1/host/certificate", &json!({})).ok();
+    let stays = stays.login();
+    stays.post("/v1/host/certificate", &json!({})).ok();
+    stays
+}
+
+/// The host tells of a session by a certificate, and of one by a key, and somebody watches both.
+fn tells(host: &Wire, alice: &Caller, bob: &Caller) {
+    let grant = alice.granted("web-shell", json!({"hosts": ["web1"]}), &[bob])["grant"].clone();
+    let (file, reply) = alice.take_ssh(&grant, &alice.person.key());
+    let seen = used(&file, "web1", "deploy", now());
+    let certificate = json!({
+        "ca": seen["ca"], "serial": seen["serial"], "key_id": seen["key_id"],
+        "until": reply["expires"],
+    });
+    for (nth, certificate) in [(1, certificate), (2, Value::Null)] {
+        let id = SessionId::new(now() * 1_000, [nth; 10]);
+        let time = UnixTime::from_secs(now()).to_string();
+        let opened = json!({
+            "session": id.to_string(), "account": "deploy", "certificate": certificate, "opened": time,
+        });
+        host.post("/v1/host/sessions", &json!({"opened": [opened]})).ok();
+        let chunk = format!("/v1/host/sessions/{id}/channels/1/chunks/0");
+        host.call(&["-H", "content-type: application/octet-stream"], &chunk, Some("{}\n")).ok();
+        if certificate.is_object() {
+            bob.wire.get(&format!("/v1/sessions/{id}/channels/1/recording")).ok();
+        }
+        let channel = json!({
+            "number": 1, "command": "ls", "terminal": false, "started": time, "chunks": 1, "bytes": 3,
+            "root": "SHA256:Yl9VMhSjmbH9vvFt3tLJOfPxSRvQH+gWmWWB6CY2Rgs",
+        });
+        let closed = json!({
+            "session": id.to_string(), "closed": time, "why": "logged-out", "channels": [channel],
+        });
+        host.post("/v1/host/sessions", &json!({"closed": [closed]})).ok();
+        if certificate.is_object() {
+            bob.wire.get(&format!("/v1/sessions/{id}/channels/1/recording")).ok();
+        }
+    }
 }
 
 /// Keys of all kinds; roles whose requests lapse soon, with rows of both kinds, for some networks, of which the time begins
@@ -256,7 +294,8 @@ fn configure(config: &Path, homes: &Path) {
     let text = text.replace("second_administrator = false", "second_administrator = true");
     let web = "[web]\naddress = \"127.0.0.1:0\"\nhost = \"ca.test\"\n";
     let hosts = "[hosts]\nnames = [\"*.example.org\", \"web1\"]\ncertificate = \"7d\"\n";
-    fs::write(&file, text + web + hosts).unwrap();
+    let kept = "[recordings]\ndir = \"recordings\"\nkeep = \"90d\"\nsession = \"1 MiB\"\n";
+    fs::write(&file, text + web + hosts + kept).unwrap();
     let rules = config.join("policies/operation.cedar");
     let rule = "@id(\"sre-administer\")\npermit (principal in Group::\"sre\", action == Action::\"administer\", resource);\n";
     fs::write(&rules, fs::read_to_string(&rules).unwrap() + rule).unwrap();

@@ -127,11 +127,41 @@ impl Http {
         self.send(&self.url(path), call, key).map(drop)
     }
 
+    /// A call that asks the CA to wait so long.
+    pub(super) fn post_waiting<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        call: &impl Serialize,
+        key: &IdempotencyKey,
+        wait: Duration,
+    ) -> Result<T, Error> {
+        let url = self.url(path);
+        read(&url, &self.send_waiting(&url, call, key, wait)?)
+    }
+
+    /// Sends bytes where the CA takes the same ones any number of times, so that they need no idempotency key.
+    pub(super) fn post_bytes(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
+        let url = self.url(path);
+        let kind = "application/octet-stream";
+        self.repeated(&url, || self.agent.post(&url).header(header::CONTENT_TYPE, kind).send(bytes))
+            .map(drop)
+    }
+
     fn send(
         &self,
         url: &str,
         call: &impl Serialize,
         key: &IdempotencyKey,
+    ) -> Result<Answer, Error> {
+        self.send_waiting(url, call, key, Duration::ZERO)
+    }
+
+    fn send_waiting(
+        &self,
+        url: &str,
+        call: &impl Serialize,
+        key: &IdempotencyKey,
+        wait: Duration,
     ) -> Result<Answer, Error> {
         // `()` stands for a call that says nothing beyond its path: it has no body.
         let body = match serde_json::to_value(call).map_err(Error::Call)? {
@@ -140,6 +170,7 @@ impl Http {
         };
         self.repeated(url, || {
             let post = self.agent.post(url).header(IDEMPOTENCY_KEY, key.as_str());
+            let post = post.config().timeout_global(Some(CALL_TIME + wait)).build();
             match &body {
                 None => post.send_empty(),
                 Some(body) => {

@@ -11,6 +11,7 @@ use super::anchor::AnchorPlace;
 use super::hosts::Hosts;
 use super::issuer::IssuerAccess;
 use super::notify::NotifyTarget;
+use super::recordings::RecordingsKept;
 use super::secret::SecretSource;
 use super::section::{Report, SEE_COMMENTS, Section};
 use super::web::Web;
@@ -38,6 +39,7 @@ pub(super) struct Checked {
     pub(super) issuers: Vec<IssuerAccess>,
     pub(super) web: Option<Web>,
     pub(super) hosts: Option<Hosts>,
+    pub(super) recordings: Option<RecordingsKept>,
 }
 
 /// Reads the file's text; all faults at once.
@@ -109,6 +111,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
     let issuers = super::issuer::read(&mut file);
     let web = super::web::read(&mut file);
     let hosts = super::hosts::read(&mut file);
+    let recordings = super::recordings::read(&mut file);
     file.end();
 
     Some(Checked {
@@ -133,6 +136,7 @@ fn read(report: &mut Report<'_>) -> Option<Checked> {
         issuers: issuers?,
         web: web?,
         hosts: hosts?,
+        recordings: recordings?,
     })
 }
 

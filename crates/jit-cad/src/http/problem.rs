@@ -73,6 +73,9 @@ impl IntoResponse for Fault {
                 "too many logins from everywhere wait to be confirmed",
                 "sign on with a browser, or try again soon; each is forgotten after ten minutes",
             ),
+            Self::Conflict { detail, hint } => {
+                Told::new(StatusCode::CONFLICT, "conflict", detail, hint)
+            }
             Self::KeyReused => {
                 let hint = "use a new Idempotency-Key for each new call";
                 Told::new(

@@ -68,6 +68,14 @@ pub enum Fault {
     /// As many wait as may, from everywhere.
     #[error("too many logins from everywhere wait to be confirmed")]
     TooManyBegun,
+    /// It can't be beside what was said before.
+    #[error("{detail}")]
+    Conflict {
+        /// What can't be.
+        detail: String,
+        /// What is.
+        hint: &'static str,
+    },
     /// The idempotency key was used for another call.
     #[error("the idempotency key was used for another call before")]
     KeyReused,

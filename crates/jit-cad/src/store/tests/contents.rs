@@ -39,6 +39,8 @@ pub(super) fn contents(snapshot: &Snapshot) -> Result<[u8; 32], StoreError> {
         fold::SPENT,
         fold::ISSUANCES,
         fold::SSH_SERIALS,
+        fold::SESSIONS,
+        fold::SESSIONS_OF,
         fold::INDEX,
         fold::FILES,
         fold::PEOPLE,
