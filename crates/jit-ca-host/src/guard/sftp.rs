@@ -109,19 +109,20 @@ impl Watch {
     }
 }
 
+/// What is done to a file,
+type OfOne = fn(FileName) -> FileUse;
+/// and what is done with two names.
+type OfTwo = fn(FileName, FileName) -> FileUse;
+
 /// A message that is about files.
 enum Message {
     Open { name: FileName, writes: bool },
     Close { name: FileName, read: u64, written: u64 },
     Look,
-    One(fn(FileName) -> FileUse, FileName),
-    Two(fn(FileName, FileName) -> FileUse, FileName, FileName),
+    One(OfOne, FileName),
+    Two(OfTwo, FileName, FileName),
     Unclear(FileName),
 }
-
-/// What is done to one file, to two.
-type OfOne = fn(FileName) -> FileUse;
-type OfTwo = fn(FileName, FileName) -> FileUse;
 
 /// How messages begin (sftp-server.c of OpenSSH 9.2 to 10.3), and what they tell of.
 const ONE: [(&[u8], OfOne); 4] = [
@@ -140,6 +141,16 @@ const TWO: [(&[u8], OfTwo); 4] = [
 impl Message {
     /// Reads one. None: it is about no file.
     fn read(message: &[u8]) -> Option<Self> {
+        // Where it is cut depends on what had to be escaped there, by up to three bytes. Two more are for the line's end.
+        let whole = message.len() < LONGEST - 5;
+        match Self::parse(message)? {
+            Self::Look => Some(Self::Look),
+            _ if !whole => Some(Self::Unclear(unescaped(message))),
+            read => Some(read),
+        }
+    }
+
+    fn parse(message: &[u8]) -> Option<Self> {
         let unclear = || Self::Unclear(unescaped(message));
         if let Some(rest) = message.strip_prefix(b"open \"") {
             return Some(open(rest).unwrap_or_else(unclear));
@@ -150,8 +161,7 @@ impl Message {
         for (verb, done) in ONE {
             if let Some(rest) = message.strip_prefix(verb) {
                 // What follows the name, a mode or an owner, has no quote.
-                let whole = message.len() < LONGEST - 3;
-                let name = last_split(rest, b"\"").filter(|_| whole).map(|(name, _)| name);
+                let name = last_split(rest, b"\"").map(|(name, _)| name);
                 return Some(name.map_or_else(unclear, |name| Self::One(done, unescaped(name))));
             }
         }

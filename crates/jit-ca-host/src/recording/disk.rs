@@ -7,46 +7,46 @@ use std::path::Path;
 
 /// Makes a folder that is its owner's alone. It is there already: so be it.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
-    crash::step()?;
+    crash::step("make folder")?;
     DirBuilder::new().mode(0o700).recursive(true).create(path)
 }
 
 /// Makes what stands in a folder durable: names, not contents.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    crash::step()?;
+    crash::step("sync folder")?;
     File::open(path)?.sync_all()
 }
 
 /// Gives a folder its name, for good.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    crash::step()?;
+    crash::step("rename")?;
     fs::rename(from, to)?;
     to.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Removes a file. Its folder is not synced: what comes back after a crash is removed again.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
-    crash::step()?;
+    crash::step("remove")?;
     fs::remove_file(path)
 }
 
 /// Removes a folder with all that is in it.
 pub(super) fn remove_all(path: &Path) -> io::Result<()> {
-    crash::step()?;
+    crash::step("remove all")?;
     fs::remove_dir_all(path)
 }
 
 /// Puts a file in its place, whole or not at all.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_added_extension("new");
-    crash::step()?;
+    crash::step("create")?;
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     match crash::tear(bytes) {
         None => file.write_all(bytes)?,
-        Some(part) => return file.write_all(part).and_then(|()| crash::step()),
+        Some(part) => return file.write_all(part).and_then(|()| crash::step("write")),
     }
-    crash::step()?;
+    crash::step("sync")?;
     file.sync_all()?;
     rename(&beside, path)
 }
@@ -63,7 +63,7 @@ pub(super) struct Growing {
 impl Growing {
     /// A new one. There must be none yet.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        crash::step()?;
+        crash::step("create")?;
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
         Ok(Self { file, length: 0, torn: false })
     }
@@ -72,7 +72,7 @@ impl Growing {
     pub(super) fn reopen(path: &Path, length: u64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(path)?;
         if file.metadata()?.len() != length {
-            crash::step()?;
+            crash::step("cut")?;
             file.set_len(length)?;
         }
         Ok(Self { file, length, torn: false })
@@ -90,10 +90,10 @@ impl Growing {
         }
         let written = match crash::tear(piece) {
             None => self.file.write_all(piece),
-            Some(part) => self.file.write_all(part).and_then(|()| crash::step()),
+            Some(part) => self.file.write_all(part).and_then(|()| crash::step("write")),
         };
         if let Err(error) = written {
-            let cut = crash::step().and_then(|()| self.file.set_len(self.length));
+            let cut = crash::step("cut").and_then(|()| self.file.set_len(self.length));
             self.torn = cut.is_err();
             return Err(error);
         }
@@ -103,7 +103,7 @@ impl Growing {
 
     /// Makes it durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        crash::step()?;
+        crash::step("sync")?;
         self.file.sync_data()
     }
 }
@@ -113,7 +113,7 @@ impl Growing {
 mod crash {
     use std::io;
 
-    pub(super) const fn step() -> io::Result<()> {
+    pub(super) const fn step(_name: &str) -> io::Result<()> {
         Ok(())
     }
 
@@ -122,14 +122,16 @@ mod crash {
     }
 }
 
-/// As a kill would have it: after so many steps all fail, and the one write among them is written by half.
+/// As a kill would have it: after so many steps all fail, and the one write among them is written by half. Which ones were done
+/// is kept.
 #[cfg(test)]
 pub(super) mod crash {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::io;
 
     thread_local! {
         static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+        static DONE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     }
 
     /// So many steps are done yet; None: all.
@@ -137,18 +139,21 @@ pub(super) mod crash {
         LEFT.set(steps);
     }
 
-    pub(super) fn step() -> io::Result<()> {
+    /// The steps that were done since this was asked last.
+    pub(in crate::recording) fn done() -> Vec<String> {
+        DONE.take()
+    }
+
+    pub(super) fn step(name: &str) -> io::Result<()> {
         match LEFT.get() {
-            None => Ok(()),
-            Some(0) => Err(io::Error::other("killed")),
-            Some(left) => {
-                LEFT.set(Some(left - 1));
-                Ok(())
-            }
+            Some(0) => return Err(io::Error::other("killed")),
+            left => LEFT.set(left.map(|left| left - 1)),
         }
+        DONE.with_borrow_mut(|done| done.push(name.to_owned()));
+        Ok(())
     }
 
     pub(super) fn tear(piece: &[u8]) -> Option<&[u8]> {
-        step().is_err().then(|| piece.split_at(piece.len() / 2).0)
+        step("write").is_err().then(|| piece.split_at(piece.len() / 2).0)
     }
 }

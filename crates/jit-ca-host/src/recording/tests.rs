@@ -212,6 +212,24 @@ fn what_is_altered_cut_or_reordered_is_found() {
 }
 
 #[test]
+fn it_is_on_the_disk_before_it_is_said_to_be() {
+    let state = tempfile::tempdir().unwrap();
+    let spool = spool(state.path());
+    spool.open_session(&opened()).unwrap();
+    crash::done();
+    let mut recording = spool.channel(&id(), 1, &header()).unwrap();
+    let made = ["make folder", "create", "create", "write", "sync", "sync folder"];
+    assert_eq!(crash::done(), [&made[..], &["rename", "sync folder"]].concat());
+    recording.write(START, Frame::Output(b"a")).unwrap();
+    assert_eq!(crash::done(), ["write"]);
+    recording.seal_due(START + 5000).unwrap();
+    // The chunk and its name, and then its line.
+    assert_eq!(crash::done(), ["sync", "sync folder", "write", "sync"]);
+    recording.end(START + 5000).unwrap();
+    assert_eq!(crash::done(), ["create", "write", "sync", "rename", "sync folder"]);
+}
+
+#[test]
 fn bounds_hold_and_leave_last_words() {
     let state = tempfile::tempdir().unwrap();
     let bounds = Bounds { all: 60_000, session: 40_000 };
@@ -276,6 +294,11 @@ fn one_process_and_one_writer() {
     assert!(matches!(spool.channel(&id(), 2, &header()), Err(Fault::State(..))));
     assert!(matches!(spool.remove_session(&id()), Err(Fault::State(..))), "its chunk waits");
     assert_eq!(spool.closed(&id()).unwrap().unwrap().channels[&1].chunks, 1);
+    drop(spool);
+    let half = state.path().join("sessions/s-01m3250v000w3ge1r70w3ge1r8.new");
+    fs::create_dir(&half).unwrap();
+    drop(Spool::open(state.path(), WIDE).unwrap());
+    assert!(!half.exists());
 }
 
 /// What is shown, a frame a second; characters break off, and one frame fills a chunk.
@@ -407,7 +430,9 @@ proptest! {
                 recording.write(at, Frame::Output(bytes)).unwrap();
             }
         }
-        drop(recording);
+        let counted = spool.bytes();
+        drop((recording, spool));
         prop_assert_eq!(fs::read(&path).unwrap(), bytes);
+        prop_assert_eq!(Spool::open(state.path(), WIDE).unwrap().bytes(), counted);
     }
 }

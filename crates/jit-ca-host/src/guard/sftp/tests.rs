@@ -9,15 +9,22 @@ use std::process::{Command, Stdio};
 use super::*;
 
 /// Runs a client against the system's sftp-server; `PWD` is the folder, for both. What it used, a line each, without the folder.
-fn used(folder: &Path, mut client: Command) -> Vec<String> {
+fn used(folder: &Path, client: &str, arguments: &[&str]) -> Vec<String> {
     let server = folder.with_extension("server");
-    let arguments = ARGUMENTS.join(" ");
-    let script = format!("#!/bin/sh\nexec /usr/lib/openssh/sftp-server {arguments}\n");
+    let told = ARGUMENTS.join(" ");
+    let script = format!("#!/bin/sh\nexec /usr/lib/openssh/sftp-server {told}\n");
     fs::write(&server, script).unwrap();
     fs::set_permissions(&server, fs::Permissions::from_mode(0o700)).unwrap();
     let (ours, theirs) = pair().unwrap();
     // The server has its stderr from the client. What that says itself is no message of the server's, and told apart.
-    client.arg("-D").arg(&server).current_dir(folder).stdout(Stdio::null()).stderr(theirs);
+    let mut client = Command::new(client);
+    client
+        .arg("-D")
+        .arg(&server)
+        .args(arguments)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(theirs);
     let batch = fs::File::open(folder.with_extension("batch"));
     client.stdin(batch.map_or_else(|_| Stdio::null(), Stdio::from));
     let mut running = client.spawn().unwrap();
@@ -42,9 +49,7 @@ fn used(folder: &Path, mut client: Command) -> Vec<String> {
 
 fn sftp(folder: &Path, batch: &[u8]) -> Vec<String> {
     fs::write(folder.with_extension("batch"), batch).unwrap();
-    let mut client = Command::new("sftp");
-    client.args(["-b", "-"]);
-    used(folder, client)
+    used(folder, "sftp", &["-b", "-"])
 }
 
 fn folder() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -111,9 +116,7 @@ fn names_forge_no_message() {
     for name in hostile {
         fs::write(folder.join(OsStr::from_bytes(name)), "1234").unwrap();
     }
-    let mut client = Command::new("scp");
-    client.args(["-q", "-r", "host:.", "../copied"]);
-    let mut found = used(&folder, client);
+    let mut found = used(&folder, "scp", &["-q", "-r", "host:.", "../copied"]);
     let mut expected: Vec<String> =
         hostile.iter().map(|name| FileUse::Read(FileName::from(*name), 4).to_string()).collect();
     expected.push("read a 5".to_owned());
@@ -142,7 +145,7 @@ fn what_can_be_read_in_two_ways_is_unclear() {
     let long = format!("open \"{}", "a".repeat(1014));
     assert_eq!(lines(long.as_bytes()), [format!("unclear \"open \\\"{}\"", "a".repeat(1014))]);
     // Cut, with a quote in it that is no end.
-    let cut = format!("remove name \"/etc/shadow\"{}", "/".repeat(995));
+    let cut = format!("remove name \"/etc/shadow\"{}", "/".repeat(994));
     assert!(lines(cut.as_bytes())[0].starts_with("unclear "));
     assert!(lines(b"session opened for local user ada from [192.0.2.1]\r\n").is_empty());
     assert!(lines(b"").is_empty());
