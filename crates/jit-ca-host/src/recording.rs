@@ -16,7 +16,7 @@
 //! ```
 //!
 //! A chunk is *sealed* by its line in `chunks`, which is written once the chunk is on the disk, and by nothing else: no file is
-//! renamed, so no crash leaves a chunk half sealed. It is sealed at 64 KiB, 5 seconds after its first byte, or at the end. Its hash
+//! renamed, so no crash leaves a chunk half sealed. It is sealed before it is longer than 64 KiB, 5 seconds after its first byte, or at the end. Its hash
 //! is that of a leaf in the log's tree (RFC 6962 2.1), and the recording's *root* the root over all its chunks: cutting, altering or
 //! reordering chunks gives another root. What is sealed and fetched is deleted; its hash stays.
 //!
@@ -130,6 +130,9 @@ pub struct Terminal {
     /// Its type, as `TERM` says it.
     pub term: String,
 }
+
+/// A frame of so many bytes of output or input fits into a chunk whatever they are: as JSON each is six at most.
+pub const LONGEST_FRAME: usize = 8 * 1024;
 
 /// What happened on a channel. Each is one event of the recording.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ use super::{Ended, Fault, inner};
 use crate::protocol::{Frame, Kind, Size};
 
 /// How much is read in one go, and may wait for either side.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = crate::recording::LONGEST_FRAME;
 
 /// The terminal that we run at, and `$TERM`; none where there is none.
 pub(super) fn here() -> Option<(Size, String)> {

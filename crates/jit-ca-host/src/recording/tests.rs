@@ -115,8 +115,17 @@ fn chunks_are_sealed_by_length_and_age() {
     recording.seal_due(START + 25_999).unwrap();
     assert_eq!(spool.waiting().unwrap().len(), 1);
     recording.write(START + 25_999, Frame::Output(&[b'b'; 32 * 1024])).unwrap();
-    assert_eq!(spool.waiting().unwrap().len(), 2);
+    let waiting = spool.waiting().unwrap();
+    assert_eq!(waiting.len(), 2);
+    assert!(waiting[1].bytes <= writer::LENGTH);
     recording.write(START + 26_000, Frame::Output(b"c")).unwrap();
+    let long = Frame::Output(&[0; 2 * LONGEST_FRAME]);
+    assert!(matches!(recording.write(START + 26_000, long), Err(Fault::State(..))));
+    assert_eq!(recording.frames(), 3);
+    let command = Some("a".repeat(65_536));
+    let long = spool.channel(&id(), 2, &Header { command, ..header() });
+    assert!(matches!(long, Err(Fault::State(..))));
+    assert_eq!(spool.channels(&id()).unwrap(), [1]);
     recording.seal_due(START + 31_000).unwrap();
     let waiting = spool.waiting().unwrap();
     let mut tree = Frontier::default();
@@ -218,15 +227,16 @@ fn it_is_on_the_disk_before_it_is_said_to_be() {
     spool.open_session(&opened()).unwrap();
     crash::done();
     let mut recording = spool.channel(&id(), 1, &header()).unwrap();
-    let made = ["make folder", "create", "create", "write", "sync", "sync folder"];
-    assert_eq!(crash::done(), [&made[..], &["rename", "sync folder"]].concat());
+    let put = ["create", "write", "sync", "rename", "sync folder"];
+    let chunk = ["create", "create", "write", "sync", "sync folder", "rename", "sync folder"];
+    assert_eq!(crash::done(), [&["make folder"], &put[..], &chunk[..]].concat());
     recording.write(START, Frame::Output(b"a")).unwrap();
     assert_eq!(crash::done(), ["write"]);
     recording.seal_due(START + 5000).unwrap();
     // The chunk and its name, and then its line.
     assert_eq!(crash::done(), ["sync", "sync folder", "write", "sync"]);
     recording.end(START + 5000).unwrap();
-    assert_eq!(crash::done(), ["create", "write", "sync", "rename", "sync folder"]);
+    assert_eq!(crash::done(), put);
 }
 
 #[test]
@@ -304,7 +314,7 @@ fn one_process_and_one_writer() {
 /// What is shown, a frame a second; characters break off, and one frame fills a chunk.
 fn frames() -> Vec<Vec<u8>> {
     let mut frames: Vec<Vec<u8>> = "a\u{20ac}b\u{1f600}".bytes().map(|byte| vec![byte]).collect();
-    frames.push(vec![b'x'; 66_000]);
+    frames.extend(vec![vec![b'\x1b'; LONGEST_FRAME]; 2]);
     frames.extend("\u{e4}!".bytes().map(|byte| vec![byte]));
     frames
 }
@@ -345,6 +355,7 @@ fn go_on(state: &Path, kept: &mut u64, fetched: &mut BTreeMap<u64, Vec<u8>>) -> 
     let root = spool.closed(&id())?.unwrap().channels[&1].root;
     assert_eq!(verify(&spool.folder(&id(), 1))?.root, root);
     for waiting in spool.waiting()? {
+        assert!((1..=writer::LENGTH).contains(&waiting.bytes));
         fetched.insert(waiting.chunk, fs::read(&waiting.file).unwrap());
         spool.fetched(&id(), 1, waiting.chunk)?;
     }

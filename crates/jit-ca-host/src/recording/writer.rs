@@ -16,9 +16,9 @@ use super::disk::{self, Growing};
 use super::fault::At as _;
 use super::{Fault, Frame, Header, Sealed};
 
-/// A chunk is sealed at the end of the event with which it is this long,
-const LENGTH: u64 = 64 * 1024;
-/// or so many milliseconds after its first byte.
+/// No chunk is longer, as the CA takes none: it is sealed before an event that would make it so,
+pub(super) const LENGTH: u64 = 64 * 1024;
+/// and so many milliseconds after its first byte.
 const AGE_MS: u64 = 5000;
 
 /// A channel's recording, while it is written.
@@ -83,6 +83,7 @@ impl Recording {
             return Err(Fault::State(folder, "there is a recording of this channel already"));
         }
         let line = header_line(session, channel, header);
+        bounded(&line, &folder)?;
         counts.add(session, BLOCK + BLOCK + length_of(&line), 0)?;
         let made = Self::make(&folder, header, &line);
         if made.is_err() {
@@ -178,8 +179,8 @@ impl Recording {
     /// Keeps a frame. Once this has returned, killing the process loses nothing of it.
     ///
     /// # Errors
-    /// If the session's bound is reached (marks and the exit may go over it by 4 KiB), or the disk takes no more. Whether the frame
-    /// was kept nonetheless, as only its chunk couldn't be sealed, is said by [`frames`](Self::frames).
+    /// If the frame fits into no chunk (see [`LONGEST_FRAME`](super::LONGEST_FRAME)), the session's bound is reached (marks and the exit
+    /// may go over it by 4 KiB), or the disk takes no more. Nothing is kept of the frame then.
     pub fn write(&mut self, at_ms: u64, frame: Frame<'_>) -> Result<(), Fault> {
         let over = match frame {
             Frame::Mark(_) | Frame::Exit(_) => LAST_WORDS,
@@ -224,8 +225,13 @@ impl Recording {
         Ok(sealed)
     }
 
-    /// Writes lines, behind which the recording stands elsewhere; seals their chunk if that is full.
+    /// Writes lines, behind which the recording stands elsewhere; seals the chunk before them if they don't fit into it.
     fn put(&mut self, lines: &str, then: Standing, over: u64) -> Result<(), Fault> {
+        bounded(lines, &self.folder)?;
+        let length = self.open.as_ref().map_or(0, |open| open.file.length());
+        if length + length_of(lines) > LENGTH {
+            self.seal()?;
+        }
         let (counts, session) = (&self.claim.counts, self.claim.session);
         let new = if self.open.is_some() { 0 } else { BLOCK };
         counts.add(session, new + length_of(lines), over)?;
@@ -233,19 +239,19 @@ impl Recording {
         if written.is_err() {
             counts.subtract(session, new + length_of(lines));
         }
-        let length = written?;
+        written?;
         self.standing = then;
-        if length >= LENGTH { self.seal() } else { Ok(()) }
+        Ok(())
     }
 
-    /// Appends to the open chunk, which is opened if need be: how long it is then.
+    /// Appends to the open chunk, which is opened if need be.
     fn append(
         open: &mut Option<Open>,
         folder: &Path,
         number: u64,
         lines: &str,
         then: &Standing,
-    ) -> Result<u64, Fault> {
+    ) -> Result<(), Fault> {
         let path = file_of(folder, number);
         let open = match open {
             Some(open) => open,
@@ -254,14 +260,20 @@ impl Recording {
                 open.insert(Open { file, since_ms: then.elapsed_ms })
             }
         };
-        open.file.append(lines.as_bytes()).at(&path)?;
-        Ok(open.file.length())
+        open.file.append(lines.as_bytes()).at(&path)
     }
 
     /// Seals the open chunk, if there is one: on the disk first, then in the list.
     fn seal(&mut self) -> Result<(), Fault> {
         let Some(open) = &self.open else { return Ok(()) };
         let path = file_of(&self.folder, self.sealed);
+        if open.file.length() == 0 {
+            // It was opened, and the first write to it failed or was killed.
+            disk::remove(&path).at(&path)?;
+            self.open = None;
+            self.claim.counts.subtract(self.claim.session, BLOCK);
+            return Ok(());
+        }
         open.file.sync().at(&path)?;
         disk::sync_folder(&self.folder).at(&self.folder)?;
         let bytes = fs::read(&path).at(&path)?;
@@ -284,6 +296,16 @@ impl Recording {
         self.tree.push(chunk.hash);
         self.sealed += 1;
         self.bytes += chunk.bytes;
+    }
+}
+
+/// Refuses what fits into no chunk.
+fn bounded(lines: &str, at: &Path) -> Result<(), Fault> {
+    match length_of(lines) > LENGTH {
+        true => {
+            Err(Fault::State(at.to_owned(), "a command or a frame is longer than can be recorded"))
+        }
+        false => Ok(()),
     }
 }
 
