@@ -19,6 +19,9 @@ pub(crate) struct SshConfigCommand {
     /// Other roles are then left out.
     #[arg(long = "role", value_name = "ROLE", conflicts_with = "remove")]
     pub(crate) roles: Vec<RoleName>,
+    /// Keep keys in files, not in ssh-agent
+    #[arg(long, conflicts_with = "remove")]
+    pub(crate) no_agent: bool,
     /// Take away what --install wrote
     #[arg(long)]
     pub(crate) remove: bool,

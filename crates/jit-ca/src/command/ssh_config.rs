@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context, arguments: &SshConfigCommand) -> Result<()>
     }
     let program = std::env::current_exe().map_err(Error::key("this program can't be found"))?;
     let roles = context.ca()?.client.roles()?;
-    let config = block(places, &program, &accounts(&roles, &arguments.roles)?)?;
+    let config = block(places, &program, &accounts(&roles, &arguments.roles)?, arguments.no_agent)?;
     if !arguments.install {
         printer.data(&Config { config }, |it| it.config.clone());
         return Ok(());
@@ -99,20 +99,30 @@ fn accounts<'r>(roles: &'r [Role], named: &'r [RoleName]) -> Result<Accounts<'r>
 ///
 /// - `final`: only now is all known that the person's own blocks say, such as the account. Each criterion is looked at in
 ///   turn, and `exec` only where all before it hold: a shell is given no other names than stand here, hosts in either case.
-/// - `!exec`: without a certificate ssh goes no further; it offers the host no other keys, and asks for no password.
+/// - `!exec`: without a certificate ssh goes no further; it offers the host no other keys, and asks for no password. Of each
+///   option the first value holds, and a ProxyJump or ProxyCommand of the person's own comes before ours: then ssh connects
+///   that way, and has nothing to log in with.
 /// - The identity is named without its certificate, which ssh finds beside it, also where the agent has the key.
-fn block(places: &Places, program: &Path, accounts: &Accounts<'_>) -> Result<String> {
+fn block(
+    places: &Places,
+    program: &Path,
+    accounts: &Accounts<'_>,
+    no_agent: bool,
+) -> Result<String> {
     let identity = quoted(&places.identities().join("%r@%n").join("key"))?;
     let program = quoted(program)?.replace('"', "'").replace('%', "%%");
     let identity = identity.replace('%', "%%").replace("%%r@%%n", "%r@%n");
     let mut text = "# Written by jit-ca ssh-config, anew whenever it is run.\n".to_owned();
     for ((role, login), hosts) in accounts {
-        let role = role.map(|role| format!(" --role {role}")).unwrap_or_default();
+        let mut options = role.map(|role| format!(" --role {role}")).unwrap_or_default();
+        if no_agent {
+            options.push_str(" --no-agent");
+        }
         // `%n` and `originalhost` are the host as it was typed, whatever HostName makes of it.
         let found =
             format!("Match final originalhost {} user {login}", join(hosts).replace(", ", ","));
         text.push_str(&format!(
-            "{found} !exec \"exec {program} ssh-ready{role} %r@%n\"\n    ProxyCommand false\n\
+            "{found} !exec \"exec {program} ssh-ready{options} %r@%n\"\n    ProxyCommand false\n{NO_LOGIN}\
              {found}\n    IdentitiesOnly yes\n    IdentityFile {identity}\n    {}\n",
             known_hosts::ssh_option(places),
         ));
@@ -120,6 +130,10 @@ fn block(places: &Places, program: &Path, accounts: &Accounts<'_>) -> Result<Str
     text.push_str("Match all\n");
     Ok(text)
 }
+
+/// All by which ssh logs in (ssh_config(5), PreferredAuthentications, which Ansible sets itself).
+const NO_LOGIN: &str = "    PubkeyAuthentication no\n    PasswordAuthentication no\n    \
+    KbdInteractiveAuthentication no\n    GSSAPIAuthentication no\n    HostbasedAuthentication no\n";
 
 /// A path in quotes, as ssh and a shell read it alike.
 fn quoted(path: &Path) -> Result<String> {
@@ -149,28 +163,65 @@ mod tests {
         let names = ["web1", "web2"].map(|name| name.parse::<HostName>().unwrap());
         let deploy: Login = "deploy".parse().unwrap();
         let accounts = BTreeMap::from([((None, &deploy), names.iter().collect())]);
-        let text = block(&places, Path::new("/opt/jit ca/jit-ca"), &accounts).unwrap();
+        let text = block(&places, Path::new("/opt/jit ca/jit-ca"), &accounts, false).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[1],
             "Match final originalhost web1,web2 user deploy !exec \"exec '/opt/jit ca/jit-ca' ssh-ready %r@%n\""
         );
+        assert_eq!(lines[2], "    ProxyCommand false");
         assert_eq!(
-            lines[2..5],
+            lines[8..11],
             [
-                "    ProxyCommand false",
                 "Match final originalhost web1,web2 user deploy",
-                "    IdentitiesOnly yes"
+                "    IdentitiesOnly yes",
+                "    IdentityFile \"/home/alice/100%% mine/jit-ca/ssh/%r@%n/key\""
             ]
         );
-        assert_eq!(lines[5], "    IdentityFile \"/home/alice/100%% mine/jit-ca/ssh/%r@%n/key\"");
-        assert_eq!(lines[7], "Match all");
+        assert_eq!(lines[12], "Match all");
         let role: RoleName = "web-shell".parse().unwrap();
         let settled = BTreeMap::from([((Some(&role), &deploy), names.iter().collect())]);
-        let text = block(&places, Path::new("/jit-ca"), &settled).unwrap();
-        assert!(text.contains("ssh-ready --role web-shell %r@%n\""), "{text}");
+        let text = block(&places, Path::new("/jit-ca"), &settled, true).unwrap();
+        assert!(text.contains("ssh-ready --role web-shell --no-agent %r@%n\""), "{text}");
         for wrong in ["/o'brien/jit-ca", "/a\nb", "/$HOME/jit-ca", "/a\"b"] {
-            assert!(block(&places, Path::new(wrong), &accounts).is_err(), "{wrong:?}");
+            assert!(block(&places, Path::new(wrong), &accounts, false).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_certificate_ssh_has_nothing_to_log_in_with_whichever_way_it_goes() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places {
+            home: home.path().to_owned(),
+            config: home.path().join("config"),
+            runtime: home.path().join("runtime"),
+            agent: None,
+            user: None,
+        };
+        let (deploy, web1) = ("deploy".parse::<Login>().unwrap(), "web1".parse().unwrap());
+        let accounts = BTreeMap::from([((None, &deploy), BTreeSet::from([&web1]))]);
+        // What ssh would do where the certificate is, and is not, to be had: `true` and `false` stand in for us.
+        let told = |program: &str, own: &str| {
+            let block = block(&places, Path::new(program), &accounts, false).unwrap();
+            let file = home.path().join("ssh_config");
+            std::fs::write(&file, format!("{block}{own}")).unwrap();
+            let mut ssh = std::process::Command::new("ssh");
+            let told = ssh.arg("-F").arg(&file).args(["-G", "deploy@web1"]).output().unwrap();
+            String::from_utf8(told.stdout).unwrap()
+        };
+        for own in ["ProxyJump bastion", "ProxyCommand connect %h", ""] {
+            let refused = told("/bin/false", own);
+            let allowed = told("/bin/true", own);
+            for means in ["pubkey", "password", "kbdinteractive", "gssapi", "hostbased"] {
+                let off = [
+                    format!("{means}authentication no\n"),
+                    format!("{means}authentication false\n"),
+                ];
+                assert!(off.iter().any(|off| refused.contains(off)), "{own}: {means}\n{refused}");
+            }
+            assert!(!allowed.contains("pubkeyauthentication false"), "{own}\n{allowed}");
+            assert_eq!(refused.contains("proxycommand false"), own.is_empty(), "{refused}");
+            assert!(!allowed.contains("proxycommand false"), "{allowed}");
         }
     }
 }
