@@ -16,8 +16,13 @@ const ENDED: &str = "[ended with ";
 /// What the shell says when it wants another line of a command.
 const MORE: &str = "[more] ";
 /// What our programs ask at the terminal, and the prompt of a shell on another host.
-const QUESTIONS: [&str; 4] =
-    ["code that your authenticator shows now: ", "code of your authenticator: ", "[y/N] ", "~$ "];
+const QUESTIONS: [&str; 5] = [
+    "reason for web-shell: ",
+    "code that your authenticator shows now: ",
+    "code of your authenticator: ",
+    "[y/N] ",
+    "~$ ",
+];
 
 /// An interactive bash at a terminal of its own, which is script(1)'s.
 #[derive(Debug)]

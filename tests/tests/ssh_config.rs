@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use jit_ca_tests::{Ca, Caller, Clock, Lab, Output, Person, Sshd, run, wait_for};
+use jit_ca_tests::{Ca, Caller, Clock, Lab, Output, Person, Sshd, Terminal, run, wait_for};
 use serde_json::{Value, json};
 
 /// Alice, who has told ssh of her roles, and web1, of which her own configuration says where it is.
@@ -26,10 +26,7 @@ impl Scene {
         let user_ca = alice.jit_ca(&["trust", "--ssh-user-ca"]).ok();
         let principals: &[&str] = &["web-shell", "web-shell.web1"];
         let sshd = Sshd::start(&lab, Clock::True, user_ca.line(), &[("deploy", principals)]);
-        // Her own block says the account as well.
-        let config = format!("Host web1 WEB1\n{}    User deploy\n", sshd.own_block());
-        fs::write(alice.file(".ssh/config"), config).unwrap();
-        alice.jit_ca(&["ssh-config", "--install", "--role", "web-shell"]).ok();
+        tell_ssh(&alice, &sshd);
         Self { alice, bob, sshd, ca, lab }
     }
 
@@ -79,6 +76,13 @@ impl Scene {
     fn connections(&self) -> usize {
         self.sshd.log().matches("Connection from ").count()
     }
+}
+
+/// Alice's own configuration says where web1 is, and as whom she goes there; jit-ca says the rest.
+fn tell_ssh(alice: &Person, sshd: &Sshd) {
+    let config = format!("Host web1 WEB1\n{}    User deploy\n", sshd.own_block());
+    fs::write(alice.file(".ssh/config"), config).unwrap();
+    alice.jit_ca(&["ssh-config", "--install", "--role", "web-shell"]).ok();
 }
 
 #[test]
@@ -154,6 +158,39 @@ fn ansible_waits_for_approval_and_runs() {
     let said = String::from_utf8_lossy(&ended.stdout);
     assert!(said.contains("web1 | CHANGED | rc=0 >>\ndeploy"), "{ended:?}");
     assert_eq!(scene.requests().len(), 1);
+}
+
+#[test]
+fn at_a_terminal_it_logs_in_and_asks_why() {
+    let lab = Lab::new();
+    let ca = Ca::start_with(&lab, |config| {
+        let rule = "@id(\"at-once\")\npermit (principal in Group::\"dev\", action == Action::\"skip-approval\", resource == Role::\"web-shell\");\n";
+        fs::write(config.join("policies/at-once.cedar"), rule).unwrap();
+        // They say that somebody has to approve.
+        fs::remove_dir_all(config.join("policy-tests")).unwrap();
+    });
+    let (alice, authenticator) = ca.enrolled("alice");
+    alice.login(&authenticator.code()).ok();
+    let user_ca = alice.jit_ca(&["trust", "--ssh-user-ca"]).ok();
+    let sshd = Sshd::start(&lab, Clock::True, user_ca.line(), &[("deploy", &["web-shell.web1"])]);
+    tell_ssh(&alice, &sshd);
+    alice.jit_ca(&["logout"]).ok();
+
+    let mut terminal = Terminal::open(alice.command("env"));
+    let config = alice.file(".ssh/config");
+    let mut asked = Vec::new();
+    let ssh = format!("ssh -F {} web1 whoami", config.display());
+    let shown = terminal.run(&ssh, |shown| {
+        asked.push(shown.to_owned());
+        match shown.ends_with("reason for web-shell: ") {
+            true => "INC-42".to_owned(),
+            false => authenticator.code(),
+        }
+    });
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    shown.ok().says("deploy");
+    let requests = alice.jit_ca(&["requests", "--json"]).ok().json();
+    assert_eq!(requests[0]["reason"], "INC-42");
 }
 
 #[test]
