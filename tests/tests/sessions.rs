@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::slice::from_ref;
 use std::thread;
 
 use base64ct::{Base64Unpadded, Encoding as _};
@@ -108,15 +109,15 @@ fn what_a_host_tells_is_in_the_log_and_its_recording_is_watched_by_leave_alone()
     let Scene { alice, bob, web1, web2, .. } = &scene;
     let session = id(1);
     let opened = scene.opened(session);
-    tell(web1, &[opened.clone()], &[]).ok();
-    tell(web1, &[opened.clone()], &[]).ok();
+    tell(web1, from_ref(&opened), &[]).ok();
+    tell(web1, from_ref(&opened), &[]).ok();
     let mut other = opened.clone();
     other["account"] = json!("root");
-    tell(web1, &[other.clone()], &[]).refused("conflict");
-    tell(web2, &[opened.clone()], &[]).refused("conflict");
+    tell(web1, &[other], &[]).refused("conflict");
+    tell(web2, from_ref(&opened), &[]).refused("conflict");
     tell(web2, &[], &[closed(session)]).refused("not-found");
     // People tell nothing, and hosts see nothing.
-    tell(&bob.wire, &[opened.clone()], &[]).refused("unauthenticated");
+    tell(&bob.wire, from_ref(&opened), &[]).refused("unauthenticated");
     web1.get("/v1/sessions").refused("unauthenticated");
     send(&bob.wire, session, 1, 0, "x").refused("unauthenticated");
 
@@ -130,8 +131,8 @@ fn what_a_host_tells_is_in_the_log_and_its_recording_is_watched_by_leave_alone()
     assert!(watch(&bob.wire).ok().body.ends_with(CHUNKS[0]));
 
     let told = closed(session);
-    tell(web1, &[], &[told.clone()]).ok();
-    tell(web1, &[], &[told.clone()]).ok();
+    tell(web1, &[], from_ref(&told)).ok();
+    tell(web1, &[], from_ref(&told)).ok();
     let mut again = told.clone();
     again["why"] = json!("unguarded");
     tell(web1, &[], &[again]).refused("conflict");
@@ -208,9 +209,9 @@ fn a_recording_is_exported_as_it_was_recorded_or_not_at_all() {
     send(web1, session, 1, 0, CHUNKS[0]).ok();
     bob.person.login(&bob.authenticator.code()).ok();
     let file = bob.person.file("recording.cast");
-    let ending = &session.to_string()[20..];
+    let ending = session.to_string().split_off(20);
     let export = || {
-        let arguments = ["session", "export", ending, "--out", file.to_str().unwrap()];
+        let arguments = ["session", "export", &ending, "--out", file.to_str().unwrap()];
         bob.person.jit_ca(&arguments)
     };
     export().ok().says("goes on");
@@ -225,7 +226,7 @@ fn a_recording_is_exported_as_it_was_recorded_or_not_at_all() {
     assert_eq!(fs::read_to_string(&file).unwrap(), CHUNKS.concat());
     let listed = bob.person.jit_ca(&["sessions"]).ok().stdout;
     assert!(listed.contains("deploy@web1") && listed.contains("alice"), "{listed}");
-    let shown = bob.person.jit_ca(&["session", "show", ending]).ok().stdout;
+    let shown = bob.person.jit_ca(&["session", "show", &ending]).ok().stdout;
     assert!(shown.contains("2 of 2 chunks here"), "{shown}");
 
     // Somebody at the CA's disk makes another recording of it.

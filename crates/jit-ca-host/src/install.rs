@@ -230,7 +230,7 @@ fn check<'c>(config: &'c Config, file: &str, sshd: &Sshd) -> Result<Option<&'c L
     sshd.test()?;
     let effective = sshd.effective(None)?;
     let places = &config.places;
-    let guard = places.programs.join("jit-ca-guard").display().to_string();
+    let guard = format!("exec {}", places.programs.join("jit-ca-guard").display());
     let user_ca = places.user_ca().display().to_string();
     for (name, has_to_be) in [("trustedusercakeys", user_ca), ("forcecommand", guard)] {
         if !effective.value(name).starts_with(&has_to_be) {

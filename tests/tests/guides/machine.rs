@@ -25,6 +25,8 @@ impl Machine {
     pub(super) fn new(lab: &Lab, folders: &[&str]) -> Self {
         let place = |folder: &&str| {
             let own = PathBuf::from(format!("/run/jit-ca-tests/guide-{}", free_port()));
+            // What lies there on this machine is hidden, so that it has to be there.
+            run(as_root("mkdir").arg("-p").arg(folder)).ok();
             run(as_root("install").args(["-d", "-m", "755"]).arg(&own)).ok();
             (own, (*folder).to_owned())
         };

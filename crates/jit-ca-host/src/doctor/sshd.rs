@@ -27,7 +27,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
 /// The first value wins, so that a file before ours may have outweighed it.
 fn settings(config: &Config, effective: &Effective) -> Vec<Finding> {
     let places = &config.places;
-    let guard = places.programs.join("jit-ca-guard").display().to_string();
+    let guard = format!("exec {}", places.programs.join("jit-ca-guard").display());
     let user_ca = places.user_ca().display().to_string();
     let wanted: [(&str, &str, &str); 6] = [
         ("trustedusercakeys", &user_ca, "certificates of the CA open nothing"),

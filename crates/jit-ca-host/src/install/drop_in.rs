@@ -45,8 +45,9 @@ pub(crate) fn text(config: &Config, file: &str, told: Told, has_host_certificate
     }
     let forwarding = if config.sshd.forwarding { "yes" } else { "no" };
     lines.extend([
-        "# Whatever is asked for runs below the guard, which records it.".to_owned(),
-        format!("ForceCommand {programs}/jit-ca-guard{by}"),
+        "# Whatever is asked for runs below the guard, which records it. The account's shell starts it, and is to make way."
+            .to_owned(),
+        format!("ForceCommand exec {programs}/jit-ca-guard{by}"),
         "ExposeAuthInfo yes".to_owned(),
         "# Nothing of the user's runs before the guard: no rc file, no variable that a shell reads first. bash takes a"
             .to_owned(),
@@ -104,7 +105,7 @@ mod tests {
     fn the_old_ways_stay_open_until_it_is_said() {
         let open = text(&config(""), DEFAULT, Told::Pam, false);
         assert!(!open.contains("AuthorizedKeysFile"), "{open}");
-        assert!(open.contains("\nForceCommand /usr/lib/jit-ca/jit-ca-guard\n"), "{open}");
+        assert!(open.contains("\nForceCommand exec /usr/lib/jit-ca/jit-ca-guard\n"), "{open}");
         assert!(open.contains("\nAllowTcpForwarding no\n"), "{open}");
         let closed =
             "[sshd]\nstatic_keys = false\nforwarding = true\n[accounts.rescue]\nbreak_glass = true";

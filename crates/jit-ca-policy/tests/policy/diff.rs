@@ -65,6 +65,7 @@ fn who_joins_a_group_gains_what_it_may() {
     assert_eq!(
         access(&diff),
         "Gains: alice review [orders-api web-deploy web-logs web-shell] never -> always by auditors-review\n\
+         Gains: alice watch [orders-api web-deploy web-logs web-shell] never -> always by auditors-and-sre-watch\n\
          Gains: alice read-log [] never -> always by auditors-read"
     );
     // Two have to be left to approve.
