@@ -37,7 +37,7 @@ main() {
     sed "s/^name = .*/name = \"$(hostname --fqdn 2>/dev/null || hostname)\"/" "$root/deploy/host.toml" \
       >/etc/jit-ca/host.toml
   if [[ -d /run/systemd/system ]]; then
-    install -m 644 "$root"/deploy/systemd/jit-ca-host{d.service,-renew.service,-renew.timer} /etc/systemd/system/
+    install -m 644 "$root"/deploy/systemd/{jit-ca-hostd.service,jit-ca-courier.service,jit-ca-host-renew.service,jit-ca-host-renew.timer} /etc/systemd/system/
     systemctl daemon-reload
     systemctl enable --quiet jit-ca-hostd
     systemctl restart jit-ca-hostd

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -55,6 +55,16 @@ impl Ca {
         people: &[(&str, &[&str])],
         change: impl FnOnce(&Path),
     ) -> Self {
+        Self::start_at(lab, Ipv4Addr::LOCALHOST, people, change)
+    }
+
+    /// The same, at another address of this machine's, where servers reach it.
+    pub fn start_at(
+        lab: &Lab,
+        address: Ipv4Addr,
+        people: &[(&str, &[&str])],
+        change: impl FnOnce(&Path),
+    ) -> Self {
         let from = lab.folder("config");
         copy(&repository().join("ca-config"), &from);
         let homes = lab.folder("home");
@@ -75,7 +85,7 @@ impl Ca {
         let mut ca = Self {
             folder,
             homes,
-            address: ([127, 0, 0, 1], 0).into(),
+            address: (address, 0).into(),
             pin,
             page: None,
             clock: None,

@@ -1,8 +1,10 @@
 //! A server: this machine's files in a copy that is thrown away, with a systemd, a network and processes of its own.
 
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::{Lab, Output, as_root, program, repository, run, wait_for};
 
@@ -82,6 +84,29 @@ impl Server {
             run(ip.args(["address", "add", &format!("{address}/24"), "dev", device])).ok();
             run(server.beside("ip").args(["link", "set", device, "up"])).ok();
         }
+    }
+
+    /// Gives it and this machine a cable, and each an address at its end of it: ours, and its.
+    pub fn plug_in(&self) -> (Ipv4Addr, Ipv4Addr) {
+        static NEXT: AtomicU8 = AtomicU8::new(0);
+        // Tests of another run may have cables of their own.
+        let number = loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let mut link = as_root("ip");
+            link.args(["link", "add", &format!("jit-ca-{number}"), "type", "veth"]);
+            link.args(["peer", "name", "lab", "netns", &self.init.to_string()]);
+            if run(&mut link).code == 0 {
+                break number;
+            }
+        };
+        let (ours, its) = ([10, 78, number, 1].into(), [10, 78, number, 2].into());
+        let cable = format!("jit-ca-{number}");
+        run(as_root("ip").args(["address", "add", &format!("{ours}/24"), "dev", &cable])).ok();
+        run(as_root("ip").args(["link", "set", &cable, "up"])).ok();
+        let mut address = self.beside("ip");
+        run(address.args(["address", "add", &format!("{its}/24"), "dev", "lab"])).ok();
+        run(self.beside("ip").args(["link", "set", "lab", "up"])).ok();
+        (ours, its)
     }
 
     /// Runs a script as its root.

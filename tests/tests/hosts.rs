@@ -1,5 +1,6 @@
 //! Hosts with hostd and the guard: connections end when the certificate does, and what is done is recorded.
 
+mod carried;
 mod cheats;
 mod restarts;
 mod runs;

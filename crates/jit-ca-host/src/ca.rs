@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::config::Config;
+use crate::courier::Line;
 use crate::fault::Fault;
 use jit_ca_api::client::{self, Client, IdempotencyKey, LoginIdentity, RootCertificate};
 use jit_ca_api::{EnrolCall, HostCertificate, HostLoginCall, Trust};
@@ -32,6 +33,8 @@ pub(crate) struct Caller {
     name: HostName,
     aliases: BTreeSet<HostName>,
     key: PathBuf,
+    /// Who signs for it, if it can't read its own key.
+    hostd: Option<Line>,
     /// The public half, as its file has it.
     pub(crate) public_key: ssh_key::PublicKey,
 }
@@ -137,7 +140,15 @@ impl Caller {
         let public_key = public_key.map_err(|error| unreadable(&file, &error))?;
         let host = &config.host;
         let aliases = host.aliases.iter().cloned().collect();
-        Ok(Self { name: host.name.clone(), aliases, key, public_key })
+        Ok(Self { name: host.name.clone(), aliases, key, hostd: None, public_key })
+    }
+
+    /// This host as who can't read its key: hostd signs its logins.
+    ///
+    /// # Errors
+    /// If the key's public half can't be read.
+    pub(crate) fn by_hostd(config: &Config) -> Result<Self, Fault> {
+        Ok(Self { hostd: Some(Line::of(config)), ..Self::of(config)? })
     }
 
     /// All its names.
@@ -152,7 +163,13 @@ impl Caller {
     }
 
     /// Signs a statement, as everybody's are signed: `ssh-keygen -Y sign` reads every kind of key that sshd does.
-    fn sign(&self, kind: Kind, statement: &str) -> Result<String, Fault> {
+    ///
+    /// # Errors
+    /// If the key can't be read, or hostd does not sign.
+    pub(crate) fn sign(&self, kind: Kind, statement: &str) -> Result<String, Fault> {
+        if let Some(hostd) = &self.hostd {
+            return hostd.sign(statement);
+        }
         let mut keygen = Command::new("ssh-keygen");
         keygen.args(["-q", "-Y", "sign", "-n", &kind.namespace(), "-f"]).arg(&self.key);
         keygen.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 use crate::client::Unanswered;
 use crate::config::{self, Config};
-use crate::{clock, fault, hook};
+use crate::{clock, courier, fault, hook};
 
 /// A host's part of jit-ca: sshd's trust, sessions that end when the access ends, and what is wrong with either
 #[derive(Debug, Parser)]
@@ -48,6 +48,8 @@ enum Command {
     Observed,
     /// Ask the CA which certificates are in its log, and keep them with the proofs checked; for strict hosts
     Feed(feed::Arguments),
+    /// Carry recordings to the CA, and end sessions whose grant has ended: a service does it, as the account jit-ca-host
+    Courier,
     /// Tell jit-ca-hostd of a connection; pam_exec(8) calls it in the `account` and `session` phases
     Pam,
     /// Print the principals that open an account, and tell jit-ca-hostd of the connection; for sshd's
@@ -100,6 +102,7 @@ fn perform(cli: &Cli) -> Result<ExitCode, Fault> {
         Command::Status(arguments) => status::run(&config, arguments)?,
         Command::Observed => observed::run(&config)?,
         Command::Feed(arguments) => feed::run(&config, arguments)?,
+        Command::Courier => courier::run(&config)?,
         Command::Pam => pam::run(&config)?,
         Command::Principals(arguments) => principals::run(&config, arguments)?,
     }

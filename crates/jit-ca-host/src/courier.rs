@@ -3,7 +3,17 @@
 //! ```text
 //! hostd    root, on a Unix socket: keeps recordings, ends sessions. Speaks to no network
 //! courier  an account that owns nothing, on the network: reads what is kept, says what has been fetched and ended
+//!
+//! errand   one login at the CA, and the two that go by it until it is over
+//! carry    tells the CA of sessions, and sends recordings
+//! watch    asks the CA which certificates have ended before their time
+//! line     the questions to hostd
 //! ```
+
+mod carry;
+mod errand;
+mod line;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +21,9 @@ use jit_ca_core::SessionId;
 use serde::{Deserialize, Serialize};
 
 use crate::recording::{Closed, Header, SessionOpened};
+
+pub(crate) use errand::run;
+pub(crate) use line::Line;
 
 /// The account that it runs as; sshd asks for principals as it, too.
 pub(crate) const ACCOUNT: &str = "jit-ca-host";
@@ -36,6 +49,11 @@ pub(crate) enum Question {
     Told {
         /// Which.
         session: SessionId,
+    },
+    /// The host key's signature over the statement of a host that logs in, and over no other.
+    Sign {
+        /// The statement.
+        statement: String,
     },
     /// The CA says that a session's access has ended before its time.
     End {

@@ -7,11 +7,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use jit_ca_core::statement;
 use serde::Serialize;
 
 use super::Peer;
 use super::connection::Phase;
 use super::registry::Registry;
+use crate::ca::Caller;
 use crate::courier::{ACCOUNT, Chunk, Details, Listed, Question};
 use crate::passwd::Passwd;
 use crate::protocol::{Frame, Kind};
@@ -65,6 +67,12 @@ pub(super) fn answer(registry: &Registry, peer: Peer, frame: &Frame) -> Result<F
         Question::Told { session } => {
             registry.spool.remove_session(&session).map_err(said)?;
             Ok(Frame::new(Kind::Done, ""))
+        }
+        Question::Sign { statement } => {
+            // The namespace is that of a host's login, so that the signature is good for nothing else.
+            let host = Caller::of(&registry.config).map_err(|fault| fault.to_string())?;
+            let signature = host.sign(statement::Kind::HostLogin, &statement);
+            Ok(Frame::new(Kind::Done, signature.map_err(|fault| fault.to_string())?))
         }
         Question::End { session } => {
             if let Some(connection) = registry.lock().get_mut(&session) {

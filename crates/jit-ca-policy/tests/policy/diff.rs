@@ -81,6 +81,7 @@ fn who_joins_a_group_gains_what_it_may() {
          Loses: bob issue [orders-api web-deploy web-logs web-shell] always by holder-issue -> never\n\
          Loses: bob break-glass [web-shell] always by sre-break-glass -> never\n\
          Loses: bob revoke [orders-api web-deploy web-logs web-shell] always by sre-revoke -> never\n\
+         Loses: bob watch [orders-api web-deploy web-logs web-shell] always by auditors-and-sre-watch -> never\n\
          Loses: bob lock [] always by sre-lock -> never\n\
          Loses: bob enrol-host [] always by sre-enrol-hosts -> never"
     );

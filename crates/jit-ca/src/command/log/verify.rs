@@ -211,7 +211,9 @@ fn text(view: &View) -> String {
     let count = |count: Option<u64>| count.map(|count| count.to_string()).unwrap_or_default();
     let counts = verdict.counts.as_ref();
     let unaccounted: Vec<String> = counts
-        .map(|counts| counts.unaccounted.iter().map(|index| format!("entry {index}")).collect())
+        .map(|counts| {
+            counts.unaccounted.iter().map(|index| format!("session of entry {index}")).collect()
+        })
         .unwrap_or_default();
     let some = |count: u64| (count > 0).then_some(count);
     let root = verdict.root.map(|root| Base64::encode_string(root.as_bytes()));
@@ -223,7 +225,7 @@ fn text(view: &View) -> String {
         ("erased payloads", count(counts.and_then(|counts| some(counts.erased)))),
         ("unknown entries", count(counts.and_then(|counts| some(counts.unknown)))),
         ("without outcome", join(&view.orphans)),
-        ("sessions that no certificate accounts for", join(&unaccounted)),
+        ("unaccounted", join(&unaccounted)),
         ("checked", counts.map(|_| checked(verdict.pins)).unwrap_or_default()),
     ]);
     let verdict = match &verdict.finding {
