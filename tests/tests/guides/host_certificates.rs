@@ -11,7 +11,8 @@ use super::machine::Machine;
 fn the_guide_to_host_certificates_works_as_it_stands() {
     let lab = Lab::new();
     let guide = fs::read_to_string("../docs/guides/host-certificates.md").unwrap();
-    let section = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
+    let section = guide.split("\n\n").find(|part| part.starts_with("    [hosts]")).unwrap();
+    let section: String = section.lines().map(|line| format!("{}\n", line.trim_start())).collect();
     let ca = Ca::start_with(&lab, |config| {
         let file = config.join("jit-cad.toml");
         let text = fs::read_to_string(&file).unwrap();
@@ -24,7 +25,9 @@ fn the_guide_to_host_certificates_works_as_it_stands() {
     let (port, log) = (free_port(), lab.file("sshd.log", ""));
     let user_ca = alice.jit_ca(&["trust", "--ssh-user-ca"]).ok().stdout;
     machine.file("/etc/ssh/user_ca.pub", &lab, &user_ca);
-    machine.file("/etc/ssh/principals/deploy", &lab, "web-shell.web1\n");
+    machine.file("/etc/ssh/principals/deploy", &lab, "web-shell\nweb-shell.web1\n");
+    // sshd reads it as the account.
+    machine.run("chmod 644 /etc/ssh/principals/deploy").ok();
     let base = format!(
         "Include /etc/ssh/sshd_config.d/*.conf\nPort {port}\nListenAddress 127.0.0.1\nPidFile {}\nUsePAM no\n\
          TrustedUserCAKeys /etc/ssh/user_ca.pub\nAuthorizedPrincipalsFile /etc/ssh/principals/%u\n",

@@ -232,7 +232,12 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
         "login shell is /usr/bin/python3",
         "usermod --shell /bin/bash deploy",
     );
-    finds("userdel deploy", 1, "there is none of that name", "useradd --shell /bin/bash deploy");
+    finds(
+        "userdel --force deploy",
+        1,
+        "there is none of that name",
+        "useradd --shell /bin/bash deploy",
+    );
     let json = server.run("jit-ca-host doctor --json").ok().json();
     assert!(
         json.as_array().expect("findings").iter().all(|finding| finding["level"] != "fault"),

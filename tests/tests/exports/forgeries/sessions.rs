@@ -37,5 +37,5 @@ forgeries! {
     "watched-by-no-login" "under" change!(SessionWatched, |watched| watched.login = vec![7; 17].into()),
     "watched-under-another-name" "session" change!(SessionWatched, |watched| watched.name = "mallory".parse().unwrap()),
     "watched-that-was-not-opened" "session" change!(SessionWatched, |watched| watched.session = SessionId::from_bytes([7; 16])),
-    "watched-of-no-channel" "session" change!(SessionWatched, |watched| watched.channel = 7),
+    "watched-of-no-channel" "session" change!(SessionWatched, |watched| watched.channel = 0),
 }
