@@ -112,13 +112,13 @@ fn kill_the_guard(host: &GuardedHost) {
 }
 
 fn stop_the_guard(host: &GuardedHost) {
-    let pass = host.pass(10, &[]);
+    let pass = host.pass(15, &[]);
     let (_client, session, mark) = begin(host, &pass, "deploy", "kill -STOP $PPID; sleep MARK");
     ends_in_time(&pass, "deploy", &session, &mark);
 }
 
 fn stop_sshd(host: &GuardedHost) {
-    let pass = host.pass(10, &[]);
+    let pass = host.pass(15, &[]);
     let script = "kill -STOP $(cut -d' ' -f4 /proc/$PPID/stat); sleep MARK";
     let (_client, session, mark) = begin(host, &pass, "deploy", script);
     ends_in_time(&pass, "deploy", &session, &mark);
@@ -149,7 +149,7 @@ fn leave_the_cgroup(host: &GuardedHost) {
 }
 
 fn forge_variables(host: &GuardedHost) {
-    let pass = host.pass(10, &[]);
+    let pass = host.pass(15, &[]);
     let config = host.folder().join("host.toml");
     let script = format!(
         "unset SSH_USER_AUTH SSH_CONNECTION; export SHELL=/bin/false SSH_ORIGINAL_COMMAND='echo in''side; sleep MARK'; \
@@ -164,7 +164,7 @@ fn forge_variables(host: &GuardedHost) {
 }
 
 fn fork_without_end(host: &GuardedHost) {
-    let pass = host.pass(10, &[]);
+    let pass = host.pass(15, &[]);
     let script =
         "ulimit -u 200; sleep MARK & bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep MARK";
     let (_client, session, mark) = begin(host, &pass, "mallory", script);
@@ -172,8 +172,10 @@ fn fork_without_end(host: &GuardedHost) {
 }
 
 fn stop_reading(host: &GuardedHost) {
-    let pass = host.pass(10, &[]);
+    let pass = host.pass(15, &[]);
     let (client, session, mark) = begin(host, &pass, "deploy", "sleep MARK & yes MARK");
+    // A client that stops before it has asked for the command runs none.
+    wait_for("the process", || (!marked("deploy", &mark).is_empty()).then_some(()));
     run(Command::new("kill").arg("-STOP").arg(client.0.id().to_string())).ok();
     ends_in_time(&pass, "deploy", &session, &mark);
 }
