@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-/// How long to wait for what must come soon.
-const SOON: Duration = Duration::from_secs(30);
+/// How long to wait for what must come soon: also on a cold machine, where Ansible alone takes half a minute to begin.
+const SOON: Duration = Duration::from_secs(120);
 
 /// What a program that has ended said.
 #[derive(Clone, Debug)]
